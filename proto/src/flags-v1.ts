@@ -1,0 +1,1 @@
+export * from './gen/sallyport/flags/v1/operator.ts';

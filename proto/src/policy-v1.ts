@@ -1,0 +1,3 @@
+export * from './gen/sallyport/policy/v1/decision.ts';
+export * from './gen/sallyport/policy/v1/operator.ts';
+export * from './gen/sallyport/policy/v1/scope.ts';
