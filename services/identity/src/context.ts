@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+
+import { createAuditLog, type AuditLog } from '@sallyport/audit';
+import { createDecisionClient, type DecisionClient } from '@sallyport/decision-client';
+import { openKeyring, type Keyring } from '@sallyport/keyring';
+import { assertSchemaCurrent, openDatabase, systemClock, type Clock, type Database } from '@sallyport/storage';
+import { createLogger, createMetrics, type Logger, type Metrics } from '@sallyport/telemetry';
+
+import type { CredentialVoiders } from './accounts/index.ts';
+import type { IdentityConfig } from './config.ts';
+import { credentialVoiders } from './edge/credential-voiders.ts';
+import { policyClient, readTls, type TlsFiles } from './edge/tls.ts';
+import { migrations } from './migrations/index.ts';
+import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
+
+/** Everything the slices share; built once per process and passed as a parameter. */
+export interface IdentityContext {
+  readonly config: IdentityConfig;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly tls: TlsFiles;
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly audit: AuditLog;
+  readonly decisions: DecisionClient;
+  readonly credentialVoiders: CredentialVoiders;
+  readonly feed: SubjectFeed;
+  /** Releases in reverse order of acquisition. */
+  dispose(): Promise<void>;
+}
+
+/** What a test may replace. */
+export interface ContextOverrides {
+  readonly clock?: Clock;
+  readonly logger?: Logger;
+  readonly decisions?: DecisionClient;
+  readonly credentialVoiders?: CredentialVoiders;
+}
+
+/** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
+export const createContext = async (
+  config: IdentityConfig,
+  overrides: ContextOverrides = {},
+): Promise<IdentityContext> => {
+  const disposers: (() => Promise<void>)[] = [];
+  const dispose = async (): Promise<void> => {
+    for (const release of disposers.splice(0).reverse()) await release();
+  };
+  try {
+    const clock = overrides.clock ?? systemClock;
+    const logger = overrides.logger ?? createLogger({ service: 'identity', level: config.logLevel });
+    const metrics = createMetrics('identity');
+    const tls = await readTls(config);
+    const keyring = openKeyring({ masterKey: Buffer.from((await readFile(config.masterKeyFile, 'utf8')).trim(), 'hex') });
+    const db = await openDatabase({
+      url: config.databaseUrl,
+      schema: 'identity',
+      applicationName: 'sallyport-identity',
+      poolSize: 20,
+      onError: (error) => {
+        logger.warn({ err: error }, 'database connection lost');
+      },
+    });
+    disposers.push(() => db.close());
+    await assertSchemaCurrent(db, migrations);
+    const audit = createAuditLog({
+      db,
+      schema: 'identity',
+      deployment: config.deployment,
+      service: 'identity',
+      keyring,
+      clock,
+    });
+    const policy = overrides.decisions === undefined ? policyClient(config, tls, logger) : undefined;
+    if (policy !== undefined) disposers.push(() => Promise.resolve(policy.close()));
+    const decisions = overrides.decisions ?? createDecisionClient(policy!);
+    const feed = await createSubjectFeed({ db, audit, clock, logger, leaseTtlMs: config.leaseTtlMs });
+    disposers.push(() => feed.close());
+    return {
+      config,
+      clock,
+      logger,
+      metrics,
+      tls,
+      db,
+      keyring,
+      audit,
+      decisions,
+      credentialVoiders: overrides.credentialVoiders ?? credentialVoiders,
+      feed,
+      dispose,
+    };
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+};

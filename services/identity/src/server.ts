@@ -1,0 +1,70 @@
+import { startGrpcServer } from '@sallyport/grpc';
+import { createHttpApp, type Route } from '@sallyport/http';
+
+import { accountRoutes } from './accounts/index.ts';
+import { auditTrailRoutes } from './edge/audit-routes.ts';
+import { authenticate } from './edge/authenticate.ts';
+import { decide, recordDenied } from './edge/authorize.ts';
+import { connectionRoutes } from './connections/index.ts';
+import type { IdentityContext } from './context.ts';
+import { groupRoutes } from './groups/index.ts';
+import { operatorService } from './organizations/index.ts';
+import { renderScimError, scimRoutes } from './scim/index.ts';
+import { subjectFeedService } from './subject-log/index.ts';
+
+export interface RunningServer {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Finishes what is running, then stops. */
+  close(): Promise<void>;
+}
+
+/** The HTTP surface of the whole service; each slice's `routes.ts` holds its rows. */
+export const routes = (context: IdentityContext): Route[] => [
+  ...scimRoutes(context), //       /scim/v2/*
+  ...connectionRoutes(context), // /api/identity/v1/connections, …/scim-tokens
+  ...accountRoutes(context), //    /api/identity/v1/accounts
+  ...groupRoutes(context), //      /api/identity/v1/groups
+  ...auditTrailRoutes(context), // /api/identity/v1/audit
+];
+
+/** The gRPC surface: which service may call what. */
+export const rpcs = (context: IdentityContext) => [
+  operatorService(context), //     OperatorService       operator
+  subjectFeedService(context), //  SubjectFeedService    policy, flags
+];
+
+/** Serves both surfaces. */
+export const startServer = async (context: IdentityContext): Promise<RunningServer> => {
+  const { config, logger, metrics } = context;
+  const http = createHttpApp({
+    service: 'identity',
+    logger,
+    metrics,
+    routes: routes(context),
+    authenticate: authenticate(context),
+    decide: decide(context),
+    onDenied: recordDenied(context),
+    renderers: { scim: renderScimError },
+    publicOrigin: config.publicOrigin,
+  });
+  const grpc = await startGrpcServer({
+    service: 'identity',
+    host: config.grpcHost,
+    port: config.grpcPort,
+    tls: context.tls,
+    deployment: config.deployment,
+    logger,
+    metrics,
+    services: rpcs(context),
+  });
+  const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
+  return {
+    httpPort: port,
+    grpcPort: grpc.port,
+    close: async () => {
+      await Promise.all([http.close(), grpc.drain()]);
+      await grpc.close();
+    },
+  };
+};
