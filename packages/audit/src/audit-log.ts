@@ -1,0 +1,164 @@
+import { AppError } from '@sallyport/errors';
+import type { Keyring } from '@sallyport/keyring';
+import { newId, type Clock, type Database, type Validity, type WriteTx } from '@sallyport/storage';
+import type { EntityManager } from 'typeorm';
+
+import type { AuditContext, AuditedTx, AuditEvent, AuditReceipt } from './event.ts';
+import { entryBody } from './leaf.ts';
+import { createAuditOrganization, findEntries, insertEntry, logSize, subjectKeys } from './store.ts';
+import { toRecords, type AuditFilter, type AuditRecord } from './view.ts';
+
+export interface AuditLogOptions {
+  readonly db: Database;
+  readonly keyring: Keyring;
+  readonly clock: Clock;
+  /** Name of the deployment: first part of every log's origin. */
+  readonly deployment: string;
+  /** Name of the service: last part of the origin. */
+  readonly service: string;
+}
+
+export interface MutationResult<T> {
+  readonly value: T;
+  /** One per entry, in the order recorded. Empty when nothing was changed. */
+  readonly receipts: readonly AuditReceipt[];
+}
+
+export interface AuditLog {
+  /**
+   * Runs a mutation and appends its entries in the same transaction: both commit or neither does.
+   * @throws AUDIT_MISSING when the work neither recorded an entry nor said that nothing was changed.
+   */
+  mutate<T>(context: AuditContext, work: (tx: AuditedTx) => Promise<T>): Promise<MutationResult<T>>;
+  /** Records an attempt that was refused, in a transaction of its own. */
+  recordDenied(context: AuditContext, event: AuditEvent): Promise<AuditReceipt | undefined>;
+  /** Pre-creates the log of a new organisation, in the transaction that creates the organisation. */
+  createOrganization(tx: WriteTx, orgId: string): Promise<void>;
+  list(orgId: string, filter: AuditFilter): Promise<AuditRecord[]>;
+  /** All entries up to the size the log had when the export began, as JSON Lines, in index order. */
+  exportLines(orgId: string, range?: { readonly after?: bigint; readonly until?: bigint }): AsyncIterable<string>;
+  /** Number of entries; indexes run from 0 without a gap. */
+  size(orgId: string): Promise<bigint>;
+}
+
+const EXPORT_PAGE = 500;
+
+class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last'> {
+  readonly events: AuditEvent[] = [];
+  readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
+  saidUnchanged = false;
+
+  record(event: AuditEvent): void {
+    this.events.push(event);
+  }
+
+  unchanged(): void {
+    this.saidUnchanged = true;
+  }
+
+  last(work: Parameters<AuditedTx['last']>[0]): void {
+    this.lastWork.push(work);
+  }
+}
+
+const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): AuditedTx =>
+  ({
+    orgId: context.orgId,
+    audit: context,
+    get manager(): EntityManager {
+      return tx.manager;
+    },
+    query: async <Row extends object>(sql: string, params?: readonly unknown[]) => await tx.query<Row>(sql, params),
+    fence: (decision: Validity) => {
+      tx.fence(decision);
+    },
+    record: (event: AuditEvent) => {
+      recording.record(event);
+    },
+    unchanged: () => {
+      recording.unchanged();
+    },
+    last: (work: Parameters<AuditedTx['last']>[0]) => {
+      recording.last(work);
+    },
+  }) as unknown as AuditedTx;
+
+class PostgresAuditLog implements AuditLog {
+  readonly #options: AuditLogOptions;
+
+  constructor(options: AuditLogOptions) {
+    this.#options = options;
+  }
+
+  async mutate<T>(context: AuditContext, work: (tx: AuditedTx) => Promise<T>): Promise<MutationResult<T>> {
+    return await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
+      const recording = new Recording();
+      const value = await work(auditedTx(tx, context, recording));
+      if (recording.events.length === 0 && !recording.saidUnchanged) {
+        throw new AppError('AUDIT_MISSING', 'A mutation without an audit entry was rolled back.');
+      }
+      const receipts = await this.#append(tx, context, recording.events);
+      for (const last of recording.lastWork) await last(tx, receipts);
+      return { value, receipts };
+    });
+  }
+
+  async recordDenied(context: AuditContext, event: AuditEvent): Promise<AuditReceipt | undefined> {
+    const { receipts } = await this.mutate(context, async (tx) => {
+      tx.record({ ...event, outcome: event.outcome ?? 'denied' });
+      await Promise.resolve();
+    });
+    return receipts[0];
+  }
+
+  async createOrganization(tx: WriteTx, orgId: string): Promise<void> {
+    const { deployment, service } = this.#options;
+    await createAuditOrganization(tx, orgId, `${deployment}/o/${orgId}/${service}`);
+  }
+
+  async list(orgId: string, filter: AuditFilter): Promise<AuditRecord[]> {
+    return await this.#options.db.read(orgId, async (tx) => {
+      return await toRecords(tx, this.#options.keyring, orgId, await findEntries(tx, orgId, filter));
+    });
+  }
+
+  async *exportLines(
+    orgId: string,
+    range: { readonly after?: bigint; readonly until?: bigint } = {},
+  ): AsyncIterable<string> {
+    const size = await this.size(orgId);
+    const end = range.until === undefined || range.until > size ? size : range.until;
+    let after = range.after ?? -1n;
+    while (after < end - 1n) {
+      const left = end - 1n - after;
+      const limit = left < BigInt(EXPORT_PAGE) ? Number(left) : EXPORT_PAGE;
+      const records = await this.list(orgId, { after, limit });
+      const last = records.at(-1);
+      if (last === undefined) throw new AppError('INTERNAL', `Audit entry ${String(after + 1n)} is missing.`);
+      for (const record of records) yield `${JSON.stringify(record)}\n`;
+      after = BigInt(last.index);
+    }
+  }
+
+  async size(orgId: string): Promise<bigint> {
+    const head = await this.#options.db.read(orgId, async (tx) => await logSize(tx, orgId));
+    if (head === undefined) throw new AppError('NOT_FOUND', 'There is no such organisation.');
+    return head.size;
+  }
+
+  async #append(tx: WriteTx, context: AuditContext, events: readonly AuditEvent[]): Promise<AuditReceipt[]> {
+    const at = this.#options.clock.now();
+    const { keyring } = this.#options;
+    const entries = events.map((event) => {
+      const entryId = newId();
+      return { orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context, event }) };
+    });
+    const subjects = entries.flatMap(({ body }) => body.openings.map(({ subjectId }) => subjectId));
+    const keys = await subjectKeys(tx, keyring, context.orgId, subjects);
+    const receipts: AuditReceipt[] = [];
+    for (const entry of entries) receipts.push(await insertEntry(tx, keyring, keys, entry));
+    return receipts;
+  }
+}
+
+export const createAuditLog = (options: AuditLogOptions): AuditLog => new PostgresAuditLog(options);

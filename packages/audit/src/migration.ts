@@ -1,0 +1,140 @@
+import { orgTable, serviceRole, sqlMigration, type Migration } from '@sallyport/storage';
+
+const tables = (schema: string): string => `
+  -- The counter row is updated by every append: room on its page keeps the updates heap-only.
+  CREATE TABLE ${schema}.audit_head (
+    org_id uuid PRIMARY KEY,
+    origin text NOT NULL,
+    size bigint NOT NULL DEFAULT 0 CHECK (size >= 0)
+  ) WITH (fillfactor = 10);
+
+  CREATE TABLE ${schema}.audit_entry (
+    org_id uuid NOT NULL REFERENCES ${schema}.audit_head,
+    idx bigint NOT NULL CHECK (idx >= 0),
+    leaf bytea NOT NULL,
+    leaf_hash bytea NOT NULL GENERATED ALWAYS AS (sha256('\\x00'::bytea || leaf)) STORED,
+    -- Copies for queries; the leaf is the truth.
+    entry_id uuid NOT NULL,
+    occurred_at timestamptz NOT NULL,
+    action text NOT NULL,
+    outcome text NOT NULL,
+    actor_type text NOT NULL,
+    actor_id text NOT NULL,
+    target_type text NOT NULL,
+    target_id text NOT NULL,
+    request_id text NOT NULL,
+    PRIMARY KEY (org_id, idx)
+  );
+  CREATE INDEX audit_entry_target ON ${schema}.audit_entry (org_id, target_type, target_id, idx);
+  CREATE INDEX audit_entry_actor ON ${schema}.audit_entry (org_id, actor_id, idx);
+  CREATE INDEX audit_entry_action ON ${schema}.audit_entry (org_id, action, idx);
+
+  CREATE TABLE ${schema}.audit_opening (
+    org_id uuid NOT NULL,
+    idx bigint NOT NULL,
+    number integer NOT NULL,
+    subject_id text NOT NULL,
+    sealed bytea NOT NULL,
+    PRIMARY KEY (org_id, idx, number),
+    FOREIGN KEY (org_id, idx) REFERENCES ${schema}.audit_entry
+  );
+  CREATE INDEX audit_opening_subject ON ${schema}.audit_opening (org_id, subject_id);
+
+  CREATE TABLE ${schema}.audit_attachment (
+    org_id uuid NOT NULL,
+    idx bigint NOT NULL,
+    name text NOT NULL,
+    body bytea NOT NULL,
+    PRIMARY KEY (org_id, idx, name),
+    FOREIGN KEY (org_id, idx) REFERENCES ${schema}.audit_entry
+  );
+
+  CREATE TABLE ${schema}.subject_key (
+    org_id uuid NOT NULL,
+    subject_id text NOT NULL,
+    wrapped bytea NOT NULL,
+    PRIMARY KEY (org_id, subject_id)
+  );
+`;
+
+const appendFunction = (schema: string): string => `
+  CREATE FUNCTION ${schema}.append_audit(p_org uuid, p_body bytea, p_openings jsonb, p_attachments jsonb)
+    RETURNS TABLE (origin text, idx bigint, leaf_hash bytea)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
+  DECLARE
+    v_body jsonb := convert_from(p_body, 'UTF8')::jsonb;
+    v_origin text;
+    v_idx bigint;
+  BEGIN
+    IF v_body ->> 'org' IS DISTINCT FROM p_org::text THEN
+      RAISE EXCEPTION 'the entry names another organisation';
+    END IF;
+    UPDATE audit_head h SET size = h.size + 1 WHERE h.org_id = p_org
+      RETURNING h.origin, h.size - 1 INTO v_origin, v_idx;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the organisation has no audit log';
+    END IF;
+    INSERT INTO audit_entry (org_id, idx, leaf, entry_id, occurred_at, action, outcome, actor_type, actor_id,
+                             target_type, target_id, request_id)
+      VALUES (p_org, v_idx, convert_to('v1' || E'\\n' || v_origin || E'\\n' || v_idx || E'\\n', 'UTF8') || p_body,
+              (v_body ->> 'id')::uuid, (v_body ->> 'occurred_at')::timestamptz, v_body ->> 'action',
+              v_body ->> 'outcome', v_body #>> '{actor,type}', v_body #>> '{actor,id}', v_body #>> '{target,type}',
+              v_body #>> '{target,id}', v_body ->> 'request_id');
+    INSERT INTO audit_opening (org_id, idx, number, subject_id, sealed)
+      SELECT p_org, v_idx, (o ->> 'number')::integer, o ->> 'subject', decode(o ->> 'sealed', 'base64')
+        FROM jsonb_array_elements(p_openings) AS o;
+    INSERT INTO audit_attachment (org_id, idx, name, body)
+      SELECT p_org, v_idx, a ->> 'name', decode(a ->> 'body', 'base64') FROM jsonb_array_elements(p_attachments) AS a;
+    RETURN QUERY SELECT v_origin, v_idx, e.leaf_hash FROM audit_entry e WHERE e.org_id = p_org AND e.idx = v_idx;
+  END $$;
+  REVOKE ALL ON FUNCTION ${schema}.append_audit FROM PUBLIC;
+  GRANT EXECUTE ON FUNCTION ${schema}.append_audit TO ${serviceRole(schema)};
+
+  CREATE FUNCTION ${schema}.create_audit_log(p_org uuid, p_origin text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
+    INSERT INTO audit_head (org_id, origin) VALUES (p_org, p_origin) ON CONFLICT (org_id) DO NOTHING
+  $$;
+  REVOKE ALL ON FUNCTION ${schema}.create_audit_log FROM PUBLIC;
+  GRANT EXECUTE ON FUNCTION ${schema}.create_audit_log TO ${serviceRole(schema)};
+`;
+
+const appendOnly = (schema: string): string => `
+  CREATE FUNCTION ${schema}.refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = '42501';
+  END $$;
+  CREATE TRIGGER audit_entry_append_only BEFORE UPDATE OR DELETE ON ${schema}.audit_entry
+    FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse_audit_change();
+  CREATE TRIGGER audit_entry_no_truncate BEFORE TRUNCATE ON ${schema}.audit_entry
+    FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.refuse_audit_change();
+  CREATE TRIGGER audit_head_no_delete BEFORE DELETE ON ${schema}.audit_head
+    FOR EACH ROW EXECUTE FUNCTION ${schema}.refuse_audit_change();
+  CREATE TRIGGER audit_head_no_truncate BEFORE TRUNCATE ON ${schema}.audit_head
+    FOR EACH STATEMENT EXECUTE FUNCTION ${schema}.refuse_audit_change();
+  CREATE FUNCTION ${schema}.only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF NEW.size <> OLD.size + 1 OR NEW.origin <> OLD.origin OR NEW.org_id <> OLD.org_id THEN
+      RAISE EXCEPTION 'the audit log only grows, by one' USING ERRCODE = '42501';
+    END IF;
+    RETURN NEW;
+  END $$;
+  CREATE TRIGGER audit_head_only_grows BEFORE UPDATE ON ${schema}.audit_head
+    FOR EACH ROW EXECUTE FUNCTION ${schema}.only_grow();
+`;
+
+const security = (schema: string): string =>
+  [
+    orgTable(schema, 'audit_head', { privileges: ['SELECT'] }),
+    orgTable(schema, 'audit_entry', { privileges: ['SELECT'] }),
+    orgTable(schema, 'audit_opening', { privileges: ['SELECT'] }),
+    orgTable(schema, 'audit_attachment', { privileges: ['SELECT'] }),
+    orgTable(schema, 'subject_key', { privileges: ['SELECT', 'INSERT'] }),
+  ].join('\n');
+
+/**
+ * The migrations of an audit log, to stand first in a service's list. The service role may read the log and append
+ * through one function; it holds no UPDATE, DELETE or TRUNCATE, and triggers refuse them to the owner as well.
+ */
+export const auditMigrations = (schema: string): Migration[] => [
+  sqlMigration(1, 'create-audit-log', [tables(schema), appendFunction(schema), appendOnly(schema), security(schema)]),
+];
