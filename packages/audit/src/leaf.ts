@@ -47,7 +47,7 @@ class BodyBuilder {
     if (Array.isArray(value)) {
       return (value as readonly JsonValue[]).map((item, position) => this.encode(item, `${field}/${String(position)}`));
     }
-    if (typeof value === 'object' && value !== null) return this.#encodeObject(value as object, field);
+    if (typeof value === 'object' && value !== null) return this.#encodeObject(value, field);
     return value;
   }
 
@@ -140,7 +140,9 @@ export const leafBytes = (origin: string, index: bigint, body: Buffer): Buffer =
 export const leafHash = (leaf: Buffer): Buffer => createHash('sha256').update(Buffer.of(0)).update(leaf).digest();
 
 /** The body part of a leaf. @throws INTERNAL when the header is not one of ours. */
-export const bodyOfLeaf = (leaf: Buffer): { readonly origin: string; readonly index: bigint; readonly body: Buffer } => {
+export const bodyOfLeaf = (
+  leaf: Buffer,
+): { readonly origin: string; readonly index: bigint; readonly body: Buffer } => {
   const first = leaf.indexOf(0x0a);
   const second = leaf.indexOf(0x0a, first + 1);
   const third = leaf.indexOf(0x0a, second + 1);

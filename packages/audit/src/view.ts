@@ -61,15 +61,16 @@ const reveal = (value: unknown, values: ReadonlyMap<number, string>): unknown =>
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, reveal(member, values)]));
 };
 
-const openAll = (
-  keyring: Keyring,
-  orgId: string,
-  body: LeafBody,
-  sealed: readonly StoredOpening[],
-  wrapped: ReadonlyMap<string, Buffer>,
-): Opening[] =>
-  sealed.flatMap((opening) => {
-    const key = wrapped.get(opening.subject_id);
+interface Sealed {
+  readonly orgId: string;
+  readonly body: LeafBody;
+  readonly openings: readonly StoredOpening[];
+  readonly keys: ReadonlyMap<string, Buffer>;
+}
+
+const openAll = (keyring: Keyring, { orgId, body, openings, keys }: Sealed): Opening[] =>
+  openings.flatMap((opening) => {
+    const key = keys.get(opening.subject_id);
     const field = body.pii[opening.number]?.f;
     // A destroyed key is erasure: the value is gone and the log still verifies.
     if (key === undefined || field === undefined) return [];
@@ -86,13 +87,22 @@ export const toRecords = async (
   orgId: string,
   entries: readonly StoredEntry[],
 ): Promise<AuditRecord[]> => {
-  const sealed = await findOpenings(tx, orgId, entries.map(({ idx }) => idx));
+  const sealed = await findOpenings(
+    tx,
+    orgId,
+    entries.map(({ idx }) => idx),
+  );
   const wrapped = await findSubjectKeys(tx, orgId, [...new Set(sealed.map((opening) => opening.subject_id))]);
   const byIndex = Map.groupBy(sealed, ({ idx }) => idx);
   return entries.map((entry) => {
     const { origin, index, body } = bodyOfLeaf(entry.leaf);
     const parsed = JSON.parse(body.toString('utf8')) as LeafBody;
-    const openings = openAll(keyring, orgId, parsed, byIndex.get(entry.idx) ?? [], wrapped);
+    const openings = openAll(keyring, {
+      orgId,
+      body: parsed,
+      openings: byIndex.get(entry.idx) ?? [],
+      keys: wrapped,
+    });
     const values = new Map(openings.map(({ number, value }) => [number, value]));
     const { pii: _commitments, ...shown } = parsed;
     return {

@@ -26,7 +26,10 @@ describe('error registry', () => {
 
 describe('AppError', () => {
   it('keeps the cause apart from what is shown', () => {
-    const error = new AppError('NOT_FOUND', 'No such flag.', { cause: new TypeError('secret'), metadata: { flag: 'a' } });
+    const error = new AppError('NOT_FOUND', 'No such flag.', {
+      cause: new TypeError('secret'),
+      metadata: { flag: 'a' },
+    });
     assert.equal(isAppError(error), true);
     assert.equal(error.message, 'No such flag.');
     assert.equal(error.kind.http, 404);

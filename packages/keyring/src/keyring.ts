@@ -36,7 +36,9 @@ const decrypt = (key: Buffer, context: string, sealed: Buffer): Buffer => {
   if (sealed.length < bodyAt || sealed[0] !== VERSION) {
     throw new AppError('INTERNAL', 'A sealed value has an unknown format.');
   }
-  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + NONCE_BYTES), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', key, sealed.subarray(1, 1 + NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
     .setAAD(Buffer.from(context, 'utf8'))
     .setAuthTag(sealed.subarray(1 + NONCE_BYTES, bodyAt));
   try {
@@ -83,7 +85,9 @@ class MasterKeyring implements Keyring {
   }
 
   #derive(orgId: string, purpose: string): Buffer {
-    return Buffer.from(hkdfSync('sha256', this.#master, Buffer.alloc(0), label('sallyport', orgId, purpose), KEY_BYTES));
+    return Buffer.from(
+      hkdfSync('sha256', this.#master, Buffer.alloc(0), label('sallyport', orgId, purpose), KEY_BYTES),
+    );
   }
 }
 

@@ -138,10 +138,15 @@ export const migrate = async (options: MigrateOptions): Promise<{ applied: strin
 /** @throws UNAVAILABLE when the database is not exactly at the newest of these migrations. */
 export const assertSchemaCurrent = async (db: Database, migrations: readonly Migration[]): Promise<void> => {
   const wanted = migrations.map((migration) => new migration().name ?? '');
-  const rows = await db.source.query<{ name: string }[]>(`SELECT name FROM ${db.schema}.${MIGRATION_TABLE} ORDER BY id`);
+  const rows = await db.source.query<{ name: string }[]>(
+    `SELECT name FROM ${db.schema}.${MIGRATION_TABLE} ORDER BY id`,
+  );
   const found = new Set(rows.map(({ name }) => name));
   const missing = wanted.filter((name) => !found.has(name));
   if (missing.length > 0) {
-    throw new AppError('UNAVAILABLE', `The schema "${db.schema}" lacks ${missing.join(', ')}: run the migrations first.`);
+    throw new AppError(
+      'UNAVAILABLE',
+      `The schema "${db.schema}" lacks ${missing.join(', ')}: run the migrations first.`,
+    );
   }
 };

@@ -4,8 +4,7 @@ interface DriverError {
 }
 
 // TypeORM copies the driver's fields onto its QueryFailedError.
-const driverError = (error: unknown): DriverError =>
-  typeof error === 'object' && error !== null ? (error as DriverError) : {};
+const driverError = (error: unknown): DriverError => (typeof error === 'object' && error !== null ? error : {});
 
 /** SQLSTATE 23505, optionally of one named constraint or unique index. */
 export const isUniqueViolation = (error: unknown, constraint?: string): boolean => {
