@@ -1,0 +1,59 @@
+import type { Surface } from './route.ts';
+
+const YEAR_SECONDS = 365 * 24 * 60 * 60;
+
+export interface ContentSecurityPolicyOptions {
+  /** Origins forms may post to, or be redirected to, besides our own. */
+  readonly formAction?: readonly string[];
+  /** Origins images may come from besides our own. */
+  readonly imgSrc?: readonly string[];
+  /** Hashes (`sha256-…`) of the only inline scripts a page may run. */
+  readonly scriptHashes?: readonly string[];
+}
+
+/** The policy of our pages: own files only, no inline script unless its hash is named, never in a frame. */
+export const contentSecurityPolicy = (options: ContentSecurityPolicyOptions = {}): string => {
+  const own = (more: readonly string[] = []): string => ["'self'", ...more].join(' ');
+  const hashes = (options.scriptHashes ?? []).map((hash) => `'${hash}'`);
+  return [
+    "default-src 'none'",
+    `script-src ${own(hashes)}`,
+    `style-src ${own()}`,
+    `img-src ${own(['data:', ...(options.imgSrc ?? [])])}`,
+    `font-src ${own()}`,
+    `connect-src ${own()}`,
+    `form-action ${own(options.formAction)}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+};
+
+type Headers = Readonly<Record<string, string>>;
+
+const common = (isHttps: boolean): Headers => ({
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'cross-origin-resource-policy': 'same-origin',
+  'cache-control': 'no-store',
+  ...(isHttps ? { 'strict-transport-security': `max-age=${String(YEAR_SECONDS)}; includeSubDomains` } : {}),
+});
+
+/**
+ * Defaults per surface; a response may override each by name.
+ *
+ * Pages send `same-origin` as referrer policy because under `no-referrer` browsers post forms with `Origin: null`, which
+ * the origin check refuses.
+ */
+export const securityHeaders = (surface: Surface, isHttps: boolean): Headers =>
+  surface === 'browser'
+    ? {
+        ...common(isHttps),
+        'content-security-policy': contentSecurityPolicy(),
+        'referrer-policy': 'same-origin',
+        'cross-origin-opener-policy': 'same-origin',
+      }
+    : {
+        ...common(isHttps),
+        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+        'referrer-policy': 'no-referrer',
+      };

@@ -1,0 +1,79 @@
+import { AppError } from '@sallyport/errors';
+import { acceptRequestId, extractTrace, withSpan, type Logger, type Metrics } from '@sallyport/telemetry';
+import type Koa from 'koa';
+
+import { authorize, type AuthorizeOptions } from './authorize.ts';
+import { clientIpReader } from './client-ip.ts';
+import { LiveContext } from './context.ts';
+import { securityHeaders } from './headers.ts';
+import { HEALTH_PATHS } from './health.ts';
+import { owns, type Mount } from './mount.ts';
+import { requestObserver } from './observe-request.ts';
+import type { GrantedDecision, Scope } from './principal.ts';
+import { DEFAULT_RENDERERS, renderError, type Renderers } from './render-error.ts';
+import type { Surface } from './route.ts';
+
+export interface PerRequestOptions extends AuthorizeOptions {
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  readonly renderers?: Renderers;
+  readonly publicOrigin: URL;
+  readonly mounts: readonly Mount[];
+  readonly trustedProxies?: readonly string[];
+  readonly surfaceOf: (path: string) => Surface;
+}
+
+/** Contexts of the requests being served. */
+const liveContexts = new WeakMap<object, LiveContext>();
+
+/** The context of the request a middleware of this package sees. */
+export const liveOf = (ctx: Pick<Koa.Context, 'req'>): LiveContext => {
+  const live = liveContexts.get(ctx.req);
+  if (live === undefined) throw new AppError('INTERNAL', 'The request has no context.');
+  return live;
+};
+
+const singleHeader = (value: string | string[] | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined;
+
+/** Outermost: identity of the request, default headers, trace, access line, and the one place errors end. */
+export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
+  const clientIp = clientIpReader(options.trustedProxies ?? []);
+  const observe = requestObserver(options.logger, options.metrics);
+  const renderers = { ...DEFAULT_RENDERERS, ...options.renderers };
+  const isHttps = options.publicOrigin.protocol === 'https:';
+  const fallbackRoute = (path: string): string =>
+    options.mounts.find(({ prefix }) => owns(prefix, path))?.prefix ?? 'unmatched';
+  const require = (live: LiveContext, permission: string, scope: Scope): Promise<GrantedDecision> =>
+    authorize(options, live, { permission, scope, method: live.route?.method ?? '', route: live.route?.path ?? '' });
+
+  return async (ctx, next) => {
+    const { headers, socket } = ctx.req;
+    const surface = options.surfaceOf(ctx.path);
+    const live = new LiveContext({
+      requestId: acceptRequestId(headers['x-request-id']),
+      ip: clientIp(socket.remoteAddress, headers['x-forwarded-for']),
+      userAgent: headers['user-agent'],
+      logger: options.logger,
+      require,
+    });
+    liveContexts.set(ctx.req, live);
+    ctx.request.ip = live.ip;
+    // Browsers treat https and localhost alike for Secure cookies; the transport behind the proxy does not matter.
+    ctx.cookies.secure = true;
+    ctx.set('x-request-id', live.requestId);
+    ctx.set(securityHeaders(surface, isHttps));
+    const parent = extractTrace({
+      traceparent: singleHeader(headers['traceparent']),
+      tracestate: singleHeader(headers['tracestate']),
+    });
+    await withSpan(`HTTP ${ctx.method}`, { kind: 'server', parent }, async () => {
+      if (!HEALTH_PATHS.has(ctx.path)) observe(ctx, live, fallbackRoute(ctx.path));
+      try {
+        await next();
+      } catch (error) {
+        renderError({ renderers, surface: live.route?.surface ?? surface }, error, ctx, live);
+      }
+    });
+  };
+};

@@ -1,0 +1,77 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { AppError } from '@sallyport/errors';
+
+const SECOND_MS = 1_000;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export interface ListenOptions {
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly host: string;
+}
+
+export interface HttpServer {
+  /** @throws UNAVAILABLE with a sentence when the address cannot be had */
+  listen(options: ListenOptions): Promise<{ port: number }>;
+  /** Stops accepting, lets requests in flight finish (at most `graceMs`, default 10,000), then drops what is left. */
+  close(options?: { graceMs?: number }): Promise<void>;
+  readonly isClosing: () => boolean;
+}
+
+const explain = (error: NodeJS.ErrnoException, { host, port }: ListenOptions): AppError => {
+  const address = `${host}:${String(port)}`;
+  const why =
+    error.code === 'EADDRINUSE'
+      ? 'is already in use by another program'
+      : error.code === 'EACCES'
+        ? 'may not be used by this user'
+        : 'cannot be listened on';
+  return new AppError('UNAVAILABLE', `The address ${address} ${why}.`, { cause: error });
+};
+
+/** The Node server under a service: bounded headers, bounded time to send a request, graceful close. */
+export const createHttpServer = (): HttpServer & { serve(listener: RequestListener): void } => {
+  let closing = false;
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: 10 * SECOND_MS,
+    requestTimeout: 60 * SECOND_MS,
+    // Longer than the idle time of common proxies (60 s), so that they never reuse a socket we are closing.
+    keepAliveTimeout: 65 * SECOND_MS,
+  });
+  server.on('request', (_request, response) => {
+    if (closing) response.setHeader('connection', 'close');
+  });
+  let closed: Promise<void> | null = null;
+  return {
+    serve: (listener) => server.on('request', listener),
+    isClosing: () => closing,
+    listen: (options) => listenOn(server, options),
+    close: ({ graceMs = 10 * SECOND_MS } = {}) => {
+      closing = true;
+      return (closed ??= closeServer(server, graceMs));
+    },
+  };
+};
+
+const listenOn = async (server: Server, options: ListenOptions): Promise<{ port: number }> => {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const onError = (error: Error): void => reject(explain(error, options));
+  server.once('error', onError);
+  server.listen(options.port, options.host, resolve);
+  await promise;
+  server.off('error', onError);
+  return { port: (server.address() as AddressInfo).port };
+};
+
+const closeServer = async (server: Server, graceMs: number): Promise<void> => {
+  if (!server.listening) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // Also closes connections that are idle now; the others end with their response (`Connection: close`).
+  server.close(() => resolve());
+  const timer = setTimeout(() => server.closeAllConnections(), graceMs);
+  await promise;
+  clearTimeout(timer);
+};
