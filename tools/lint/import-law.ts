@@ -48,8 +48,12 @@ const lawOfWorkspaces = (from: string, source: string): string | undefined => {
   if (!['packages', 'services', 'proto'].includes(kind)) return undefined;
   if (APPS.includes(name)) return `${kind} never import applications`;
   if (SERVICES.includes(name) && name !== own) return 'services meet only through @sallyport/proto';
-  const isHarness = name === 'dev-env' && kind === 'services' && !isTest(from);
-  return isHarness ? 'dev-env is for starting and testing, not for services' : undefined;
+  return lawOfHarness(from, name);
+};
+
+const lawOfHarness = (from: string, name: string): string | undefined => {
+  const misused = name === 'dev-env' && from.startsWith('services/') && !isTest(from);
+  return misused ? 'dev-env is for starting and testing, not for services' : undefined;
 };
 
 const lawOfSlices = (from: string, target: string): string | undefined => {

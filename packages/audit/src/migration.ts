@@ -62,7 +62,8 @@ const appendFunction = (schema: string): string => `
     RETURNS TABLE (origin text, idx bigint, leaf_hash bytea)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
   DECLARE
-    v_body jsonb := convert_from(p_body, 'UTF8')::jsonb;
+    -- json, not jsonb: a leaf may hold an escaped NUL, which jsonb refuses.
+    v_body json := convert_from(p_body, 'UTF8')::json;
     v_origin text;
     v_idx bigint;
   BEGIN

@@ -1,0 +1,55 @@
+import { randomBytes } from 'node:crypto';
+
+import { databaseUrl, serviceUrl, testPostgres } from '@sallyport/dev-env';
+import { migrate, openDatabase, orgTable, sqlMigration, type Database, type Migration } from '@sallyport/storage';
+import pg from 'pg';
+
+const SCHEMA = 'sample';
+
+export const sampleMigrations: readonly Migration[] = [
+  sqlMigration(1, 'create-thing', [
+    `CREATE TABLE sample.thing (org_id uuid NOT NULL, name text NOT NULL, note text, PRIMARY KEY (org_id, name))`,
+    orgTable(SCHEMA, 'thing'),
+  ]),
+  sqlMigration(2, 'create-reading', [
+    `CREATE TABLE sample.reading (org_id uuid NOT NULL, name text NOT NULL, PRIMARY KEY (org_id, name))`,
+    orgTable(SCHEMA, 'reading', { privileges: ['SELECT'] }),
+  ]),
+];
+
+export const adminQuery = async <Row extends object>(
+  url: string,
+  sql: string,
+  params: unknown[] = [],
+): Promise<Row[]> => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return (await client.query(sql, params)).rows as Row[];
+  } finally {
+    await client.end();
+  }
+};
+
+/** An empty database on the shared test server. */
+export const emptyDatabase = async (): Promise<string> => {
+  const { adminUrl } = await testPostgres();
+  const name = `sample_${randomBytes(6).toString('hex')}`;
+  await adminQuery(adminUrl, `CREATE DATABASE ${name}`);
+  return databaseUrl(adminUrl, name);
+};
+
+const password = randomBytes(18).toString('base64url');
+
+export interface Sample {
+  readonly adminUrl: string;
+  readonly url: string;
+  readonly db: Database;
+}
+
+export const openSample = async (migrations: readonly Migration[] = sampleMigrations): Promise<Sample> => {
+  const adminUrl = await emptyDatabase();
+  await migrate({ adminUrl, schema: SCHEMA, servicePassword: password, migrations });
+  const url = serviceUrl(adminUrl, SCHEMA as never, password);
+  return { adminUrl, url, db: await openDatabase({ url, schema: SCHEMA, applicationName: 'sample-test' }) };
+};

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+
+import { waitFor } from '@sallyport/dev-env';
+import {
+  assertSchemaCurrent,
+  describeSchema,
+  isInsufficientPrivilege,
+  isUniqueViolation,
+  migrate,
+  newId,
+  sqlMigration,
+  systemClock,
+} from '@sallyport/storage';
+
+import { adminQuery, emptyDatabase, openSample, sampleMigrations, type Sample } from './sample-database.ts';
+
+const put = 'INSERT INTO thing (org_id, name) VALUES ($1, $2)';
+const names = 'SELECT name FROM thing ORDER BY name';
+
+describe('storage: row-level security', () => {
+  const [acme, globex] = [newId(), newId()];
+  let sample: Sample;
+  before(async () => {
+    sample = await openSample();
+    for (const org of [acme, globex]) {
+      await sample.db.unauditedWrite(org, 'test data', async (tx) => await tx.query(put, [org, `of ${org}`]));
+    }
+  });
+  after(async () => {
+    await sample.db.close();
+  });
+
+  it('shows a transaction its own organisation and nothing else, whatever the query says', async () => {
+    const rows = await sample.db.read(acme, async (tx) => await tx.query(names));
+    assert.deepEqual(rows, [{ name: `of ${acme}` }]);
+    const asked = await sample.db.read(acme, async (tx) => {
+      return await tx.query('SELECT name FROM thing WHERE org_id = $1', [globex]);
+    });
+    assert.deepEqual(asked, []);
+  });
+
+  it("refuses to write a row into another organisation, and touches none of another's", async () => {
+    await assert.rejects(
+      sample.db.unauditedWrite(acme, 'attack', async (tx) => await tx.query(put, [globex, 'smuggled'])),
+      isInsufficientPrivilege,
+    );
+    const touched = await sample.db.unauditedWrite(acme, 'attack', async (tx) => {
+      return await tx.query('UPDATE thing SET note = $1 WHERE org_id = $2 RETURNING name', ['taken', globex]);
+    });
+    assert.deepEqual(touched, []);
+  });
+
+  it('shows nothing to a connection that named no organisation', async () => {
+    assert.deepEqual(await adminQuery(sample.url, 'SELECT name FROM sample.thing'), []);
+  });
+
+  it('leaves no scope behind on a pooled connection', async () => {
+    await sample.db.readAcrossOrganizations('test', async (tx) => {
+      assert.equal((await tx.query(names)).length, 2);
+    });
+    const rows: unknown = await sample.db.source.query('SELECT name FROM thing');
+    assert.deepEqual(rows, []);
+  });
+
+  it('answers NOT_FOUND for an organisation id that is not one, before any SQL', async () => {
+    for (const org of ['', 'acme', "x'; DROP TABLE thing; --", `${acme} `, acme.toUpperCase()]) {
+      await assert.rejects(
+        sample.db.read(org, async (tx) => await tx.query(names)),
+        { code: 'NOT_FOUND' },
+      );
+    }
+  });
+});
+
+describe('storage: transactions', () => {
+  const org = newId();
+  let sample: Sample;
+  before(async () => {
+    sample = await openSample();
+  });
+  after(async () => {
+    await sample.db.close();
+  });
+
+  it('rolls back everything when the work throws', async () => {
+    const boom = new TypeError('boom');
+    const attempt = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      await tx.query(put, [org, 'half']);
+      throw boom;
+    });
+    await assert.rejects(attempt, boom);
+    assert.deepEqual(await sample.db.read(org, async (tx) => await tx.query(names)), []);
+  });
+
+  it('does not write in a reading transaction', async () => {
+    const attempt = sample.db.read(org, async (tx) => await tx.query(put, [org, 'sneaky']));
+    await assert.rejects(attempt, /read-only transaction/);
+  });
+
+  it('gives the service role what its tables grant and no more', async () => {
+    const attempt = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      return await tx.query('INSERT INTO reading (org_id, name) VALUES ($1, $2)', [org, 'x']);
+    });
+    await assert.rejects(attempt, isInsufficientPrivilege);
+    await assert.rejects(adminQuery(sample.url, 'CREATE TABLE sample.own (x int)'), isInsufficientPrivilege);
+    await assert.rejects(adminQuery(sample.url, 'SET ROLE sallyport_owner'), isInsufficientPrivilege);
+  });
+
+  it('tells a unique violation by its constraint', async () => {
+    const twice = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      await tx.query(put, [org, 'same']);
+      await tx.query(put, [org, 'same']);
+    });
+    await assert.rejects(
+      twice,
+      (error) => isUniqueViolation(error, 'thing_pkey') && !isUniqueViolation(error, 'other'),
+    );
+  });
+
+  it('returns the rows of RETURNING for UPDATE and DELETE', async () => {
+    await sample.db.unauditedWrite(org, 'test', async (tx) => {
+      await tx.query(put, [org, 'a']);
+      assert.deepEqual(await tx.query('UPDATE thing SET note = $1 RETURNING name, note', ['n']), [
+        { name: 'a', note: 'n' },
+      ]);
+      assert.deepEqual(await tx.query('DELETE FROM thing RETURNING name'), [{ name: 'a' }]);
+    });
+  });
+
+  it('commits under a fence while the decision is valid', async () => {
+    await sample.db.unauditedWrite(org, 'test', async (tx) => {
+      tx.fence({ decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 20_000 });
+      await tx.query(put, [org, 'fenced']);
+    });
+    assert.deepEqual(await sample.db.read(org, async (tx) => await tx.query(names)), [{ name: 'fenced' }]);
+  });
+
+  it('writes nothing once the decision has expired, judged by the server at COMMIT (facts: pause between check and commit)', async () => {
+    const late = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      tx.fence({ decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 60_000 });
+      tx.fence({ decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 20 });
+      await tx.query(put, [org, 'late']);
+      await tx.query('SELECT pg_sleep(0.05)');
+    });
+    await assert.rejects(late, { code: 'DECISION_EXPIRED' });
+    const rows = await sample.db.read(org, async (tx) => await tx.query<{ name: string }>(names));
+    assert.equal(
+      rows.some(({ name }) => name === 'late'),
+      false,
+    );
+  });
+
+  it('says UNAVAILABLE when the database is gone and works again when it is back', async () => {
+    await adminQuery(
+      sample.adminUrl,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sample-test'`,
+    );
+    await waitFor(
+      async () => {
+        await sample.db.ping();
+        return true;
+      },
+      { timeoutMs: 5_000, message: 'the pool did not recover' },
+    );
+  });
+});
+
+describe('storage: LISTEN', () => {
+  it('arms again after its connection was cut, and says so', async () => {
+    const { db, adminUrl } = await openSample();
+    let armed = 0;
+    const heard: string[] = [];
+    const unlisten = await db.listen(
+      'news',
+      (payload) => heard.push(payload),
+      () => {
+        armed += 1;
+      },
+    );
+    await adminQuery(adminUrl, `NOTIFY news, 'first'`);
+    await waitFor(() => heard.includes('first'), { timeoutMs: 5_000, message: 'no first notification' });
+    await adminQuery(
+      adminUrl,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sample-test-listen'`,
+    );
+    await waitFor(() => armed === 2, { timeoutMs: 5_000, message: 'not armed again' });
+    await adminQuery(adminUrl, `NOTIFY news, 'second'`);
+    await waitFor(() => heard.includes('second'), { timeoutMs: 5_000, message: 'no second notification' });
+    await unlisten();
+    await db.close();
+  });
+});
+
+describe('storage: migrations', () => {
+  const apply = async (adminUrl: string, migrations: typeof sampleMigrations): Promise<string[]> => {
+    return (await migrate({ adminUrl, schema: 'sample', servicePassword: 'x', migrations })).applied;
+  };
+
+  it('applies each migration once, in order, and is idempotent', async () => {
+    const adminUrl = await emptyDatabase();
+    assert.equal((await apply(adminUrl, sampleMigrations)).length, 2);
+    assert.deepEqual(await apply(adminUrl, sampleMigrations), []);
+  });
+
+  it('ends at the same schema step by step as at once', async () => {
+    const [fresh, stepwise] = [await emptyDatabase(), await emptyDatabase()];
+    await apply(fresh, sampleMigrations);
+    for (let count = 1; count <= sampleMigrations.length; count += 1)
+      await apply(stepwise, sampleMigrations.slice(0, count));
+    assert.equal(await describeSchema(stepwise, 'sample'), await describeSchema(fresh, 'sample'));
+  });
+
+  it('keeps concurrent runs apart', async () => {
+    const adminUrl = await emptyDatabase();
+    const runs = await Promise.all([1, 2, 3].map(async () => await apply(adminUrl, sampleMigrations)));
+    assert.equal(runs.flat().length, 2);
+  });
+
+  it('leaves nothing of a migration that fails and can be run again', async () => {
+    const adminUrl = await emptyDatabase();
+    const broken = sqlMigration(3, 'broken', ['CREATE TABLE sample.half (x int)', 'SELECT 1/0']);
+    await assert.rejects(apply(adminUrl, [...sampleMigrations, broken]), /division by zero/);
+    const mended = sqlMigration(3, 'mended', 'CREATE TABLE sample.half (x int)');
+    assert.equal((await apply(adminUrl, [...sampleMigrations, mended])).length, 1);
+  });
+
+  it('lets a service start only on the newest schema', async () => {
+    const { db } = await openSample(sampleMigrations.slice(0, 1));
+    await assertSchemaCurrent(db, sampleMigrations.slice(0, 1));
+    await assert.rejects(assertSchemaCurrent(db, sampleMigrations), { code: 'UNAVAILABLE', message: /create-reading/ });
+    await db.close();
+  });
+});
