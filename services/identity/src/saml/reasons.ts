@@ -67,6 +67,7 @@ export const SAML_REASONS = [
   'RECIPIENT_MISMATCH',
   'NAME_ID_INVALID',
   'NAME_ID_TRANSIENT',
+  'AUTHENTICATION_TOO_OLD',
   'IDP_SESSION_ENDED',
   'IN_RESPONSE_TO_CONFLICT',
   // Correlation with what we asked for

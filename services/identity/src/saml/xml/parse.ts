@@ -17,7 +17,8 @@ import type { XmlAttribute, XmlElement, XmlNode } from './tree.ts';
 export const XML_NAMESPACE = 'http://www.w3.org/XML/1998/namespace';
 const XMLNS_NAMESPACE = 'http://www.w3.org/2000/xmlns/';
 
-const DECLARATION = /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"utf-8"|'utf-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>/i;
+const DECLARATION =
+  /^<\?xml version=(?:"1\.0"|'1\.0')(?: encoding=(?:"[Uu][Tt][Ff]-8"|'[Uu][Tt][Ff]-8'))?(?: standalone=(?:"(?:yes|no)"|'(?:yes|no)'))? ?\?>/;
 /** XML 1.0 §2.2 Char, negated. */
 const FORBIDDEN_CHARACTER = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u;
 const NAME = /([A-Za-z_][A-Za-z0-9_.-]*)(?::([A-Za-z_][A-Za-z0-9_.-]*))?/y;
@@ -85,7 +86,7 @@ class Reader {
 
   document(): XmlElement {
     const declaration = DECLARATION.exec(this.#text)?.[0];
-    if (declaration === undefined && /^<\?xml[ \t\n]/i.test(this.#text)) refuse('ENCODING_NOT_UTF8');
+    if (declaration === undefined && /^<\?xml[ \t\n]/.test(this.#text)) refuse('ENCODING_NOT_UTF8');
     this.#position = declaration?.length ?? 0;
     this.#skipSpace();
     this.#refuseMarkupDeclarations();

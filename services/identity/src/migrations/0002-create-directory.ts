@@ -147,4 +147,4 @@ const GROUP = `
 `;
 
 /** Organisations, connections, accounts and groups. */
-export const createDirectory = sqlMigration(1, 'create-directory', [ORGANIZATION, CONNECTION, ACCOUNT, GROUP]);
+export const createDirectory = sqlMigration(2, 'create-directory', [ORGANIZATION, CONNECTION, ACCOUNT, GROUP]);

@@ -76,4 +76,4 @@ const NODE = `
 `;
 
 /** The subject log, its heads, receipts not yet written, and the processes that grant leases. */
-export const createSubjectLog = sqlMigration(2, 'create-subject-log', [LOG, RECEIPT, NODE]);
+export const createSubjectLog = sqlMigration(3, 'create-subject-log', [LOG, RECEIPT, NODE]);

@@ -1,0 +1,5 @@
+/**
+ * The key under which names and addresses that ignore case are compared and kept unique. Full-width and other
+ * compatibility forms fold onto their plain letters, so that two names nobody can tell apart are one. Idempotent.
+ */
+export const foldCase = (text: string): string => text.normalize('NFKC').toLowerCase().normalize('NFKC');

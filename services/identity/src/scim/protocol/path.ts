@@ -1,0 +1,139 @@
+import { AppError } from '@sallyport/errors';
+
+import {
+  findAttribute,
+  findCoreAttribute,
+  type AttributeDefinition,
+  type ResourceDefinition,
+  type SchemaDefinition,
+} from './attribute.ts';
+import { parseFilter, type Comparison } from './filter.ts';
+
+/** A comparison inside `[…]`, resolved against the sub-attributes of the filtered attribute. */
+export interface ElementTest {
+  readonly attribute: AttributeDefinition;
+  readonly value: string | boolean;
+}
+
+/** What a path points at, resolved against the schema: nothing that is not in the schema can be named. */
+export interface Target {
+  /** The extension the attribute belongs to; undefined for core and common attributes. */
+  readonly extension: SchemaDefinition | undefined;
+  readonly attribute: AttributeDefinition;
+  /** Of a multi-valued attribute: which elements. */
+  readonly elements: readonly ElementTest[] | undefined;
+  readonly sub: AttributeDefinition | undefined;
+}
+
+/** A path that names a whole extension: `urn:…:enterprise:2.0:User`. */
+export interface ExtensionTarget {
+  readonly extension: SchemaDefinition;
+  readonly attribute: undefined;
+}
+
+const MAX_PATH_LENGTH = 1_024;
+const NAME = /^[A-Za-z$][\w$-]{0,127}$/;
+
+const invalid = (path: string, why: string): AppError =>
+  new AppError('INVALID_PATH', `The path "${path.slice(0, 100)}" ${why}.`);
+
+/** Splits off a schema URN that the path starts with, in any case. */
+const splitSchema = (
+  resource: ResourceDefinition,
+  path: string,
+): { schema: SchemaDefinition | undefined; rest: string } => {
+  for (const schema of [resource.core, ...resource.extensions]) {
+    if (path.slice(0, schema.id.length).toLowerCase() !== schema.id.toLowerCase()) continue;
+    const rest = path.slice(schema.id.length);
+    if (rest === '') return { schema, rest };
+    if (rest.startsWith(':')) return { schema, rest: rest.slice(1) };
+  }
+  return { schema: undefined, rest: path };
+};
+
+interface Parts {
+  readonly name: string;
+  readonly filter: string | undefined;
+  readonly sub: string | undefined;
+}
+
+/** `name`, `name.sub`, `name[filter]`, `name[filter].sub`; the filter may contain quoted brackets and dots. */
+const splitParts = (path: string, rest: string): Parts => {
+  const open = rest.indexOf('[');
+  if (open === -1) {
+    const dot = rest.indexOf('.');
+    return dot === -1
+      ? { name: rest, filter: undefined, sub: undefined }
+      : { name: rest.slice(0, dot), filter: undefined, sub: rest.slice(dot + 1) };
+  }
+  const close = rest.lastIndexOf(']');
+  if (close < open) throw invalid(path, 'has an unclosed bracket');
+  const after = rest.slice(close + 1);
+  if (after !== '' && !after.startsWith('.')) throw invalid(path, 'cannot be read');
+  return {
+    name: rest.slice(0, open),
+    filter: rest.slice(open + 1, close),
+    sub: after === '' ? undefined : after.slice(1),
+  };
+};
+
+const lookUp = (
+  resource: ResourceDefinition,
+  schema: SchemaDefinition | undefined,
+  name: string,
+): AttributeDefinition | undefined => {
+  if (!NAME.test(name)) return undefined;
+  if (schema === undefined || schema === resource.core) return findCoreAttribute(resource, name);
+  return findAttribute(schema.attributes, name);
+};
+
+const toElementTest = (attribute: AttributeDefinition, comparison: Comparison): ElementTest => {
+  const sub = NAME.test(comparison.path) ? findAttribute(attribute.subAttributes ?? [], comparison.path) : undefined;
+  if (sub === undefined)
+    throw new AppError('INVALID_FILTER', `"${comparison.path.slice(0, 100)}" is no part of ${attribute.name}.`);
+  const { value } = comparison;
+  if (sub.type !== 'boolean') {
+    if (typeof value === 'string') return { attribute: sub, value };
+  } else {
+    if (typeof value === 'boolean') return { attribute: sub, value };
+    const text = typeof value === 'string' ? value.toLowerCase() : '';
+    if (text === 'true' || text === 'false') return { attribute: sub, value: text === 'true' };
+  }
+  throw new AppError('INVALID_FILTER', `The value compared with ${attribute.name}.${sub.name} has the wrong type.`);
+};
+
+/**
+ * Resolves an attribute path of a PATCH operation, or a key of its pathless value.
+ *
+ * @throws INVALID_PATH when it names nothing in the schema (prototype names included); INVALID_FILTER for its `[…]`
+ * @see RFC 7644 §3.5.2, figure 7
+ */
+export const resolvePath = (resource: ResourceDefinition, path: string): Target | ExtensionTarget => {
+  if (path.length > MAX_PATH_LENGTH) throw invalid(path, 'is too long');
+  const trimmed = path.trim();
+  const { schema, rest } = splitSchema(resource, trimmed);
+  if (rest === '') {
+    if (schema === undefined || schema === resource.core) throw invalid(path, 'names no attribute');
+    return { extension: schema, attribute: undefined };
+  }
+  const parts = splitParts(path, rest);
+  const attribute = lookUp(resource, schema, parts.name);
+  if (attribute === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
+  if (parts.filter !== undefined && !(attribute.multiValued && attribute.type === 'complex'))
+    throw invalid(path, 'filters an attribute that is not a list of objects');
+  const sub = parts.sub === undefined ? undefined : findAttribute(attribute.subAttributes ?? [], parts.sub);
+  if (parts.sub !== undefined && sub === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
+  return {
+    extension: schema === resource.core ? undefined : schema,
+    attribute,
+    elements:
+      parts.filter === undefined
+        ? undefined
+        : parseFilter(parts.filter).map((comparison) => toElementTest(attribute, comparison)),
+    sub,
+  };
+};
+
+/** The canonical spelling of a target without its filter, for messages. */
+export const nameOf = ({ extension, attribute, sub }: Target): string =>
+  `${extension === undefined ? '' : `${extension.id}:`}${attribute.name}${sub === undefined ? '' : `.${sub.name}`}`;

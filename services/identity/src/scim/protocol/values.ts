@@ -1,0 +1,101 @@
+import { AppError } from '@sallyport/errors';
+
+import { findAttribute, type AttributeDefinition } from './attribute.ts';
+import { isArray, isObject, type Document, type JsonValue } from './json.ts';
+
+export const MAX_STRING_LENGTH = 1_024;
+/** Photographs and certificates as data: URLs are longer; nothing else is. */
+export const MAX_REFERENCE_LENGTH = 8 * 1024;
+export const MAX_ELEMENTS = 200;
+
+const invalid = (name: string, why: string): AppError =>
+  new AppError('INVALID_VALUE', `${name} ${why}.`, { fields: [{ pointer: `/${name}`, code: 'INVALID_VALUE' }] });
+
+const readBoolean = (name: string, value: JsonValue): boolean => {
+  if (typeof value === 'boolean') return value;
+  // Entra sends "True" and "False"; anything else must never be read as "still active".
+  const word = typeof value === 'string' ? value.toLowerCase() : '';
+  if (word === 'true') return true;
+  if (word === 'false') return false;
+  throw invalid(name, 'must be true or false');
+};
+
+const readText = (attribute: AttributeDefinition, name: string, value: JsonValue): string => {
+  if (typeof value !== 'string') throw invalid(name, 'must be a string');
+  const limit = attribute.type === 'reference' || attribute.type === 'binary' ? MAX_REFERENCE_LENGTH : MAX_STRING_LENGTH;
+  if (value.length > limit) throw invalid(name, `is longer than ${String(limit)} characters`);
+  return value;
+};
+
+/** A sub-attribute nobody may write is dropped: directories send back what they read from us. */
+const readComplex = (attribute: AttributeDefinition, name: string, value: JsonValue): Document | undefined => {
+  // Entra writes a manager as the bare identifier.
+  if (typeof value === 'string' && !attribute.multiValued && findAttribute(attribute.subAttributes ?? [], 'value'))
+    return { value };
+  if (!isObject(value)) throw invalid(name, 'must be an object');
+  const document: Document = {};
+  for (const [key, item] of Object.entries(value)) {
+    const sub = findAttribute(attribute.subAttributes ?? [], key);
+    if (sub === undefined) throw invalid(name, `has no part "${key.slice(0, 100)}"`);
+    if (Object.hasOwn(document, sub.name)) throw invalid(`${name}.${sub.name}`, 'is given twice');
+    if (sub.mutability === 'readOnly') continue;
+    const read = readSingle(sub, `${name}.${sub.name}`, item);
+    if (read !== undefined) document[sub.name] = read;
+  }
+  return Object.keys(document).length === 0 ? undefined : document;
+};
+
+/** One value of an attribute (one element, if it is a list); undefined means unassigned (RFC 7643 §2.5). */
+const readSingle = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue | undefined => {
+  if (value === null || value === '') {
+    if (attribute.type === 'boolean') throw invalid(name, 'must be true or false');
+    return undefined;
+  }
+  switch (attribute.type) {
+    case 'boolean':
+      return readBoolean(name, value);
+    case 'complex':
+      return readComplex(attribute, name, value);
+    case 'string':
+    case 'reference':
+    case 'binary':
+    case 'dateTime':
+      return readText(attribute, name, value);
+  }
+};
+
+/** An element that says nothing but what kind of value it would be is no value. */
+export const isMeaningful = (element: JsonValue): boolean =>
+  !isObject(element) || Object.keys(element).some((key) => key !== 'type' && key !== 'primary' && key !== 'display');
+
+/** @throws INVALID_VALUE when two elements are primary (RFC 7643 §2.4) */
+export const requireOnePrimary = (name: string, elements: readonly JsonValue[]): void => {
+  if (elements.filter((element) => isObject(element) && element['primary'] === true).length > 1)
+    throw invalid(name, 'has more than one primary value');
+};
+
+/** The elements of a multi-valued attribute; a single object stands for a list of one. */
+export const readElements = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue[] => {
+  const items = isArray(value) ? value : value === null || value === '' ? [] : [value];
+  if (items.length > MAX_ELEMENTS)
+    throw new AppError('TOO_MANY', `${name} has more than ${String(MAX_ELEMENTS)} values.`);
+  const elements: JsonValue[] = [];
+  for (const item of items) {
+    const element = readSingle(attribute, name, item);
+    if (element !== undefined && isMeaningful(element)) elements.push(element);
+  }
+  requireOnePrimary(name, elements);
+  return elements;
+};
+
+/**
+ * Reads a value for an attribute: names in their canonical spelling, booleans as booleans, `null`, `""` and `[]` as
+ * undefined (unassigned).
+ *
+ * @throws INVALID_VALUE when it does not fit the declaration; TOO_MANY
+ */
+export const readValue = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue | undefined => {
+  if (!attribute.multiValued) return readSingle(attribute, name, value);
+  const elements = readElements(attribute, name, value);
+  return elements.length === 0 ? undefined : elements;
+};
