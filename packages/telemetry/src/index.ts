@@ -12,7 +12,7 @@ export {
   type LoggerOptions,
   type LogLevel,
   type LogMethod,
-} from "./logger.ts";
+} from './logger.ts';
 export {
   LATENCY_BUCKETS_SECONDS,
   createMetrics,
@@ -21,9 +21,9 @@ export {
   type HistogramOptions,
   type MetricOptions,
   type Metrics,
-} from "./metrics.ts";
-export { REDACTED, redactText, redactValue } from "./redact.ts";
-export { REQUEST_ID_HEADER, acceptRequestId, newRequestId } from "./request-id.ts";
+} from './metrics.ts';
+export { REDACTED, redactText, redactValue } from './redact.ts';
+export { REQUEST_ID_HEADER, acceptRequestId, newRequestId } from './request-id.ts';
 export {
   currentTraceId,
   extractTrace,
@@ -35,4 +35,4 @@ export {
   type TraceContext,
   type Tracing,
   type TracingOptions,
-} from "./tracing.ts";
+} from './tracing.ts';

@@ -1,13 +1,13 @@
-import { pino, type DestinationStream, type Logger as PinoLogger } from "pino";
+import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
 
-import { redactFields, redactText } from "./redact.ts";
+import { redactFields, redactText } from './redact.ts';
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Writes one line: fields and message, or the message alone. An `Error` as fields becomes `err`. */
 export interface LogMethod {
-  (fields: object, message: string): void;
+  (fields: object, message?: string): void;
   (message: string): void;
 }
 
@@ -34,25 +34,24 @@ export interface LoggerOptions {
 
 const NOOP: LogMethod = () => undefined;
 
-const method = (target: PinoLogger, level: Exclude<LogLevel, "silent">): LogMethod => {
+const method = (target: PinoLogger, level: Exclude<LogLevel, 'silent'>): LogMethod => {
   // Asked once: a level below the threshold costs one empty call, not a redaction.
   if (!target.isLevelEnabled(level)) return NOOP;
   return (fields: object | string, message?: string) => {
-    if (typeof fields === "string") target[level](redactText(fields));
-    else
-      target[level](redactFields(fields), message === undefined ? undefined : redactText(message));
+    if (typeof fields === 'string') target[level](redactText(fields));
+    else target[level](redactFields(fields), message === undefined ? undefined : redactText(message));
   };
 };
 
 const wrap = (target: PinoLogger): Logger =>
   Object.freeze({
     level: target.level as LogLevel,
-    trace: method(target, "trace"),
-    debug: method(target, "debug"),
-    info: method(target, "info"),
-    warn: method(target, "warn"),
-    error: method(target, "error"),
-    fatal: method(target, "fatal"),
+    trace: method(target, 'trace'),
+    debug: method(target, 'debug'),
+    info: method(target, 'info'),
+    warn: method(target, 'warn'),
+    error: method(target, 'error'),
+    fatal: method(target, 'fatal'),
     child: (fields: Readonly<Record<string, unknown>>) => wrap(target.child(redactFields(fields))),
   });
 
@@ -62,7 +61,7 @@ const wrap = (target: PinoLogger): Logger =>
  */
 export const createLogger = (options: LoggerOptions): Logger => {
   const settings = {
-    level: options.level ?? "info",
+    level: options.level ?? 'info',
     base: { service: options.service },
     timestamp: pino.stdTimeFunctions.isoTime,
     // Errors arrive here as plain fields already.
@@ -73,4 +72,4 @@ export const createLogger = (options: LoggerOptions): Logger => {
 };
 
 /** A logger that writes nothing: for tests and tools. */
-export const silentLogger = (): Logger => createLogger({ service: "silent", level: "silent" });
+export const silentLogger = (): Logger => createLogger({ service: 'silent', level: 'silent' });

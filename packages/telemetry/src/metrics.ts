@@ -1,5 +1,5 @@
-import { AppError } from "@sallyport/errors";
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { AppError } from '@sallyport/errors';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 
 export interface MetricOptions<Label extends string> {
   /** Without the service: `grpc_calls_total`. See {@link metricName}. */
@@ -20,6 +20,8 @@ export interface Metrics {
   counter<Label extends string = never>(options: MetricOptions<Label>): Counter<Label>;
   gauge<Label extends string = never>(options: MetricOptions<Label>): Gauge<Label>;
   histogram<Label extends string = never>(options: HistogramOptions<Label>): Histogram<Label>;
+  /** One finished HTTP request: `http_request_duration_seconds`. `route` is the template, never the path. */
+  observeHttp(labels: { method: string; route: string; status: number }, seconds: number): void;
   /** The Prometheus text exposition and its content type. */
   render(): Promise<{ contentType: string; body: string }>;
 }
@@ -29,7 +31,7 @@ export const LATENCY_BUCKETS_SECONDS: readonly number[] = [
   0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5,
 ];
 
-type MetricKind = "counter" | "gauge" | "histogram";
+type MetricKind = 'counter' | 'gauge' | 'histogram';
 
 const SHAPE = /^[a-z][a-z0-9]*(?:_[a-z0-9]+)+$/;
 const UNITS: Readonly<Record<MetricKind, RegExp>> = {
@@ -45,12 +47,9 @@ const UNITS: Readonly<Record<MetricKind, RegExp>> = {
  * @throws INTERNAL when the name has another shape: a programming error, found by the first test that runs the code.
  */
 export const metricName = (service: string, name: string, kind: MetricKind): string => {
-  const full = `${service.replaceAll("-", "_")}_${name}`;
+  const full = `${service.replaceAll('-', '_')}_${name}`;
   if (!SHAPE.test(full) || !UNITS[kind].test(name)) {
-    throw new AppError(
-      "INTERNAL",
-      `"${full}" is not the name of a ${kind}: it must end in ${UNITS[kind].source}`,
-    );
+    throw new AppError('INTERNAL', `"${full}" is not the name of a ${kind}: it must end in ${UNITS[kind].source}`);
   }
   return full;
 };
@@ -63,8 +62,7 @@ export interface CreateMetricsOptions {
 export const createMetrics = (service: string, options: CreateMetricsOptions = {}): Metrics => {
   const registry = new Registry();
   registry.setDefaultLabels({ service });
-  if (options.processMetrics ?? true)
-    collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 10 });
+  if (options.processMetrics ?? true) collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 10 });
 
   const known = new Map<string, Counter | Gauge | Histogram>();
   const once = <M extends Counter | Gauge | Histogram>(
@@ -87,22 +85,29 @@ export const createMetrics = (service: string, options: CreateMetricsOptions = {
     registers: [registry],
   });
 
+  const histogram = <L extends string>(wanted: HistogramOptions<L>): Histogram<L> =>
+    once(
+      'histogram',
+      wanted,
+      (name) => new Histogram<L>({ ...base(name, wanted), buckets: [...(wanted.buckets ?? LATENCY_BUCKETS_SECONDS)] }),
+    );
+  const httpDuration = (): Histogram<'method' | 'route' | 'status'> =>
+    histogram({
+      name: 'http_request_duration_seconds',
+      help: 'HTTP requests by route template and status',
+      labels: ['method', 'route', 'status'],
+    });
+
   return {
     registry,
+    histogram,
+    observeHttp: (labels, seconds) => {
+      httpDuration().observe(labels, seconds);
+    },
     counter: <L extends string>(wanted: MetricOptions<L>) =>
-      once("counter", wanted, (name) => new Counter<L>(base(name, wanted))),
+      once('counter', wanted, (name) => new Counter<L>(base(name, wanted))),
     gauge: <L extends string>(wanted: MetricOptions<L>) =>
-      once("gauge", wanted, (name) => new Gauge<L>(base(name, wanted))),
-    histogram: <L extends string>(wanted: HistogramOptions<L>) =>
-      once(
-        "histogram",
-        wanted,
-        (name) =>
-          new Histogram<L>({
-            ...base(name, wanted),
-            buckets: [...(wanted.buckets ?? LATENCY_BUCKETS_SECONDS)],
-          }),
-      ),
+      once('gauge', wanted, (name) => new Gauge<L>(base(name, wanted))),
     render: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 };

@@ -1,8 +1,8 @@
-import { randomUUID } from "node:crypto";
+import { randomUUID } from 'node:crypto';
 
 const ACCEPTED = /^[\w.:-]{8,64}$/;
 
-export const REQUEST_ID_HEADER = "x-request-id";
+export const REQUEST_ID_HEADER = 'x-request-id';
 
 /** A new request id: random, for correlation only, never a key. */
 export const newRequestId = (): string => randomUUID();
@@ -12,4 +12,4 @@ export const newRequestId = (): string => randomUUID();
  * it, so it proves nothing and is never used to find anything.
  */
 export const acceptRequestId = (offered: unknown): string =>
-  typeof offered === "string" && ACCEPTED.test(offered) ? offered : newRequestId();
+  typeof offered === 'string' && ACCEPTED.test(offered) ? offered : newRequestId();

@@ -8,21 +8,21 @@ import {
   type Attributes,
   type Context,
   type Tracer,
-} from "@opentelemetry/api";
-import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { W3CTraceContextPropagator } from "@opentelemetry/core";
-import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { resourceFromAttributes } from "@opentelemetry/resources";
+} from '@opentelemetry/api';
+import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
 import {
   BasicTracerProvider,
   BatchSpanProcessor,
   ParentBasedSampler,
   TraceIdRatioBasedSampler,
-} from "@opentelemetry/sdk-trace-base";
+} from '@opentelemetry/sdk-trace-base';
 
 // Both are loaded lazily by the exporter; loaded here, nothing is imported after the intrinsics are frozen.
-import "node:http";
-import "node:https";
+import 'node:http';
+import 'node:https';
 
 /** Headers or metadata that carry a trace: `traceparent` and `tracestate` (W3C Trace Context). */
 export type TraceCarrier = Record<string, string>;
@@ -44,7 +44,7 @@ export interface Tracing {
 }
 
 export interface SpanOptions {
-  readonly kind?: "internal" | "server" | "client";
+  readonly kind?: 'internal' | 'server' | 'client';
   /** Low cardinality, no personal data, no secrets. */
   readonly attributes?: Attributes;
   /** Default: the span that is active now. */
@@ -74,7 +74,7 @@ export const startTracing = (options: TracingOptions): Tracing => {
   contextApi.setGlobalContextManager(manager);
   started = true;
   const provider = options.otlpUrl === undefined ? null : createProvider(options, options.otlpUrl);
-  tracer = provider?.getTracer("sallyport") ?? null;
+  tracer = provider?.getTracer('sallyport') ?? null;
   let stopped: Promise<void> | null = null;
   const shutdown = async (): Promise<void> => {
     started = false;
@@ -87,20 +87,16 @@ export const startTracing = (options: TracingOptions): Tracing => {
 
 const createProvider = (options: TracingOptions, url: string): BasicTracerProvider =>
   new BasicTracerProvider({
-    resource: resourceFromAttributes({ "service.name": `sallyport-${options.service}` }),
+    resource: resourceFromAttributes({ 'service.name': `sallyport-${options.service}` }),
     sampler: new ParentBasedSampler({
       root: new TraceIdRatioBasedSampler(options.sampleRatio ?? DEFAULT_SAMPLE_RATIO),
     }),
-    spanProcessors: [
-      new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS })),
-    ],
+    spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS }))],
   });
 
 /** The trace a request arrived with; a malformed `traceparent` is ignored, never an error. */
-export const extractTrace = (
-  carrier: Readonly<Record<string, string | undefined>>,
-): TraceContext => {
-  if (!started || carrier["traceparent"] === undefined) return ROOT_CONTEXT;
+export const extractTrace = (carrier: Readonly<Record<string, string | undefined>>): TraceContext => {
+  if (!started || carrier['traceparent'] === undefined) return ROOT_CONTEXT;
   return propagator.extract(ROOT_CONTEXT, carrier, {
     get: (from: typeof carrier, key) => from[key],
     keys: (from) => Object.keys(from),
@@ -128,17 +124,13 @@ export const currentTraceId = (): string | undefined => {
  * Runs `fn` inside a span. The span ends when the promise settles; a rejection marks it failed with the error's
  * name and code, not its message. Without tracing it is a plain call; without an exporter only the context passes.
  */
-export const withSpan = <T>(
-  name: string,
-  options: SpanOptions,
-  fn: () => Promise<T>,
-): Promise<T> => {
+export const withSpan = <T>(name: string, options: SpanOptions, fn: () => Promise<T>): Promise<T> => {
   if (!started) return fn();
   const parent = options.parent ?? contextApi.active();
   if (tracer === null) return parent === contextApi.active() ? fn() : contextApi.with(parent, fn);
   const span = tracer.startSpan(
     name,
-    { kind: KINDS[options.kind ?? "internal"], attributes: options.attributes ?? {} },
+    { kind: KINDS[options.kind ?? 'internal'], attributes: options.attributes ?? {} },
     parent,
   );
   return contextApi.with(traceApi.setSpan(parent, span), async () => {
@@ -154,7 +146,7 @@ export const withSpan = <T>(
 };
 
 const errorKind = (error: unknown): string => {
-  if (!(error instanceof Error)) return "unknown";
-  const code: unknown = "code" in error ? error.code : undefined;
-  return typeof code === "string" ? code : error.name;
+  if (!(error instanceof Error)) return 'unknown';
+  const code: unknown = 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : error.name;
 };

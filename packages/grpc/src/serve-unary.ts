@@ -1,0 +1,60 @@
+import type { handleUnaryCall } from '@grpc/grpc-js';
+import { AppError } from '@sallyport/errors';
+import { extractTrace, withSpan } from '@sallyport/telemetry';
+
+import { traceCarrierOf } from './metadata.ts';
+import { admit, record, recordRefused, type Runtime } from './runtime.ts';
+import type { BoundMethod, UnaryHandler } from './service.ts';
+import { toAppError, toGrpcStatus } from './status.ts';
+
+/** Runs a unary handler inside its deadline and answers exactly once. */
+export const serveUnary =
+  (
+    runtime: Runtime,
+    method: BoundMethod,
+    handler: UnaryHandler<unknown, unknown> | null,
+  ): handleUnaryCall<unknown, unknown> =>
+  (surface, respond) => {
+    const admitted = admit(runtime, method, surface);
+    if (admitted instanceof AppError || handler === null) {
+      const refusal =
+        admitted instanceof AppError ? admitted : new AppError('PERMISSION_DENIED', 'Nobody may call this method.');
+      recordRefused(runtime, method, refusal);
+      respond(toGrpcStatus(refusal));
+      return;
+    }
+    const call = admitted;
+    let timer: NodeJS.Timeout | undefined;
+    let isOver = false;
+    const finish = (error: AppError | null, answer: () => void): void => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timer);
+      record(runtime, call, error);
+      answer();
+      if (error !== null) call.abort(error);
+    };
+    const fail = (error: AppError): void => {
+      finish(error, () => {
+        respond(toGrpcStatus(error));
+      });
+    };
+    // grpc-js ends a call at the caller's deadline by itself; this timer is for none and for longer ones than ours.
+    timer = setTimeout(() => {
+      fail(new AppError('DEADLINE_EXCEEDED', 'The call took too long.'));
+    }, call.deadlineMs);
+    surface.on('cancelled', () => {
+      finish(call.cancellation(), () => undefined);
+    });
+    const run = (): Promise<unknown> => handler.run(surface.request, call);
+    withSpan(call.method, { kind: 'server', parent: extractTrace(traceCarrierOf(surface.metadata)) }, run).then(
+      (response) => {
+        finish(null, () => {
+          respond(null, response);
+        });
+      },
+      (error: unknown) => {
+        fail(toAppError(error));
+      },
+    );
+  };
