@@ -66,6 +66,7 @@ const appendFunction = (schema: string): string => `
     v_body json := convert_from(p_body, 'UTF8')::json;
     v_origin text;
     v_idx bigint;
+    v_hash bytea;
   BEGIN
     IF v_body ->> 'org' IS DISTINCT FROM p_org::text THEN
       RAISE EXCEPTION 'the entry names another organisation';
@@ -80,13 +81,18 @@ const appendFunction = (schema: string): string => `
       VALUES (p_org, v_idx, convert_to('v1' || E'\\n' || v_origin || E'\\n' || v_idx || E'\\n', 'UTF8') || p_body,
               (v_body ->> 'id')::uuid, (v_body ->> 'occurred_at')::timestamptz, v_body ->> 'action',
               v_body ->> 'outcome', v_body #>> '{actor,type}', v_body #>> '{actor,id}', v_body #>> '{target,type}',
-              v_body #>> '{target,id}', v_body ->> 'request_id');
-    INSERT INTO audit_opening (org_id, idx, number, subject_id, sealed)
-      SELECT p_org, v_idx, (o ->> 'number')::integer, o ->> 'subject', decode(o ->> 'sealed', 'base64')
-        FROM jsonb_array_elements(p_openings) AS o;
-    INSERT INTO audit_attachment (org_id, idx, name, body)
-      SELECT p_org, v_idx, a ->> 'name', decode(a ->> 'body', 'base64') FROM jsonb_array_elements(p_attachments) AS a;
-    RETURN QUERY SELECT v_origin, v_idx, e.leaf_hash FROM audit_entry e WHERE e.org_id = p_org AND e.idx = v_idx;
+              v_body #>> '{target,id}', v_body ->> 'request_id')
+      RETURNING audit_entry.leaf_hash INTO v_hash;
+    IF p_openings IS NOT NULL THEN
+      INSERT INTO audit_opening (org_id, idx, number, subject_id, sealed)
+        SELECT p_org, v_idx, (o ->> 'number')::integer, o ->> 'subject', decode(o ->> 'sealed', 'base64')
+          FROM jsonb_array_elements(p_openings) AS o;
+    END IF;
+    IF p_attachments IS NOT NULL THEN
+      INSERT INTO audit_attachment (org_id, idx, name, body)
+        SELECT p_org, v_idx, a ->> 'name', decode(a ->> 'body', 'base64') FROM jsonb_array_elements(p_attachments) AS a;
+    END IF;
+    RETURN QUERY SELECT v_origin, v_idx, v_hash;
   END $$;
   REVOKE ALL ON FUNCTION ${schema}.append_audit FROM PUBLIC;
   GRANT EXECUTE ON FUNCTION ${schema}.append_audit TO ${serviceRole(schema)};

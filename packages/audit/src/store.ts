@@ -91,11 +91,13 @@ export const insertEntry = async (
   const attachments = entry.body.attachments.map(({ name, bytes }) => ({ name, body: bytes.toString('base64') }));
   const [row] = await tx.query<{ origin: string; idx: string; leaf_hash: Buffer }>(
     'SELECT origin, idx, leaf_hash FROM append_audit($1, $2, $3::jsonb, $4::jsonb)',
-    [entry.orgId, entry.body.bytes, JSON.stringify(openings), JSON.stringify(attachments)],
+    [entry.orgId, entry.body.bytes, jsonOrNull(openings), jsonOrNull(attachments)],
   );
   if (row === undefined) throw new TypeError('append_audit returned no row');
   return receipt(row.origin, BigInt(row.idx), row.leaf_hash.toString('hex'));
 };
+
+const jsonOrNull = (items: readonly unknown[]): string | null => (items.length === 0 ? null : JSON.stringify(items));
 
 const receipt = (origin: string, index: bigint, hash: string): AuditReceipt =>
   Object.freeze({ origin, index, leafHash: hash, toString: () => `${origin}#${String(index)}:${hash}` });

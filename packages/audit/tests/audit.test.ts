@@ -363,7 +363,7 @@ describe('audit log', () => {
       const [acme, globex] = [await newOrganization(), await newOrganization()];
       const attempt = sample.db.unauditedWrite(acme, 'attack', async (tx) => {
         const body = Buffer.from(JSON.stringify({ org: globex }));
-        return await tx.query(`SELECT * FROM append_audit($1, $2, '[]', '[]')`, [acme, body]);
+        return await tx.query(`SELECT * FROM append_audit($1, $2, NULL, NULL)`, [acme, body]);
       });
       await assert.rejects(attempt, /another organisation/);
     });

@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+
+import { auditMigrations, createAuditLog } from '@sallyport/audit';
+import { openKeyring } from '@sallyport/keyring';
+import { newId, orgTable, sqlMigration, systemClock, type WriteTx } from '@sallyport/storage';
+import { openSample } from '@sallyport/storage/testing';
+
+import type { Benchmark } from './benchmark.ts';
+
+const CLIENTS = 8;
+const ORGANIZATIONS = 100;
+const MUTATIONS = 1_500;
+
+const counter = sqlMigration(2, 'create-counter', [
+  'CREATE TABLE sample.counter (org_id uuid NOT NULL, id integer NOT NULL, value bigint NOT NULL, PRIMARY KEY (org_id, id))',
+  orgTable('sample', 'counter'),
+]);
+
+/** Operations a second of `work` over all organisations, by a fixed number of concurrent clients. */
+const rate = async (work: (number: number) => Promise<unknown>): Promise<number> => {
+  const startedAt = performance.now();
+  let next = 0;
+  const client = async (): Promise<void> => {
+    while (next < MUTATIONS) {
+      next += 1;
+      await work(next);
+    }
+  };
+  await Promise.all(Array.from({ length: CLIENTS }, client));
+  return MUTATIONS / ((performance.now() - startedAt) / 1000);
+};
+
+const mutate = async (tx: WriteTx): Promise<{ before: string; after: string }> => {
+  const [row] = await tx.query<{ value: string }>('SELECT value FROM counter WHERE id = 1 FOR UPDATE');
+  const before = row?.value ?? '0';
+  await tx.query('UPDATE counter SET value = value + 1 WHERE id = 1');
+  return { before, after: String(BigInt(before) + 1n) };
+};
+
+/** Budget of the design brief: an audited mutation at 85 % of the same mutation without audit, over 100 organisations. */
+export const audit: Benchmark = {
+  title: 'a mutation with its audit entry beside the same mutation without one, over 100 organisations',
+  async open() {
+    const { db } = await openSample([...auditMigrations('sample'), counter]);
+    const log = createAuditLog({
+      db,
+      keyring: openKeyring({ masterKey: randomBytes(32) }),
+      clock: systemClock,
+      deployment: 'bench',
+      service: 'sample',
+    });
+    const organizations = Array.from({ length: ORGANIZATIONS }, newId);
+    for (const orgId of organizations) {
+      await db.unauditedWrite(orgId, 'bench', async (tx) => {
+        await log.createOrganization(tx, orgId);
+        await tx.query('INSERT INTO counter (org_id, id, value) VALUES ($1, 1, 0)', [orgId]);
+      });
+    }
+    const orgOf = (number: number): string => organizations[number % ORGANIZATIONS] ?? '';
+    const audited = async (number: number): Promise<void> => {
+      const orgId = orgOf(number);
+      await log.mutate({ orgId, actor: { type: 'user', id: orgId }, requestId: 'bench' }, async (tx) => {
+        const { before, after } = await mutate(tx);
+        tx.record({
+          action: 'counter.raised',
+          target: { type: 'counter', id: '1' },
+          before: { before },
+          after: { after },
+        });
+      });
+    };
+    const bare = async (number: number): Promise<void> => {
+      await db.unauditedWrite(orgOf(number), 'bench', mutate);
+    };
+    return {
+      measurements: [
+        {
+          name: 'audited mutation',
+          unit: 'mutations/s',
+          higherIsBetter: true,
+          goal: 0.85,
+          ours: async () => await rate(audited),
+          reference: async () => await rate(bare),
+        },
+      ],
+      close: async () => {
+        await db.close();
+      },
+    };
+  },
+};
