@@ -37,7 +37,7 @@ const unpadded = (bytes: Buffer): string => bytes.toString('base64').replace(/=+
  */
 export async function hashPassword(password: string): Promise<string> {
   const message = normalized(password);
-  if ([...password].length < MIN_PASSWORD_LENGTH || message.byteLength > MAX_PASSWORD_BYTES) {
+  if (Array.from(password).length < MIN_PASSWORD_LENGTH || message.byteLength > MAX_PASSWORD_BYTES) {
     throw new AppError('INVALID_VALUE', `A password has at least ${MIN_PASSWORD_LENGTH} characters.`, {
       fields: [{ pointer: '/password', code: 'length' }],
     });

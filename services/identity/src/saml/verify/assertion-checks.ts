@@ -61,7 +61,10 @@ function checkNotBefore(element: XmlElement, nowMs: number): void {
 }
 
 /** Bearer, for our ACS URL, with an end of its own. */
-function checkConfirmation(subject: XmlElement, expected: Expectations): { endMs: number; inResponseTo: string | null } {
+function checkConfirmation(
+  subject: XmlElement,
+  expected: Expectations,
+): { endMs: number; inResponseTo: string | null } {
   const confirmation = only(subject, 'SubjectConfirmation');
   if (attributeOf(confirmation, 'Method') !== BEARER) refuse('CONFIRMATION_METHOD_FORBIDDEN');
   const [data] = childrenNamed(confirmation, SAML, 'SubjectConfirmationData');

@@ -58,7 +58,8 @@ function isStrong(key: KeyObject): boolean {
 }
 
 /** The Signature that is a direct child, or null. The structure check has limited it to one. */
-export const signatureOf = (element: XmlElement): XmlElement | null => childrenNamed(element, DS, 'Signature')[0] ?? null;
+export const signatureOf = (element: XmlElement): XmlElement | null =>
+  childrenNamed(element, DS, 'Signature')[0] ?? null;
 
 /**
  * Verifies the enveloped signature of an element and returns the canonical bytes it covers.
@@ -108,7 +109,8 @@ function checkSignatureValue(signature: XmlElement, signedInfo: XmlElement, keys
   const signed = canonicalize(signedInfo, { inclusivePrefixes: inclusivePrefixesOf(method) });
   const candidates = keys.filter((key) => key.asymmetricKeyType === algorithm.keyType);
   // XMLDSig writes ECDSA as r || s (RFC 4050 §3.3), not as DER; the option is ignored for RSA.
-  const matches = (key: KeyObject): boolean => verify(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, value);
+  const matches = (key: KeyObject): boolean =>
+    verify(algorithm.hash, signed, { key, dsaEncoding: 'ieee-p1363' }, value);
   if (!candidates.some(matches)) refuse('SIGNATURE_INVALID');
 }
 

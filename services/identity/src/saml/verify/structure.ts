@@ -41,66 +41,140 @@ const NAME_ID_ATTRIBUTES = ['Format', 'NameQualifier', 'SPNameQualifier', 'SPPro
 const ALGORITHM = ['Algorithm'];
 
 const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
-  ['samlp:Response', {
-    attributes: ['ID', 'Version', 'IssueInstant', 'Destination', 'Consent', 'InResponseTo'],
-    children: [['saml:Issuer', '?'], ['ds:Signature', '?'], ['samlp:Status', '1'], ['saml:Assertion', '?']],
-  }],
-  ['samlp:Status', { children: [['samlp:StatusCode', '1'], ['samlp:StatusMessage', '?'], ['samlp:StatusDetail', '?']] }],
+  [
+    'samlp:Response',
+    {
+      attributes: ['ID', 'Version', 'IssueInstant', 'Destination', 'Consent', 'InResponseTo'],
+      children: [
+        ['saml:Issuer', '?'],
+        ['ds:Signature', '?'],
+        ['samlp:Status', '1'],
+        ['saml:Assertion', '?'],
+      ],
+    },
+  ],
+  [
+    'samlp:Status',
+    {
+      children: [
+        ['samlp:StatusCode', '1'],
+        ['samlp:StatusMessage', '?'],
+        ['samlp:StatusDetail', '?'],
+      ],
+    },
+  ],
   ['samlp:StatusCode', { attributes: ['Value'], children: [['samlp:StatusCode', '?']] }],
   ['samlp:StatusMessage', { text: true }],
   ['samlp:StatusDetail', { text: true }],
-  ['saml:Assertion', {
-    attributes: ['ID', 'Version', 'IssueInstant'],
-    children: [
-      ['saml:Issuer', '1'], ['ds:Signature', '?'], ['saml:Subject', '1'], ['saml:Conditions', '?'],
-      ['saml:AuthnStatement|saml:AttributeStatement', '+'], // Okta and Entra differ in their order
-    ],
-  }],
+  [
+    'saml:Assertion',
+    {
+      attributes: ['ID', 'Version', 'IssueInstant'],
+      children: [
+        ['saml:Issuer', '1'],
+        ['ds:Signature', '?'],
+        ['saml:Subject', '1'],
+        ['saml:Conditions', '?'],
+        ['saml:AuthnStatement|saml:AttributeStatement', '+'], // Okta and Entra differ in their order
+      ],
+    },
+  ],
   ['saml:Issuer', { attributes: NAME_ID_ATTRIBUTES, text: true }],
-  ['saml:Subject', { children: [['saml:NameID', '1'], ['saml:SubjectConfirmation', '1']] }],
+  [
+    'saml:Subject',
+    {
+      children: [
+        ['saml:NameID', '1'],
+        ['saml:SubjectConfirmation', '1'],
+      ],
+    },
+  ],
   ['saml:NameID', { attributes: NAME_ID_ATTRIBUTES, text: true }],
   ['saml:SubjectConfirmation', { attributes: ['Method'], children: [['saml:SubjectConfirmationData', '?']] }],
-  ['saml:SubjectConfirmationData', { attributes: ['NotBefore', 'NotOnOrAfter', 'Recipient', 'InResponseTo', 'Address'] }],
-  ['saml:Conditions', {
-    attributes: ['NotBefore', 'NotOnOrAfter'],
-    children: [['saml:AudienceRestriction|saml:OneTimeUse|saml:ProxyRestriction', '*']],
-  }],
+  [
+    'saml:SubjectConfirmationData',
+    { attributes: ['NotBefore', 'NotOnOrAfter', 'Recipient', 'InResponseTo', 'Address'] },
+  ],
+  [
+    'saml:Conditions',
+    {
+      attributes: ['NotBefore', 'NotOnOrAfter'],
+      children: [['saml:AudienceRestriction|saml:OneTimeUse|saml:ProxyRestriction', '*']],
+    },
+  ],
   ['saml:AudienceRestriction', { children: [['saml:Audience', '+']] }],
   ['saml:Audience', { text: true }],
   ['saml:OneTimeUse', {}],
   ['saml:ProxyRestriction', { attributes: ['Count'], children: [['saml:Audience', '*']] }],
-  ['saml:AuthnStatement', {
-    attributes: ['AuthnInstant', 'SessionIndex', 'SessionNotOnOrAfter'],
-    children: [['saml:SubjectLocality', '?'], ['saml:AuthnContext', '1']],
-  }],
+  [
+    'saml:AuthnStatement',
+    {
+      attributes: ['AuthnInstant', 'SessionIndex', 'SessionNotOnOrAfter'],
+      children: [
+        ['saml:SubjectLocality', '?'],
+        ['saml:AuthnContext', '1'],
+      ],
+    },
+  ],
   ['saml:SubjectLocality', { attributes: ['Address', 'DNSName'] }],
-  ['saml:AuthnContext', {
-    children: [['saml:AuthnContextClassRef', '?'], ['saml:AuthnContextDeclRef', '?'], ['saml:AuthenticatingAuthority', '*']],
-  }],
+  [
+    'saml:AuthnContext',
+    {
+      children: [
+        ['saml:AuthnContextClassRef', '?'],
+        ['saml:AuthnContextDeclRef', '?'],
+        ['saml:AuthenticatingAuthority', '*'],
+      ],
+    },
+  ],
   ['saml:AuthnContextClassRef', { text: true }],
   ['saml:AuthnContextDeclRef', { text: true }],
   ['saml:AuthenticatingAuthority', { text: true }],
   ['saml:AttributeStatement', { children: [['saml:Attribute', '+']] }],
-  ['saml:Attribute', {
-    attributes: ['Name', 'NameFormat', 'FriendlyName'],
-    children: [['saml:AttributeValue', '*']],
-    foreignAttributes: true,
-  }],
+  [
+    'saml:Attribute',
+    {
+      attributes: ['Name', 'NameFormat', 'FriendlyName'],
+      children: [['saml:AttributeValue', '*']],
+      foreignAttributes: true,
+    },
+  ],
   ['saml:AttributeValue', { attributes: ['xsi:type', 'xsi:nil'], text: true }],
-  ['ds:Signature', {
-    attributes: ['Id'],
-    children: [['ds:SignedInfo', '1'], ['ds:SignatureValue', '1'], ['ds:KeyInfo', '?']],
-  }],
-  ['ds:SignedInfo', {
-    attributes: ['Id'],
-    children: [['ds:CanonicalizationMethod', '1'], ['ds:SignatureMethod', '1'], ['ds:Reference', '1']],
-  }],
+  [
+    'ds:Signature',
+    {
+      attributes: ['Id'],
+      children: [
+        ['ds:SignedInfo', '1'],
+        ['ds:SignatureValue', '1'],
+        ['ds:KeyInfo', '?'],
+      ],
+    },
+  ],
+  [
+    'ds:SignedInfo',
+    {
+      attributes: ['Id'],
+      children: [
+        ['ds:CanonicalizationMethod', '1'],
+        ['ds:SignatureMethod', '1'],
+        ['ds:Reference', '1'],
+      ],
+    },
+  ],
   ['ds:CanonicalizationMethod', { attributes: ALGORITHM, children: [['ec:InclusiveNamespaces', '?']] }],
   ['ds:SignatureMethod', { attributes: ALGORITHM }],
-  ['ds:Reference', {
-    attributes: ['URI', 'Id', 'Type'],
-    children: [['ds:Transforms', '1'], ['ds:DigestMethod', '1'], ['ds:DigestValue', '1']],
-  }],
+  [
+    'ds:Reference',
+    {
+      attributes: ['URI', 'Id', 'Type'],
+      children: [
+        ['ds:Transforms', '1'],
+        ['ds:DigestMethod', '1'],
+        ['ds:DigestValue', '1'],
+      ],
+    },
+  ],
   ['ds:Transforms', { children: [['ds:Transform', '+']] }],
   ['ds:Transform', { attributes: ALGORITHM, children: [['ec:InclusiveNamespaces', '?']] }],
   ['ec:InclusiveNamespaces', { attributes: ['PrefixList'] }],
@@ -110,8 +184,7 @@ const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
 ]);
 
 /** An element as the rules call it; foreign namespaces never match a rule. */
-const ruleName = (element: XmlElement): string =>
-  `${NAMESPACES.get(element.namespace) ?? '?'}:${element.localName}`;
+const ruleName = (element: XmlElement): string => `${NAMESPACES.get(element.namespace) ?? '?'}:${element.localName}`;
 
 /**
  * Checks a whole message against the allow-list.
@@ -158,7 +231,8 @@ function checkAttributes(element: XmlElement, name: string, rule: Rule): void {
   for (const attribute of element.attributes) {
     const prefix = NAMESPACES.get(attribute.namespace);
     const label = attribute.namespace === '' ? attribute.localName : `${prefix ?? '?'}:${attribute.localName}`;
-    const foreign = rule.foreignAttributes === true && attribute.namespace !== '' && (prefix === undefined || prefix === 'xsi');
+    const foreign =
+      rule.foreignAttributes === true && attribute.namespace !== '' && (prefix === undefined || prefix === 'xsi');
     if (!foreign && rule.attributes?.includes(label) !== true) refuse('ATTRIBUTE_FORBIDDEN', `${name}/@${label}`);
   }
 }

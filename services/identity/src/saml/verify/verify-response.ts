@@ -39,7 +39,11 @@ function verified(samlResponse: string, expected: Expectations): VerifiedLogin {
   const bytes = decodeBase64(samlResponse) ?? refuse('BASE64_MALFORMED');
   const document = parseXml(bytes, MESSAGE_LIMITS);
   checkResponseStructure(document);
-  const { response, responseSigned, assertion } = signedParts(document, usableKeys(expected.certificates, expected.nowMs), expected);
+  const { response, responseSigned, assertion } = signedParts(
+    document,
+    usableKeys(expected.certificates, expected.nowMs),
+    expected,
+  );
   checkResponse(response, responseSigned, expected);
   const login = readAssertion(assertion ?? refuse('ASSERTION_MISSING'), expected);
   checkInResponseTo(response, login);
@@ -55,24 +59,29 @@ interface SignedParts {
 }
 
 function signedParts(document: XmlElement, keys: readonly KeyObject[], expected: Expectations): SignedParts {
-  const assertion = childrenNamed(document, SAML, 'Assertion')[0] ?? null;
+  const assertion = assertionOf(document);
   const responseSignature = signatureOf(document);
   const assertionSignature = assertion === null ? null : signatureOf(assertion);
-  if (responseSignature === null && assertionSignature === null) refuse('SIGNATURE_MISSING');
-  if (responseSignature === null && expected.requireSignedResponse) refuse('RESPONSE_NOT_SIGNED');
-  if (assertionSignature === null && expected.requireSignedAssertion) refuse('ASSERTION_NOT_SIGNED');
+  checkSignaturesPresent(responseSignature !== null, assertionSignature !== null, expected);
 
   const assertionBytes =
     assertion === null || assertionSignature === null ? null : verifiedBytes(assertion, assertionSignature, keys);
   if (responseSignature !== null) {
     const response = parseXml(verifiedBytes(document, responseSignature, keys), MESSAGE_LIMITS);
     checkResponseStructure(response);
-    return { response, responseSigned: true, assertion: childrenNamed(response, SAML, 'Assertion')[0] ?? null };
+    return { response, responseSigned: true, assertion: assertionOf(response) };
   }
-  if (assertionBytes === null) return refuse('SIGNATURE_MISSING');
-  const reread = parseXml(assertionBytes, MESSAGE_LIMITS);
+  const reread = parseXml(assertionBytes ?? refuse('SIGNATURE_MISSING'), MESSAGE_LIMITS);
   checkAssertionStructure(reread);
   return { response: document, responseSigned: false, assertion: reread };
+}
+
+const assertionOf = (response: XmlElement): XmlElement | null => childrenNamed(response, SAML, 'Assertion')[0] ?? null;
+
+function checkSignaturesPresent(response: boolean, assertion: boolean, expected: Expectations): void {
+  if (!response && !assertion) refuse('SIGNATURE_MISSING');
+  if (!response && expected.requireSignedResponse) refuse('RESPONSE_NOT_SIGNED');
+  if (!assertion && expected.requireSignedAssertion) refuse('ASSERTION_NOT_SIGNED');
 }
 
 /** The Response may repeat InResponseTo; it may not name another request, nor one where the assertion names none. */

@@ -17,7 +17,11 @@ export interface CanonicalizeOptions {
 /** The canonical octets of an element. Pure; cost linear in the output. */
 export function canonicalize(element: XmlElement, options: CanonicalizeOptions = {}): Buffer {
   const parts: string[] = [];
-  render(element, new Map([['', '']]), { parts, omit: options.omit ?? null, inclusive: options.inclusivePrefixes ?? [] });
+  render(element, new Map([['', '']]), {
+    parts,
+    omit: options.omit ?? null,
+    inclusive: options.inclusivePrefixes ?? [],
+  });
   return Buffer.from(parts.join(''), 'utf8');
 }
 

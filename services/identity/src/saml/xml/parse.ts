@@ -133,7 +133,10 @@ class Reader {
     const namespace = prefix === 'xmlns' ? undefined : scope.get(prefix);
     if (namespace === undefined) return refuse('NAMESPACE_INVALID', 'undeclared prefix');
     const attributes = this.#resolve(raw, scope);
-    return { open: { element: { name, prefix, localName, namespace, attributes, scope, children }, children }, selfClosing };
+    return {
+      open: { element: { name, prefix, localName, namespace, attributes, scope, children }, children },
+      selfClosing,
+    };
   }
 
   #attributes(): RawAttribute[] {

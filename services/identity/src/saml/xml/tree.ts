@@ -34,13 +34,15 @@ export const childrenNamed = (element: XmlElement, namespace: string, localName:
 
 /** The value of an attribute in no namespace, or null when it is absent. */
 export const attributeOf = (element: XmlElement, localName: string): string | null =>
-  element.attributes.find((attribute) => attribute.namespace === '' && attribute.localName === localName)?.value ?? null;
+  element.attributes.find((attribute) => attribute.namespace === '' && attribute.localName === localName)?.value ??
+  null;
 
 /** The text of an element, element children left out. */
-export const textOf = (element: XmlElement): string => element.children.filter((node) => !isElement(node)).join('');
+export const textOf = (element: XmlElement): string =>
+  element.children.map((node) => (isElement(node) ? '' : node)).join('');
 
 /** The element and all elements beneath it, in document order. */
-export function* descendants(element: XmlElement): Generator<XmlElement> {
-  yield element;
-  for (const child of element.children) if (isElement(child)) yield* descendants(child);
-}
+export const descendants = (element: XmlElement): XmlElement[] => [
+  element,
+  ...childElements(element).flatMap((child) => descendants(child)),
+];

@@ -1,0 +1,76 @@
+/** The table of hostile responses: one row, one attack, one reason. Grow it here. */
+import type { Expectations } from '../../src/saml/verify/login.ts';
+import type { ResponseOptions, SignOptions } from './idp.ts';
+import { signatureCases } from './hostile-signature.ts';
+import { semanticCases } from './hostile-semantics.ts';
+import { wrappingCases } from './hostile-wrapping.ts';
+import { encodingCases } from './hostile-encoding.ts';
+
+export interface HostileCase {
+  readonly name: string;
+  readonly reason: string;
+  readonly response?: Partial<ResponseOptions>;
+  readonly signing?: Partial<SignOptions> & { readonly foreignKey?: boolean; readonly weakKey?: boolean };
+  readonly expected?: Partial<Expectations>;
+  /** Works on the base64 text that is posted. */
+  readonly encode?: (xml: string) => string;
+}
+
+/** `now` is filled in by the suite: rows that need a time give a function of it. */
+export interface TimedCase {
+  readonly name: string;
+  readonly reason: string;
+  readonly at: (now: number) => Partial<ResponseOptions>;
+  readonly expected?: (now: number) => Partial<Expectations>;
+}
+
+const HOUR = 3_600_000;
+
+export const timedCases: readonly TimedCase[] = [
+  { name: 'Conditions ended 61 s ago', reason: 'EXPIRED', at: (now) => ({ notOnOrAfter: now - 61_000 }) },
+  { name: 'Conditions begin in 61 s', reason: 'NOT_YET_VALID', at: (now) => ({ notBefore: now + 61_000 }) },
+  {
+    name: 'SubjectConfirmationData ended 61 s ago',
+    reason: 'CONFIRMATION_EXPIRED',
+    at: (now) => ({ confirmationNotOnOrAfter: now - 61_000 }),
+  },
+  {
+    name: 'SubjectConfirmationData without an end',
+    reason: 'CONFIRMATION_INCOMPLETE',
+    at: () => ({ confirmationNotOnOrAfter: null }),
+  },
+  { name: 'issued in the future', reason: 'ISSUED_IN_FUTURE', at: (now) => ({ issueInstant: now + 61_000 }) },
+  { name: 'issued an hour ago', reason: 'ISSUED_TOO_LONG_AGO', at: (now) => ({ issueInstant: now - HOUR }) },
+  { name: 'authenticated in the future', reason: 'ISSUED_IN_FUTURE', at: (now) => ({ authnInstant: now + 61_000 }) },
+  {
+    name: 'authenticated too long ago for the request',
+    reason: 'AUTHENTICATION_TOO_OLD',
+    at: (now) => ({ authnInstant: now - HOUR }),
+    expected: () => ({ maxAuthenticationAgeMs: 60_000 }),
+  },
+  { name: 'IdP session ended already', reason: 'IDP_SESSION_ENDED', at: (now) => ({ sessionNotOnOrAfter: now - 1 }) },
+  {
+    name: 'only certificate expired',
+    reason: 'NO_USABLE_CERTIFICATE',
+    at: () => ({}),
+    expected: (now) => ({ nowMs: now + 30 * 365 * 24 * HOUR }),
+  },
+  {
+    name: 'a time that is no time',
+    reason: 'TIME_MALFORMED',
+    at: () => ({ beforeSigning: (xml) => xml.replace(/NotBefore="[^"]*"/, 'NotBefore="2026-02-30T00:00:00Z"') }),
+  },
+  {
+    name: 'a time with an offset',
+    reason: 'TIME_MALFORMED',
+    at: () => ({ beforeSigning: (xml) => xml.replace(/NotBefore="[^"]*"/, 'NotBefore="2026-02-03T00:00:00+02:00"') }),
+  },
+];
+
+/** Everything that is refused at any time of day. */
+export const hostileCases: readonly HostileCase[] = [
+  ...signatureCases,
+  ...semanticCases,
+  ...wrappingCases,
+  ...encodingCases,
+];

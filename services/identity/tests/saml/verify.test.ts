@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { createDevCa, createSelfSigned, issueDevCertificate } from '@sallyport/dev-env';
+
+import { SAML_REASONS } from '../../src/saml/reasons.ts';
+import type { Expectations, Verdict, VerifiedLogin } from '../../src/saml/verify/login.ts';
+import { verifyResponse } from '../../src/saml/verify/verify-response.ts';
+import { hostileCases, timedCases, type HostileCase } from './hostile.ts';
+import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
+
+const NOW = Date.now();
+const IDP = 'https://idp.example/saml';
+const SP = 'https://sp.example/saml';
+const ACS = 'https://sp.example/saml/c1/acs';
+const DEADLINE_MS = 200;
+
+describe('SAML strict layer', () => {
+  let idp: SigningKey;
+  let foreign: SigningKey;
+  let weak: SigningKey;
+  let elliptic: SigningKey;
+  let base: ResponseOptions;
+
+  before(async () => {
+    [idp, foreign] = await Promise.all([createSelfSigned('idp'), createSelfSigned('foreign')]);
+    weak = await weakKey();
+    const directory = mkdtempSync(join(tmpdir(), 'saml-ec-'));
+    const made = await issueDevCertificate(await createDevCa(directory), { service: 'idp', deployment: 'test' });
+    elliptic = { key: made.key.toString(), cert: made.cert.toString() };
+    rmSync(directory, { recursive: true });
+    base = { now: NOW, issuer: IDP, audience: SP, acsUrl: ACS, inResponseTo: '_request1', signing: { with: idp } };
+  });
+
+  const expectations = (over: Partial<Expectations> = {}): Expectations => ({
+    idpEntityId: IDP,
+    spEntityId: SP,
+    acsUrl: ACS,
+    certificates: [idp.cert],
+    requireSignedResponse: false,
+    requireSignedAssertion: false,
+    allowUnsolicited: false,
+    maxAuthenticationAgeMs: null,
+    nowMs: NOW,
+    ...over,
+  });
+
+  const judge = (response: Partial<ResponseOptions>, over: Partial<Expectations> = {}): Verdict =>
+    verifyResponse(encoded(responseText({ ...base, ...response })), expectations(over));
+
+  const accepted = (verdict: Verdict): VerifiedLogin => {
+    if (!verdict.ok) assert.fail(`refused: ${verdict.reason} ${verdict.where ?? ''}`);
+    return verdict.login;
+  };
+
+  const attack = (row: HostileCase): Verdict => {
+    const { foreignKey, weakKey: isWeak, ...signing } = row.signing ?? {};
+    const signer = foreignKey === true ? foreign : isWeak === true ? weak : idp;
+    const xml = responseText({ ...base, ...row.response, signing: { with: signer, ...signing } });
+    const certificates = isWeak === true ? [weak.cert] : [idp.cert];
+    return verifyResponse((row.encode ?? encoded)(xml), expectations({ certificates, ...row.expected }));
+  };
+
+  describe('refuses', () => {
+    for (const row of hostileCases) {
+      it(`${row.name}: ${row.reason}`, () => {
+        const startedAt = performance.now();
+        const verdict = attack(row);
+        const tookMs = performance.now() - startedAt;
+        assert.equal(verdict.ok ? 'accepted' : verdict.reason, row.reason);
+        assert.ok(tookMs < DEADLINE_MS, `${tookMs} ms`);
+      });
+    }
+
+    for (const row of timedCases) {
+      it(`${row.name}: ${row.reason}`, () => {
+        const verdict = judge(row.at(NOW), row.expected?.(NOW));
+        assert.equal(verdict.ok ? 'accepted' : verdict.reason, row.reason);
+      });
+    }
+
+    it('at least 90 messages, every reason being one of the published ones', () => {
+      assert.ok(hostileCases.length + timedCases.length >= 90);
+      for (const { reason } of [...hostileCases, ...timedCases])
+        assert.ok((SAML_REASONS as readonly string[]).includes(reason), reason);
+    });
+  });
+
+  describe('accepts (facts of §11 of the contract)', () => {
+    it('a signed Assertion, and reads it from signed bytes', () => {
+      const login = accepted(judge({ attributes: [['email', ['ada@example.com']]] }));
+      assert.equal(login.nameId.value, '00u1');
+      assert.equal(login.inResponseTo, '_request1');
+      assert.equal(login.sessionIndex, '_s1');
+      assert.deepEqual(login.attributes, [['email', ['ada@example.com']]]);
+      assert.equal(login.authnContextClass, 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport');
+    });
+
+    it('a signed Response', () => void accepted(judge({ sign: 'response' })));
+    it('both signed, and both demanded', () =>
+      void accepted(judge({ sign: 'both' }, { requireSignedAssertion: true, requireSignedResponse: true })));
+    it('the second certificate during a rollover, without KeyInfo', () =>
+      void accepted(judge({}, { certificates: [foreign.cert, idp.cert] })));
+    it('an ECDSA signature', () =>
+      void accepted(
+        judge(
+          { signing: { with: elliptic, algorithm: 'http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256' } },
+          { certificates: [idp.cert, elliptic.cert] },
+        ),
+      ));
+    it('RSA-SHA512 over a SHA-384 digest', () =>
+      void accepted(
+        judge({
+          signing: {
+            with: idp,
+            algorithm: 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha512',
+            digestAlgorithm: 'http://www.w3.org/2001/04/xmldsig-more#sha384',
+          },
+        }),
+      ));
+    it('two audiences in one restriction', () => void accepted(judge({ audiences: [['https://other.example', SP]] })));
+    it('an audience laid out over lines', () => void accepted(judge({ audiences: [[`\n  ${SP}\n`]] })));
+    it('a clock 59 s behind', () =>
+      void accepted(judge({ notOnOrAfter: NOW - 59_000, confirmationNotOnOrAfter: NOW - 59_000 })));
+    it('a clock 59 s ahead', () =>
+      void accepted(judge({ notBefore: NOW + 59_000, issueInstant: NOW + 59_000, authnInstant: NOW + 59_000 })));
+
+    it('150 groups as one attribute', () => {
+      const groups = Array.from({ length: 150 }, (_, index) => `group ${index}`);
+      assert.deepEqual(accepted(judge({ attributes: [['groups', groups]] })).attributes, [['groups', groups]]);
+    });
+
+    it('150 values that each declare xs and xsi (Okta)', () => {
+      const login = accepted(
+        judge({
+          attributes: [['groups', Array.from({ length: 150 }, () => 'dev')]],
+          beforeSigning: (xml) =>
+            xml.replaceAll(
+              '<saml:AttributeValue>',
+              '<saml:AttributeValue xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="xs:string">',
+            ),
+          signing: { with: idp, inclusive: 'xs' },
+        }),
+      );
+      assert.equal(login.attributes[0]?.[1].length, 150);
+    });
+
+    it('saml2 prefixes (Okta)', () => void accepted(judge({ sign: 'both', prefixes: { p: 'saml2p', a: 'saml2' } })));
+    it('default namespaces and attributes first (Entra)', () =>
+      void accepted(
+        judge({
+          prefixes: { p: 'samlp', a: '' },
+          attributesFirst: true,
+          attributes: [['http://schemas.microsoft.com/identity/claims/objectidentifier', ['0b1c']]],
+        }),
+      ));
+    it('an inclusive prefix declared on the Response', () => {
+      const beforeSigning = (xml: string): string =>
+        xml.replace('ID="_r1"', 'xmlns:xs="http://www.w3.org/2001/XMLSchema" ID="_r1"');
+      accepted(judge({ beforeSigning, signing: { with: idp, inclusive: 'xs' } }));
+    });
+
+    it('a foreign attribute on Attribute (Entra: a:OriginalIssuer)', () => {
+      const beforeSigning = (xml: string): string =>
+        xml.replace(
+          '<saml:Attribute ',
+          '<saml:Attribute xmlns:a="http://schemas.xmlsoap.org/ws/2009/09/identity/claims" a:OriginalIssuer="https://sts" ',
+        );
+      accepted(judge({ beforeSigning, attributes: [['a', ['b']]] }));
+    });
+
+    it('line breaks in base64, an XML declaration, white space between elements', () => {
+      const text = responseText({
+        ...base,
+        beforeSigning: (xml) =>
+          xml
+            .replaceAll('><', '>\n  <')
+            .replaceAll(/<(sig-\w+)>\s*<\/\1>/g, '<$1></$1>')
+            .replace(/(<saml:Issuer>)/, '$1'),
+      });
+      const wrapped = encoded(`<?xml version="1.0" encoding="UTF-8"?>\n${text}\n`).replaceAll(/(.{76})/g, '$1\r\n');
+      accepted(verifyResponse(wrapped, expectations()));
+    });
+
+    it('CRLF line ends before signing', () =>
+      void accepted(judge({ beforeSigning: (xml) => xml.replace('<saml:Conditions', '\r\n<saml:Conditions') })));
+    it('no SessionIndex, no Destination, no Response issuer on an unsigned Response', () => {
+      assert.equal(accepted(judge({ sessionIndex: null, destination: null, responseIssuer: null })).sessionIndex, null);
+    });
+
+    it('non-ASCII names and escaped characters, exactly as signed', () => {
+      const login = accepted(
+        judge({ nameId: 'žofie.müller&co', attributes: [['name', ['Žofie <Müller> "& Söhne"']]] }),
+      );
+      assert.equal(login.nameId.value, 'žofie.müller&co');
+      assert.deepEqual(login.attributes, [['name', ['Žofie <Müller> "& Söhne"']]]);
+    });
+
+    it('an unsolicited response where the connection allows it', () => {
+      assert.equal(accepted(judge({ inResponseTo: null }, { allowUnsolicited: true })).inResponseTo, null);
+    });
+
+    it('prototype names as attribute names, as mere text', () => {
+      const names = ['__proto__', 'constructor', 'toString'];
+      const login = accepted(judge({ attributes: names.map((name) => [name, ['x']] as const) }));
+      assert.deepEqual(
+        login.attributes.map(([name]) => name),
+        names,
+      );
+    });
+
+    it('repeated attribute names by joining their values in document order', () => {
+      const login = accepted(
+        judge({
+          attributes: [
+            ['groups', ['a']],
+            ['mail', ['m']],
+            ['groups', ['b']],
+          ],
+        }),
+      );
+      assert.deepEqual(login.attributes, [
+        ['groups', ['a', 'b']],
+        ['mail', ['m']],
+      ]);
+    });
+  });
+
+  const weakKey = async (): Promise<SigningKey> => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
+    const x509 = await import('@peculiar/x509');
+    const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+    const subtle = globalThis.crypto.subtle;
+    const der = privateKey.export({ type: 'pkcs8', format: 'der' });
+    const signingKey = await subtle.importKey('pkcs8', der, algorithm, true, ['sign']);
+    const jwk = privateKey.export({ format: 'jwk' });
+    const publicKey = await subtle.importKey('jwk', { kty: 'RSA', n: jwk.n ?? '', e: jwk.e ?? '' }, algorithm, true, [
+      'verify',
+    ]);
+    const cert = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '01',
+      name: 'CN=weak',
+      keys: { privateKey: signingKey, publicKey },
+      signingAlgorithm: algorithm,
+    });
+    return { key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), cert: cert.toString('pem') };
+  };
+});
