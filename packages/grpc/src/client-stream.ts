@@ -1,4 +1,9 @@
-import type { ClientDuplexStream, ClientReadableStream, StatusObject } from '@grpc/grpc-js';
+import {
+  status as StatusCode,
+  type ClientDuplexStream,
+  type ClientReadableStream,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { AppError, isAppError } from '@sallyport/errors';
 
 import { fromGrpcStatus } from './status.ts';
@@ -26,7 +31,9 @@ export class ClientStream<Request, Response> implements BidiClientStream<Request
   readonly #call: Call<Request, Response>;
   readonly #inbox: Inbox<Response>;
   readonly #outbox: Outbox<Request> | null;
+  readonly #listeners: ((failure: AppError | null) => void)[] = [];
   #givenUp: AppError | null = null;
+  #isClosed = false;
 
   constructor(call: Call<Request, Response>, options: StreamLimits & { readonly signal?: AbortSignal }) {
     this.#call = call;
@@ -41,18 +48,13 @@ export class ClientStream<Request, Response> implements BidiClientStream<Request
         : null;
     const closed = Promise.withResolvers<AppError | null>();
     this.closed = closed.promise;
-    const close = (failure: AppError | null): void => {
-      const reason = failure === null ? null : (this.#givenUp ?? failure);
-      this.#outbox?.close(reason ?? new AppError('CANCELLED', 'The stream is over.'));
-      if (reason !== null) this.#inbox.fail(reason);
-      closed.resolve(reason);
-    };
+    this.onClosed(closed.resolve);
     // Also keeps a failed stream from becoming an uncaught exception.
     call.on('error', (error: unknown) => {
-      close(fromGrpcStatus(error));
+      this.#close(fromGrpcStatus(error));
     });
     call.on('status', (status: StatusObject) => {
-      if (status.code === 0) close(null);
+      if (status.code === StatusCode.OK) this.#close(null);
     });
     this.#watch(options.signal);
   }
@@ -64,9 +66,23 @@ export class ClientStream<Request, Response> implements BidiClientStream<Request
     };
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
-    void this.closed.then(() => {
+    this.onClosed(() => {
       signal.removeEventListener('abort', abort);
     });
+  }
+
+  /** Runs `listener` when the stream is over, with null for OK. */
+  onClosed(listener: (failure: AppError | null) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #close(failure: AppError | null): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const reason = failure === null ? null : (this.#givenUp ?? failure);
+    this.#outbox?.close(reason ?? new AppError('CANCELLED', 'The stream is over.'));
+    if (reason !== null) this.#inbox.fail(reason);
+    for (const listener of this.#listeners) listener(reason);
   }
 
   #giveUp(reason: AppError): void {

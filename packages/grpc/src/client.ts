@@ -12,7 +12,7 @@ import { newRequestId, withSpan, type Logger, type Metrics } from '@sallyport/te
 
 import { Channel } from './channel.ts';
 import { ClientStream, type BidiClientStream, type ServerClientStream } from './client-stream.ts';
-import { wallClockMs } from './clock.ts';
+import { monotonicMs, wallClockMs } from './clock.ts';
 import type {
   AnyMethod,
   Bidirectional,
@@ -114,7 +114,8 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
   }
 
   #method(name: keyof D): AnyMethod {
-    const method = this.#definition[name];
+    const methods: ServiceMethods = this.#definition;
+    const method = methods[name as string];
     if (method === undefined) throw new AppError('INTERNAL', 'The service has no such method.');
     return method;
   }
@@ -126,7 +127,7 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
   ): Promise<ResponseOf<D[K]>> {
     const deadlineMs = requireDeadline(options.deadlineMs);
     const method = this.#method(name);
-    const startedAtMs = performance.now();
+    const startedAtMs = monotonicMs();
     const over = this.#channel.begin();
     let code = 'OK';
     try {
@@ -138,7 +139,7 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
       throw failure;
     } finally {
       over();
-      this.#observe(method.path, code, (performance.now() - startedAtMs) / 1000);
+      this.#observe(method.path, code, (monotonicMs() - startedAtMs) / 1000);
     }
   }
 
@@ -211,12 +212,12 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
     const deadline =
       options.deadlineMs === undefined ? {} : { deadline: wallClockMs() + requireDeadline(options.deadlineMs) };
     const over = this.#channel.begin();
-    const startedAtMs = performance.now();
+    const startedAtMs = monotonicMs();
     const call = start(propagate(new Metadata(), options.requestId ?? newRequestId()), deadline);
     const stream = new ClientStream<Request, Response>(call, options);
-    void stream.closed.then((failure) => {
+    stream.onClosed((failure) => {
       over();
-      this.#observe(method.path, failure?.kind.grpc ?? 'OK', (performance.now() - startedAtMs) / 1000);
+      this.#observe(method.path, failure?.kind.grpc ?? 'OK', (monotonicMs() - startedAtMs) / 1000);
     });
     return stream;
   }

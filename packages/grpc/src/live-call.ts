@@ -1,6 +1,7 @@
 import { AppError } from '@sallyport/errors';
 import type { Logger } from '@sallyport/telemetry';
 
+import { monotonicMs } from './clock.ts';
 import type { ServerCall } from './service.ts';
 
 export interface LiveCallInit {
@@ -18,7 +19,7 @@ export class LiveCall implements ServerCall {
   readonly method: string;
   readonly requestId: string;
   readonly deadlineMs: number;
-  readonly startedAtMs = performance.now();
+  readonly startedAtMs = monotonicMs();
   readonly #baseLogger: Logger;
   #logger: Logger | undefined;
   #controller: AbortController | undefined;
@@ -49,7 +50,7 @@ export class LiveCall implements ServerCall {
   }
 
   elapsedMs(): number {
-    return performance.now() - this.startedAtMs;
+    return monotonicMs() - this.startedAtMs;
   }
 
   remainingMs(): number {

@@ -10,7 +10,7 @@ import { http2StreamOf } from './peer.ts';
 import { admit, record, recordRefused, type Runtime } from './runtime.ts';
 import type { BidiStream, BoundMethod, ServerStreamHandler, BidiHandler } from './service.ts';
 import { toAppError, toGrpcStatus } from './status.ts';
-import { DEFAULT_STALL_MS, Inbox, Outbox, type MessageSink } from './stream.ts';
+import { DEFAULT_STALL_MS, Inbox, Outbox, type StreamLimits } from './stream.ts';
 
 type Surface = ServerDuplexStream<unknown, unknown> | ServerWritableStream<unknown, unknown>;
 
@@ -33,12 +33,7 @@ interface OpenStream {
   readonly finish: (error: AppError | null) => void;
 }
 
-const openStream = (
-  runtime: Runtime,
-  surface: Surface,
-  call: LiveCall,
-  limits: ServerStreamHandler<unknown, unknown>['limits'],
-): OpenStream => {
+const openStream = (runtime: Runtime, surface: Surface, call: LiveCall, limits: StreamLimits): OpenStream => {
   let isOver = false;
   const over = (error: AppError | null, close: () => void): void => {
     if (isOver) return;
@@ -78,23 +73,21 @@ const openStream = (
   return { outbox, inbox, finish };
 };
 
-const serve = (
-  runtime: Runtime,
-  method: BoundMethod,
-  surface: Surface,
-  limits: ServerStreamHandler<unknown, unknown>['limits'],
-  run: (stream: OpenStream, call: LiveCall) => Promise<void>,
-): void => {
+interface StreamJob {
+  readonly limits: StreamLimits;
+  readonly run: (stream: OpenStream, call: LiveCall) => Promise<void>;
+}
+
+const serve = (runtime: Runtime, method: BoundMethod, surface: Surface, job: StreamJob): void => {
   const call = admit(runtime, method, surface);
   if (call instanceof AppError) {
     recordRefused(runtime, method, call);
     sendStatus(surface, call);
     return;
   }
-  const stream = openStream(runtime, surface, call, limits);
-  withSpan(call.method, { kind: 'server', parent: extractTrace(traceCarrierOf(surface.metadata)) }, () =>
-    run(stream, call),
-  ).then(
+  const stream = openStream(runtime, surface, call, job.limits);
+  const parent = extractTrace(traceCarrierOf(surface.metadata));
+  withSpan(call.method, { kind: 'server', parent }, () => job.run(stream, call)).then(
     () => {
       stream.finish(null);
     },
@@ -106,21 +99,19 @@ const serve = (
 
 /** Runs a server-streaming handler. */
 export const serveServerStream =
-  (runtime: Runtime, method: BoundMethod, handler: ServerStreamHandler<unknown, unknown>) =>
+  (runtime: Runtime, method: BoundMethod, { limits, run }: ServerStreamHandler<unknown, unknown>) =>
   (surface: ServerWritableStream<unknown, unknown>): void => {
-    serve(runtime, method, surface, handler.limits, ({ outbox }, call) => {
-      const sink: MessageSink<unknown> = outbox;
-      return handler.run(surface.request, sink, call);
-    });
+    serve(runtime, method, surface, { limits, run: ({ outbox }, call) => run(surface.request, outbox, call) });
   };
 
 /** Runs a bidirectional handler. */
 export const serveBidi =
-  (runtime: Runtime, method: BoundMethod, handler: BidiHandler<unknown, unknown>) =>
+  (runtime: Runtime, method: BoundMethod, { limits, run }: BidiHandler<unknown, unknown>) =>
   (surface: ServerDuplexStream<unknown, unknown>): void => {
-    serve(runtime, method, surface, handler.limits, ({ outbox, inbox }, call) =>
-      handler.run(duplex(inbox ?? new Inbox<unknown>(surface), outbox), call),
-    );
+    serve(runtime, method, surface, {
+      limits,
+      run: ({ outbox, inbox }, call) => run(duplex(inbox ?? new Inbox<unknown>(surface), outbox), call),
+    });
   };
 
 const duplex = (inbox: Inbox<unknown>, outbox: Outbox<unknown>): BidiStream<unknown, unknown> => ({
@@ -134,7 +125,6 @@ const duplex = (inbox: Inbox<unknown>, outbox: Outbox<unknown>): BidiStream<unkn
 export const refuseStream =
   (runtime: Runtime, method: BoundMethod) =>
   (surface: Surface): void => {
-    serve(runtime, method, surface, {}, () =>
-      Promise.reject(new AppError('PERMISSION_DENIED', 'Nobody may call this method.')),
-    );
+    const refusal = new AppError('PERMISSION_DENIED', 'Nobody may call this method.');
+    serve(runtime, method, surface, { limits: {}, run: () => Promise.reject(refusal) });
   };

@@ -24,7 +24,6 @@ export const serveUnary =
       return;
     }
     const call = admitted;
-    let timer: NodeJS.Timeout | undefined;
     let isOver = false;
     const finish = (error: AppError | null, answer: () => void): void => {
       if (isOver) return;
@@ -40,7 +39,7 @@ export const serveUnary =
       });
     };
     // grpc-js ends a call at the caller's deadline by itself; this timer is for none and for longer ones than ours.
-    timer = setTimeout(() => {
+    const timer = setTimeout(() => {
       fail(new AppError('DEADLINE_EXCEEDED', 'The call took too long.'));
     }, call.deadlineMs);
     surface.on('cancelled', () => {

@@ -62,18 +62,13 @@ const serverOptions = (options: GrpcServerOptions): ServerOptions => ({
 
 const implementation = (runtime: Runtime, method: BoundMethod): UntypedHandleCall => {
   const { handler, definition } = method;
-  switch (handler?.kind) {
-    case 'unary':
-      return serveUnary(runtime, method, handler);
-    case 'serverStream':
-      return serveServerStream(runtime, method, handler);
-    case 'bidi':
-      return serveBidi(runtime, method, handler);
-    default:
-      return definition.requestStream || definition.responseStream
-        ? refuseStream(runtime, method)
-        : serveUnary(runtime, method, null);
+  if (handler === null) {
+    return definition.requestStream || definition.responseStream
+      ? refuseStream(runtime, method)
+      : serveUnary(runtime, method, null);
   }
+  if (handler.kind === 'unary') return serveUnary(runtime, method, handler);
+  return handler.kind === 'bidi' ? serveBidi(runtime, method, handler) : serveServerStream(runtime, method, handler);
 };
 
 const shapeOf = ({ requestStream, responseStream }: BoundMethod['definition']): string => {
@@ -118,7 +113,7 @@ const shutDown = async (server: Server, runtime: Runtime, bound: string, timeout
   // Tells clients to go away and, after the time, destroys the connections that are left.
   server.drain(bound, timeoutMs);
   const reason = new AppError('UNAVAILABLE', 'The server is shutting down.', { retryAfterSeconds: 0 });
-  for (const end of [...runtime.openStreams]) end(reason);
+  for (const end of runtime.openStreams) end(reason);
   const closed = Promise.withResolvers<void>();
   const timer = setTimeout(() => {
     if (timeoutMs > 0) runtime.logger.warn({ timeoutMs }, 'drain took too long: remaining calls are cut off');

@@ -113,7 +113,7 @@ export const grpcService = <D extends ServiceMethods>(
 ): GrpcService => {
   const methods = Object.entries(definition).map(([name, method]): BoundMethod => {
     // The mapped type above checked each pair; from here on the server treats all of them alike.
-    const entry = (Object.hasOwn(entries, name) ? entries[name] : undefined) as MethodEntry<AnyMethod> | undefined;
+    const entry: MethodEntry<AnyMethod> | undefined = Object.hasOwn(entries, name) ? entries[name] : undefined;
     const allow = entry?.allow ?? [];
     const allowed = allow === ANY_SERVICE ? null : new Set(allow);
     return {

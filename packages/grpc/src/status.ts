@@ -1,6 +1,6 @@
 import { Metadata, status as StatusCode, type ServiceError, type StatusObject } from '@grpc/grpc-js';
 import { AppError, ERROR_REGISTRY, isAppError, isErrorCode, type ErrorCode, type FieldError } from '@sallyport/errors';
-import { Any, BadRequest, ErrorInfo, RetryInfo, Status } from '@sallyport/proto/google/rpc';
+import { BadRequest, ErrorInfo, RetryInfo, Status, type Any } from '@sallyport/proto/google/rpc';
 
 /** Domain of our ErrorInfo: a reason of another domain is not one of our codes. */
 export const ERROR_DOMAIN = 'sallyport';

@@ -23,7 +23,7 @@ export interface TestCa {
 }
 
 const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']) as Promise<webcrypto.CryptoKeyPair>;
+  webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 
 const keyPem = async (key: webcrypto.CryptoKey): Promise<Buffer> => {
   const bytes = await webcrypto.subtle.exportKey('pkcs8', key);

@@ -2,6 +2,8 @@ import {
   SpanKind,
   SpanStatusCode,
   context as contextApi,
+  defaultTextMapGetter,
+  defaultTextMapSetter,
   isSpanContextValid,
   trace as traceApi,
   ROOT_CONTEXT,
@@ -97,20 +99,13 @@ const createProvider = (options: TracingOptions, url: string): BasicTracerProvid
 /** The trace a request arrived with; a malformed `traceparent` is ignored, never an error. */
 export const extractTrace = (carrier: Readonly<Record<string, string | undefined>>): TraceContext => {
   if (!started || carrier['traceparent'] === undefined) return ROOT_CONTEXT;
-  return propagator.extract(ROOT_CONTEXT, carrier, {
-    get: (from: typeof carrier, key) => from[key],
-    keys: (from) => Object.keys(from),
-  });
+  return propagator.extract(ROOT_CONTEXT, carrier, defaultTextMapGetter);
 };
 
 /** Adds the active trace to outgoing headers or metadata; adds nothing when there is none. */
 export const injectTrace = (carrier: TraceCarrier): TraceCarrier => {
   if (!started) return carrier;
-  propagator.inject(contextApi.active(), carrier, {
-    set: (to: TraceCarrier, key, value) => {
-      to[key] = value;
-    },
-  });
+  propagator.inject(contextApi.active(), carrier, defaultTextMapSetter);
   return carrier;
 };
 
