@@ -99,6 +99,8 @@ function copyNative(native: string, copy: string): void {
   rmSync(partial, { recursive: true, force: true });
   cpSync(native, join(partial, 'native'), {
     recursive: true,
+    // Otherwise the copied links would point back to where the account cannot look.
+    verbatimSymlinks: true,
     filter: (path) => !path.endsWith('.a') && !path.endsWith('pkgconfig'),
   });
   linkLibraries(join(partial, 'native'));

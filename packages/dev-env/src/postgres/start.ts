@@ -81,8 +81,7 @@ export async function startPostgres(requested: PostgresOptions): Promise<Postgre
   const cluster = await openCluster(dataDir, account, binaries);
   await clearLeftovers(dataDir, cluster.directory);
   if (options.throwAway === true) {
-    guardDirectory(cluster.directory);
-    guardDirectory(dataDir);
+    for (const path of placesOf(cluster, dataDir)) guardDirectory(path);
   }
   const launch: Launch = { binaries, account, cluster, options };
   const deadline = systemClock.monotonicMs() + RETRY_FOR_MS;
@@ -252,7 +251,7 @@ function handleOf(running: {
     async stop() {
       await endBy(options.throwAway === true ? IMMEDIATE : SHUTDOWN);
       if (options.throwAway !== true) return;
-      for (const path of [cluster.directory, options.dataDir]) {
+      for (const path of placesOf(cluster, options.dataDir)) {
         rmSync(path, { recursive: true, force: true, maxRetries: 3 });
         unguardDirectory(path);
       }
@@ -261,4 +260,9 @@ function handleOf(running: {
       await endBy([{ signal: 'SIGKILL', graceMs: 5_000 }]);
     },
   };
+}
+
+/** The directories that hold nothing but this cluster: one, or two when it had to live outside of its data directory. */
+function placesOf(cluster: Cluster, dataDir: string): string[] {
+  return [...new Set([dirname(cluster.directory), dataDir])];
 }
