@@ -1,0 +1,202 @@
+/**
+ * A small pool of verifier threads, so that the thread that serves sessions, SCIM and OIDC never parses SAML.
+ *
+ * Owns: the deadline of one verification, bounded waiting per connection, replacing threads that died or were ended.
+ * Does not own: what is verified.
+ */
+import { Worker } from 'node:worker_threads';
+
+import type { SamlReason } from '../reasons.ts';
+import type { Expectations, Verdict } from '../verify/login.ts';
+import type { VerificationJob, WorkerAnswer } from './worker.ts';
+
+const WORKER_FILE = new URL('./worker.ts', import.meta.url);
+const MIB = { old: 64, young: 16, stack: 2 };
+
+export interface VerifierOptions {
+  /** Threads; default 2. */
+  readonly threads?: number;
+  /** ms a verification may take once a thread has it; default 200. */
+  readonly deadlineMs?: number;
+  /** Messages of one connection that may be under way or waiting; default 16. Beyond that: VERIFIER_BUSY. */
+  readonly maxPerConnection?: number;
+  /** For tests: another thread file. */
+  readonly workerFile?: URL;
+}
+
+/** Judges SAML responses off the main thread. */
+export interface SamlVerifier {
+  /**
+   * Never rejects: overload, a passed deadline and a crashed thread are refusals with a reason as well.
+   * @param connectionId whose share of the queue this counts against
+   */
+  verify(connectionId: string, samlResponse: string, expected: Expectations): Promise<Verdict>;
+  /** Ends the threads; what is still waiting is refused. */
+  close(): Promise<void>;
+}
+
+interface Waiting {
+  readonly job: VerificationJob;
+  /** Only the first call counts. */
+  readonly settle: (verdict: Verdict) => void;
+}
+
+/** A message that no thread took for so long is refused; a thread that cannot even start is tried again as often. */
+const MAX_WAIT_MS = 2_000;
+
+const refused = (reason: SamlReason): Verdict => ({ ok: false, reason, where: null });
+
+/** Starts the threads. */
+export const createVerifier = (options: VerifierOptions = {}): SamlVerifier => new VerifierPool(options);
+
+class VerifierPool implements SamlVerifier {
+  readonly #deadlineMs: number;
+  readonly #maxPerConnection: number;
+  readonly #workerFile: URL;
+  readonly #queue: Waiting[] = [];
+  readonly #perConnection = new Map<string, number>();
+  readonly #threads = new Set<VerifierThread>();
+  #closed = false;
+
+  constructor(options: VerifierOptions) {
+    this.#deadlineMs = options.deadlineMs ?? 200;
+    this.#maxPerConnection = options.maxPerConnection ?? 16;
+    this.#workerFile = options.workerFile ?? WORKER_FILE;
+    for (let started = 0; started < (options.threads ?? 2); started += 1) this.#startThread();
+  }
+
+  async verify(connectionId: string, samlResponse: string, expected: Expectations): Promise<Verdict> {
+    const underWay = this.#perConnection.get(connectionId) ?? 0;
+    if (this.#closed || underWay >= this.#maxPerConnection) return refused('VERIFIER_BUSY');
+    this.#perConnection.set(connectionId, underWay + 1);
+    try {
+      return await this.#enqueue({ samlResponse, expected });
+    } finally {
+      this.#leave(connectionId);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const { settle } of this.#queue.splice(0)) settle(refused('VERIFIER_BUSY'));
+    await Promise.all([...this.#threads].map((thread) => thread.end()));
+  }
+
+  async #enqueue(job: VerificationJob): Promise<Verdict> {
+    const { promise, resolve } = Promise.withResolvers<Verdict>();
+    const waiting: Waiting = { job, settle: resolve };
+    this.#queue.push(waiting);
+    const patience = setTimeout(() => {
+      const index = this.#queue.indexOf(waiting);
+      if (index !== -1) this.#queue.splice(index, 1);
+      if (index !== -1) resolve(refused('VERIFIER_BUSY'));
+    }, MAX_WAIT_MS);
+    this.#dispatch();
+    return await promise.finally(() => {
+      clearTimeout(patience);
+    });
+  }
+
+  #leave(connectionId: string): void {
+    const left = (this.#perConnection.get(connectionId) ?? 1) - 1;
+    if (left === 0) this.#perConnection.delete(connectionId);
+    else this.#perConnection.set(connectionId, left);
+  }
+
+  #dispatch(): void {
+    for (const thread of this.#threads) {
+      if (!thread.idle) continue;
+      const next = this.#queue.shift();
+      if (next === undefined) return;
+      thread.run(next);
+    }
+  }
+
+  #startThread(): void {
+    const thread = new VerifierThread(this.#workerFile, this.#deadlineMs, {
+      onIdle: () => {
+        this.#dispatch();
+      },
+      onGone: (wasReady) => {
+        this.#threads.delete(thread);
+        const restart = (): void => {
+          if (!this.#closed) this.#startThread();
+        };
+        if (wasReady) restart();
+        else setTimeout(restart, MAX_WAIT_MS).unref();
+      },
+    });
+    this.#threads.add(thread);
+  }
+}
+
+interface ThreadEvents {
+  readonly onIdle: () => void;
+  /** The thread ended; called once. `wasReady` is false when it never came up. */
+  readonly onGone: (wasReady: boolean) => void;
+}
+
+/** One thread and the one message it may be judging. */
+class VerifierThread {
+  readonly #worker: Worker;
+  readonly #deadlineMs: number;
+  readonly #events: ThreadEvents;
+  #ready = false;
+  #wasReady = false;
+  #current: Waiting | null = null;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(file: URL, deadlineMs: number, events: ThreadEvents) {
+    this.#deadlineMs = deadlineMs;
+    this.#events = events;
+    this.#worker = new Worker(file, {
+      env: {},
+      execArgv: [],
+      resourceLimits: { maxOldGenerationSizeMb: MIB.old, maxYoungGenerationSizeMb: MIB.young, stackSizeMb: MIB.stack },
+    });
+    this.#worker.unref();
+    this.#worker.on('message', (answer: WorkerAnswer) => {
+      this.#answered(answer);
+    });
+    // The exit event follows every error; it settles what was under way.
+    this.#worker.on('error', () => undefined);
+    this.#worker.on('exit', () => {
+      this.#ready = false;
+      this.#settle(refused('VERIFIER_CRASHED'));
+      this.#events.onGone(this.#wasReady);
+    });
+  }
+
+  get idle(): boolean {
+    return this.#ready && this.#current === null;
+  }
+
+  run(waiting: Waiting): void {
+    this.#current = waiting;
+    this.#timer = setTimeout(() => {
+      this.#ready = false; // Ended below: nobody gives it another message meanwhile.
+      this.#settle(refused('VERIFIER_DEADLINE'));
+      void this.end().catch(() => undefined);
+    }, this.#deadlineMs);
+    this.#worker.postMessage(waiting.job, []);
+  }
+
+  async end(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #answered(answer: WorkerAnswer): void {
+    if (answer === 'ready') {
+      this.#ready = true;
+      this.#wasReady = true;
+    } else this.#settle(answer);
+    if (this.idle) this.#events.onIdle();
+  }
+
+  #settle(verdict: Verdict): void {
+    clearTimeout(this.#timer);
+    const current = this.#current;
+    this.#current = null;
+    current?.settle(verdict);
+  }
+}

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+
+import { createVerifier, type SamlVerifier, type VerifierOptions } from '../../src/saml/verifier/pool.ts';
+import type { Expectations, Verdict } from '../../src/saml/verify/login.ts';
+
+const expected: Expectations = {
+  idpEntityId: 'idp',
+  spEntityId: 'sp',
+  acsUrl: 'acs',
+  certificates: [],
+  requireSignedResponse: false,
+  requireSignedAssertion: false,
+  allowUnsolicited: false,
+  maxAuthenticationAgeMs: null,
+  nowMs: 0,
+};
+const endless = new URL('./endless-worker.ts', import.meta.url);
+const reasonOf = (verdict: Verdict): string => (verdict.ok ? 'accepted' : verdict.reason);
+
+describe('SAML verifier threads', () => {
+  let verifier: SamlVerifier;
+  const start = (options: VerifierOptions): void => {
+    verifier = createVerifier(options);
+  };
+  afterEach(async () => {
+    await verifier.close();
+  });
+  const judge = async (message: string, connection = 'c1'): Promise<string> =>
+    reasonOf(await verifier.verify(connection, message, expected));
+
+  it('answers with the verdict of the strict layer', async () => {
+    start({});
+    assert.equal(await judge(Buffer.from('<!DOCTYPE x>').toString('base64')), 'DOCTYPE_FORBIDDEN');
+  });
+
+  it('ends a thread at the deadline, keeps the main thread free, and goes on with a new one', async () => {
+    start({ threads: 1, deadlineMs: 100, workerFile: endless });
+    await judge('fine'); // The thread is up: from here on only the deadline counts.
+    let longestGapMs = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longestGapMs = Math.max(longestGapMs, performance.now() - last);
+      last = performance.now();
+    }, 5);
+    const startedAt = performance.now();
+    assert.equal(await judge('spin'), 'VERIFIER_DEADLINE');
+    assert.ok(performance.now() - startedAt < 1_000);
+    clearInterval(watch);
+    assert.ok(longestGapMs < 90, `${longestGapMs} ms`);
+    assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
+  });
+
+  it('refuses the message that crashes a thread, and goes on with a new one', async () => {
+    start({ threads: 1, workerFile: endless });
+    assert.equal(await judge('crash'), 'VERIFIER_CRASHED');
+    assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
+  });
+
+  it('refuses beyond the share of a connection without starving another one', async () => {
+    start({ threads: 1, deadlineMs: 150, maxPerConnection: 2, workerFile: endless });
+    const flood = ['spin', 'spin', 'spin', 'spin'].map((message) => judge(message, 'noisy'));
+    const quiet = judge('fine', 'quiet');
+    assert.deepEqual(await Promise.all(flood), [
+      'VERIFIER_DEADLINE',
+      'VERIFIER_DEADLINE',
+      'VERIFIER_BUSY',
+      'VERIFIER_BUSY',
+    ]);
+    assert.equal(await quiet, 'SIGNATURE_MISSING');
+  });
+
+  it('refuses once closed', async () => {
+    start({});
+    await verifier.close();
+    assert.equal(await judge('fine'), 'VERIFIER_BUSY');
+  });
+});
