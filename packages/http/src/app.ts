@@ -1,4 +1,4 @@
-import Router from '@koa/router';
+import { Router } from '@koa/router';
 import type { Logger, Metrics } from '@sallyport/telemetry';
 import Koa from 'koa';
 
@@ -76,7 +76,8 @@ export const createHttpApp = (options: HttpAppOptions): HttpApp => {
 
 /** Protocol and host are configuration: a forged Host or X-Forwarded-Proto changes neither links nor cookies. */
 const pinOrigin = (app: Koa, { protocol, host, hostname }: URL): void => {
-  const pinned = { protocol: protocol.slice(0, -1), host, hostname };
+  // Browsers treat https and localhost alike for Secure cookies; the transport behind the proxy does not matter.
+  const pinned = { protocol: protocol.slice(0, -1), host, hostname, secure: true };
   for (const [name, value] of Object.entries(pinned))
     Object.defineProperty(app.request, name, { get: () => value, configurable: true });
 };

@@ -83,8 +83,7 @@ export const authorize = async (
   throw new AppError('PERMISSION_DENIED', explanation, { metadata: { reason, permission } });
 };
 
-const isGranted = (answer: Decision | Refusal): answer is GrantedDecision =>
-  'allowed' in answer && answer.allowed === true;
+const isGranted = (answer: Decision | Refusal): answer is GrantedDecision => 'allowed' in answer && answer.allowed;
 
 const ask = async (decide: Decide, ...question: Parameters<Decide>): Promise<Decision | Refusal> => {
   try {

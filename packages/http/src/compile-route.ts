@@ -5,21 +5,21 @@ import { GUARDED, PUBLIC, type Permission, type Route, type Surface } from './ro
 import { assertObject, strictly } from './strict-schema.ts';
 
 /** Surfaces of our own making: an undeclared field or parameter is a mistake worth telling. */
-const STRICT_SURFACES: ReadonlySet<Surface> = new Set<Surface>(['api']);
+export const STRICT_SURFACES: ReadonlySet<Surface> = new Set<Surface>(['api']);
 
 /** Statuses the pipeline itself answers; a route need not declare them. */
-const PIPELINE_STATUSES = [400, 401, 403, 404, 413, 415, 499, 500, 503, 504];
+export const PIPELINE_STATUSES: ReadonlySet<number> = new Set([400, 401, 403, 404, 413, 415, 499, 500, 503, 504]);
 
 export interface CompiledRoute {
   readonly route: Route;
   readonly params: z.ZodType | undefined;
   readonly query: z.ZodType | undefined;
   readonly body: z.ZodType | undefined;
-  readonly declaredStatuses: ReadonlySet<number>;
+  readonly responses: ReadonlyMap<number, z.ZodType | null>;
 }
 
 const fail = (route: Route, why: string): AppError =>
-  new AppError('INTERNAL', `Route ${String(route.method)} ${String(route.path)} ${why}.`);
+  new AppError('INTERNAL', `Route ${route.method} ${route.path} ${why}.`);
 
 const isPermission = (value: unknown): value is Permission =>
   typeof value === 'symbol' || (typeof value === 'string' && value !== '');
@@ -49,8 +49,14 @@ export const compileRoute = (route: Route): CompiledRoute => {
     route,
     params: route.params,
     query: isStrict ? strictly(route.query ?? z.object({})) : route.query,
-    body: isStrict && route.body !== undefined ? strictly(route.body) : route.body,
-    declaredStatuses: new Set([...Object.keys(route.responses).map(Number), ...PIPELINE_STATUSES]),
+    // Where no body is expected, one that says something would be ignored: better refused.
+    body: isStrict ? strictly(route.body ?? z.object({}).optional()) : route.body,
+    responses: new Map(
+      Object.entries(route.responses).map(([status, schema]) => [
+        Number(status),
+        isStrict && schema !== null ? strictly(schema) : schema,
+      ]),
+    ),
   };
 };
 

@@ -1,6 +1,7 @@
 import { AppError, type ErrorCode } from '@sallyport/errors';
 
 import type { Logger } from '@sallyport/telemetry';
+import { monotonicMs } from './clock.ts';
 import type { Route } from './route.ts';
 import type { AuditContext, GrantedDecision, Principal, Scope } from './principal.ts';
 
@@ -14,7 +15,7 @@ export interface RequestContext {
   readonly principal: Principal | null;
   /** Aborts when the client is gone or the deadline has passed. */
   readonly signal: AbortSignal;
-  /** Monotonic ms (`performance.now()`), for comparing; pass {@link remainingMs} on to calls. */
+  /** Monotonic ms (the scale of `Clock.monotonicMs()`), for comparing; pass {@link remainingMs} on to calls. */
   readonly deadlineAtMs: number;
   /** ms until the deadline, at least 0. */
   remainingMs(): number;
@@ -90,7 +91,7 @@ export class LiveContext implements RequestContext {
   }
 
   remainingMs(): number {
-    return Math.max(0, this.deadlineAtMs - performance.now());
+    return Math.max(0, this.deadlineAtMs - monotonicMs());
   }
 
   require(permission: string, scope: Scope = {}): Promise<GrantedDecision> {

@@ -1,5 +1,5 @@
 import { AppError } from '@sallyport/errors';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 import { parseJson } from './json.ts';
 
@@ -27,3 +27,16 @@ const parseCursor = (cursor: string): unknown => {
     return undefined;
   }
 };
+
+const MAX_PAGE_ITEMS = 200;
+const DEFAULT_PAGE_ITEMS = 50;
+
+/** The query of every list: `?limit=50&cursor=…`; extend it with the filters of the list. */
+export const listQuery = z.object({
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_ITEMS).default(DEFAULT_PAGE_ITEMS),
+  cursor: z.string().max(MAX_CURSOR_CHARS).optional(),
+});
+
+/** The body of every list: the items, and where to go on (null at the end). */
+export const listOf = <S extends z.ZodType>(item: S) =>
+  z.object({ items: z.array(item), nextCursor: z.string().nullable() });

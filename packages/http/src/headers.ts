@@ -44,16 +44,17 @@ const common = (isHttps: boolean): Headers => ({
  * Pages send `same-origin` as referrer policy because under `no-referrer` browsers post forms with `Origin: null`, which
  * the origin check refuses.
  */
-export const securityHeaders = (surface: Surface, isHttps: boolean): Headers =>
-  surface === 'browser'
-    ? {
-        ...common(isHttps),
-        'content-security-policy': contentSecurityPolicy(),
-        'referrer-policy': 'same-origin',
-        'cross-origin-opener-policy': 'same-origin',
-      }
-    : {
-        ...common(isHttps),
-        'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
-        'referrer-policy': 'no-referrer',
-      };
+export const securityHeaders = (isHttps: boolean): ((surface: Surface) => Headers) => {
+  const pages: Headers = {
+    ...common(isHttps),
+    'content-security-policy': contentSecurityPolicy(),
+    'referrer-policy': 'same-origin',
+    'cross-origin-opener-policy': 'same-origin',
+  };
+  const messages: Headers = {
+    ...common(isHttps),
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'referrer-policy': 'no-referrer',
+  };
+  return (surface) => (surface === 'browser' ? pages : messages);
+};

@@ -42,24 +42,21 @@ export const failingChecks = async (checks: ReadinessChecks): Promise<string[]> 
 export const healthEndpoints =
   (options: HealthOptions): Koa.Middleware =>
   async (ctx, next) => {
-    if (ctx.method !== 'GET' && ctx.method !== 'HEAD') return next();
-    switch (ctx.path) {
-      case '/healthz':
-        ctx.body = { status: 'ok' };
-        return;
-      case '/readyz': {
-        const failing = options.isClosing() ? ['closing'] : await failingChecks(options.readiness);
-        ctx.status = failing.length === 0 ? 200 : 503;
-        ctx.body = { status: failing.length === 0 ? 'ready' : 'not ready', failing };
-        return;
-      }
-      case '/metrics': {
-        const { contentType, body } = await options.metrics.render();
-        ctx.set('content-type', contentType);
-        ctx.body = body;
-        return;
-      }
-      default:
-        return next();
-    }
+    const isRead = ctx.method === 'GET' || ctx.method === 'HEAD';
+    if (isRead && ctx.path === '/healthz') ctx.body = { status: 'ok' };
+    else if (isRead && ctx.path === '/readyz') await answerReadiness(options, ctx);
+    else if (isRead && ctx.path === '/metrics') await answerMetrics(options, ctx);
+    else await next();
   };
+
+const answerReadiness = async (options: HealthOptions, ctx: Koa.Context): Promise<void> => {
+  const failing = options.isClosing() ? ['closing'] : await failingChecks(options.readiness);
+  ctx.status = failing.length === 0 ? 200 : 503;
+  ctx.body = { status: failing.length === 0 ? 'ready' : 'not ready', failing };
+};
+
+const answerMetrics = async (options: HealthOptions, ctx: Koa.Context): Promise<void> => {
+  const { contentType, body } = await options.metrics.render();
+  ctx.body = body;
+  ctx.set('content-type', contentType);
+};

@@ -10,12 +10,13 @@
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './app.ts';
 export type { Decide, DecideRequest, Denial, OnDenied } from './authorize.ts';
 export type { RequestContext } from './context.ts';
-export { decodeCursor, encodeCursor } from './cursor.ts';
+export { decodeCursor, encodeCursor, listOf, listQuery } from './cursor.ts';
 export { hardenProcess } from './harden.ts';
 export { contentSecurityPolicy, type ContentSecurityPolicyOptions } from './headers.ts';
 export type { ReadinessChecks } from './health.ts';
 export { parseJson, type JsonRules } from './json.ts';
 export type { Mount } from './mount.ts';
+export { openApi, type OpenApiDocument, type OpenApiOptions } from './openapi.ts';
 export type { AuditContext, Decision, GrantedDecision, Principal, Scope } from './principal.ts';
 export { escapeHtml, renderErrorPage, renderProblem, type ErrorRenderer, type ErrorRendering } from './problem.ts';
 export {

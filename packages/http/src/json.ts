@@ -44,47 +44,48 @@ export const parseJson = (text: string, rules: JsonRules): unknown => {
   return value;
 };
 
+const OPEN_OBJECT = 0x7b;
+const OPEN_ARRAY = 0x5b;
+const CLOSE_OBJECT = 0x7d;
+const CLOSE_ARRAY = 0x5d;
+const COMMA = 0x2c;
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/** The keys of an open object; null for an open array. */
+type Level = Set<string> | null;
+
 /** Walks text that is known to be JSON: depth and repeated keys, which the parsed value no longer shows. */
 const checkStructure = (text: string): void => {
-  const open: (Set<string> | null)[] = [];
+  const levels: Level[] = [];
   let expectsKey = false;
   for (let at = 0; at < text.length; at++) {
-    switch (text.charCodeAt(at)) {
-      case 0x7b: // {
-      case 0x5b: {
-        // [
-        const isObject = text.charCodeAt(at) === 0x7b;
-        if (open.push(isObject ? new Set() : null) > MAX_JSON_DEPTH)
-          throw new AppError('INVALID_REQUEST', `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`);
-        expectsKey = isObject;
-        break;
-      }
-      case 0x7d: // }
-      case 0x5d: // ]
-        open.pop();
-        expectsKey = false;
-        break;
-      case 0x2c: // ,
-        expectsKey = (open.at(-1) ?? null) !== null;
-        break;
-      case 0x22: {
-        // "
-        const end = endOfString(text, at);
-        if (expectsKey) rememberKey(open.at(-1) ?? null, text.slice(at, end + 1));
-        expectsKey = false;
-        at = end;
-        break;
-      }
-      default:
-        break;
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      const end = endOfString(text, at);
+      if (expectsKey) rememberKey(levels.at(-1) ?? null, text.slice(at, end + 1));
+      expectsKey = false;
+      at = end;
+    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
+      expectsKey = char === OPEN_OBJECT;
+      openLevel(levels, expectsKey);
+    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) {
+      levels.pop();
+    } else if (char === COMMA) {
+      expectsKey = (levels.at(-1) ?? null) !== null;
     }
   }
+};
+
+const openLevel = (levels: Level[], isObject: boolean): void => {
+  if (levels.push(isObject ? new Set() : null) > MAX_JSON_DEPTH)
+    throw new AppError('INVALID_REQUEST', `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`);
 };
 
 /** Index of the closing quote of the string that opens at `start`. */
 const endOfString = (text: string, start: number): number => {
   let at = start + 1;
-  while (text.charCodeAt(at) !== 0x22) at += text.charCodeAt(at) === 0x5c ? 2 : 1;
+  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
   return at;
 };
 
@@ -98,28 +99,26 @@ const rememberKey = (keys: Set<string> | null, literal: string): void => {
 const refuse = (pointer: string, code: string, detail: string): AppError =>
   new AppError('INVALID_REQUEST', detail, { fields: [{ pointer, code, detail }] });
 
-const isCleanText = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
-
 /** Keys and strings of the parsed value; recursion is bounded by {@link MAX_JSON_DEPTH}. */
 const checkContent = (value: unknown, rules: JsonRules, pointer = ''): void => {
-  if (typeof value === 'string') {
-    if (!isCleanText(value)) throw refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
-    return;
-  }
-  if (typeof value !== 'object' || value === null) return;
-  if (Array.isArray(value)) {
+  if (typeof value === 'string') checkText(value, pointer);
+  else if (Array.isArray(value))
     for (const [index, item] of value.entries()) checkContent(item, rules, `${pointer}/${String(index)}`);
-    return;
-  }
-  for (const [key, item] of Object.entries(value)) {
-    if (key === '__proto__' || (rules.refusePollutingKeys && POLLUTING_KEYS.has(key)))
-      throw refuse(pointer, 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
-    if (!isCleanText(key)) throw refuse(pointer, 'INVALID_TEXT', 'Keys must be valid Unicode without U+0000.');
-    checkContent(item, rules, `${pointer}/${escapePointer(key)}`);
-  }
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, item] of Object.entries(value)) {
+      checkKey(key, rules, pointer);
+      checkContent(item, rules, `${pointer}/${escapePointer(key)}`);
+    }
 };
 
-/** Refuses text of a path or query that PostgreSQL could not store. */
+const checkKey = (key: string, rules: JsonRules, pointer: string): void => {
+  if (key === '__proto__' || (rules.refusePollutingKeys && POLLUTING_KEYS.has(key)))
+    throw refuse(pointer, 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
+  checkText(key, pointer);
+};
+
+/** Refuses text PostgreSQL could not store: U+0000 and lone surrogates. */
 export const checkText = (text: string, pointer: string): void => {
-  if (!isCleanText(text)) throw refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
+  if (!text.isWellFormed() || text.includes('\0'))
+    throw refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
 };

@@ -20,25 +20,35 @@ export const mount =
   ({ prefix, middleware, strip = true }: Mount): Koa.Middleware =>
   async (ctx, next) => {
     const { path } = ctx;
-    if (!owns(prefix, path)) return next();
-    if (!strip) return middleware(ctx, next);
-    const outer: unknown = ctx['mountPath'];
-    const enter = (): void => {
-      ctx['mountPath'] = prefix;
-      ctx.path = path.slice(prefix.length) || '/';
-    };
-    const leave = (): void => {
-      ctx['mountPath'] = outer;
-      ctx.path = path;
-    };
-    enter();
-    try {
-      return await middleware(ctx, async () => {
-        leave();
-        await next();
-        enter();
-      });
-    } finally {
-      leave();
-    }
+    if (!owns(prefix, path)) await next();
+    else if (strip) await inside(ctx, prefix, next, middleware);
+    else await middleware(ctx, next);
   };
+
+const inside = async (
+  ctx: Koa.ParameterizedContext,
+  prefix: string,
+  next: Koa.Next,
+  middleware: Koa.Middleware,
+): Promise<void> => {
+  const { path } = ctx;
+  const outer: unknown = ctx['mountPath'];
+  const enter = (): void => {
+    ctx['mountPath'] = prefix;
+    ctx.path = path === prefix ? '/' : path.slice(prefix.length);
+  };
+  const leave = (): void => {
+    ctx['mountPath'] = outer;
+    ctx.path = path;
+  };
+  enter();
+  try {
+    await middleware(ctx, async () => {
+      leave();
+      await next();
+      enter();
+    });
+  } finally {
+    leave();
+  }
+};

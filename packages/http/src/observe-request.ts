@@ -2,6 +2,7 @@ import { currentTraceId, type Logger, type Metrics } from '@sallyport/telemetry'
 import { AppError } from '@sallyport/errors';
 import type Koa from 'koa';
 
+import { monotonicMs } from './clock.ts';
 import type { LiveContext } from './context.ts';
 
 /** Called once per request, when its response is out or its client is gone. */
@@ -22,13 +23,13 @@ export const requestObserver = (logger: Logger, metrics: Metrics): ObserveReques
     labels: ['method', 'route', 'status'],
   });
   return (ctx, live, fallbackRoute) => {
-    const startedAtMs = performance.now();
+    const startedAtMs = monotonicMs();
     const traceId = currentTraceId();
     ctx.res.once('close', () => {
       const isCut = !ctx.res.writableFinished;
       if (isCut) live.abort(new AppError('CANCELLED', 'The client closed the connection.'));
       const status = isCut && !ctx.res.headersSent ? CLIENT_CLOSED_REQUEST : ctx.res.statusCode;
-      const durationMs = performance.now() - startedAtMs;
+      const durationMs = monotonicMs() - startedAtMs;
       const template = live.route?.path ?? fallbackRoute;
       durations.observe({ method: knownMethod(ctx.method), route: template, status }, durationMs / 1_000);
       logger.info(

@@ -41,7 +41,7 @@ export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
   const clientIp = clientIpReader(options.trustedProxies ?? []);
   const observe = requestObserver(options.logger, options.metrics);
   const renderers = { ...DEFAULT_RENDERERS, ...options.renderers };
-  const isHttps = options.publicOrigin.protocol === 'https:';
+  const defaultHeaders = securityHeaders(options.publicOrigin.protocol === 'https:');
   const fallbackRoute = (path: string): string =>
     options.mounts.find(({ prefix }) => owns(prefix, path))?.prefix ?? 'unmatched';
   const require = (live: LiveContext, permission: string, scope: Scope): Promise<GrantedDecision> =>
@@ -59,10 +59,8 @@ export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
     });
     liveContexts.set(ctx.req, live);
     ctx.request.ip = live.ip;
-    // Browsers treat https and localhost alike for Secure cookies; the transport behind the proxy does not matter.
-    ctx.cookies.secure = true;
     ctx.set('x-request-id', live.requestId);
-    ctx.set(securityHeaders(surface, isHttps));
+    ctx.set(defaultHeaders(surface));
     const parent = extractTrace({
       traceparent: singleHeader(headers['traceparent']),
       tracestate: singleHeader(headers['tracestate']),

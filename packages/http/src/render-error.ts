@@ -1,10 +1,10 @@
-import { ERROR_REGISTRY } from '@sallyport/errors';
+import { ERROR_REGISTRY, type AppError } from '@sallyport/errors';
 import type Koa from 'koa';
 
 import type { LiveContext } from './context.ts';
-import { renderErrorPage, renderProblem, toAppError, type ErrorRenderer } from './problem.ts';
+import { renderErrorPage, renderProblem, toAppError, type ErrorRenderer, type ErrorRendering } from './problem.ts';
 import { respond } from './respond.ts';
-import type { Surface } from './route.ts';
+import type { RouteResponse, Surface } from './route.ts';
 
 export type Renderers = Partial<Record<Surface, ErrorRenderer>>;
 
@@ -42,9 +42,22 @@ export const renderError = (
   const renderer = live.route?.renderer ?? options.renderers[options.surface];
   const { requestId } = live;
   const rendering = { requestId, surface: options.surface, method: ctx.method, path: ctx.path, status, opaque };
-  respond(ctx, options.surface, renderer(error, rendering));
+  respond(ctx, options.surface, render(renderer, error, rendering, live));
   if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', challenge(ctx));
   if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(Math.ceil(error.retryAfterSeconds)));
-  // What the client still sends is not read; it must not be taken for the next request.
-  if (!ctx.req.complete) ctx.set('connection', 'close');
+};
+
+/** A renderer that fails must not hide the error it was given. */
+const render = (
+  renderer: ErrorRenderer,
+  error: AppError,
+  rendering: ErrorRendering,
+  live: LiveContext,
+): RouteResponse => {
+  try {
+    return renderer(error, rendering);
+  } catch (failure) {
+    live.logger.error({ err: failure, code: error.code }, 'an error could not be rendered for its surface');
+    return renderProblem(error, rendering);
+  }
 };

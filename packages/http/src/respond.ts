@@ -16,6 +16,10 @@ const JSON_TYPES: Readonly<Record<Surface, string>> = Object.freeze({
 const isStream = (body: unknown): body is AsyncIterable<string | Uint8Array> =>
   typeof body === 'object' && body !== null && Symbol.asyncIterator in body;
 
+/** True for what {@link respond} sends as JSON. */
+export const isJson = (body: unknown): boolean =>
+  body !== undefined && body !== null && typeof body !== 'string' && !(body instanceof Uint8Array) && !isStream(body);
+
 /** Writes a response value into the Koa context. Bodies without a content type get the one of the surface. */
 export const respond = (ctx: Koa.Context, surface: Surface, response: RouteResponse): void => {
   ctx.status = response.status;

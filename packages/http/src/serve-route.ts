@@ -2,13 +2,15 @@ import { AppError } from '@sallyport/errors';
 import type Koa from 'koa';
 
 import { BODY_RULES, readBody } from './body.ts';
+import { monotonicMs } from './clock.ts';
 import type { CompiledRoute } from './compile-route.ts';
 import type { LiveContext } from './context.ts';
 import { checkText } from './json.ts';
 import { checkOrigin } from './origin-check.ts';
 import type { Principal, Scope } from './principal.ts';
+import { asDeclared, assertDecided, checkResponse } from './check-response.ts';
 import { respond } from './respond.ts';
-import { GUARDED, PUBLIC, type RawParams, type RawQuery, type RouteResponse } from './route.ts';
+import { GUARDED, PUBLIC, type RawParams, type RawQuery } from './route.ts';
 import { validate } from './validate.ts';
 
 const DEFAULT_DEADLINE_MS = 30_000;
@@ -32,17 +34,22 @@ export const serveRoute = async (
   live: LiveContext,
 ): Promise<void> => {
   const { route } = compiled;
-  const response = await beforeDeadline(live, route.deadlineMs ?? DEFAULT_DEADLINE_MS, async () => {
-    const guarded = await identify(options, compiled, ctx, live);
-    assertOrigin(options, compiled, ctx, live);
-    const params = await paramsOf(compiled, ctx);
-    const query = await queryOf(compiled, ctx);
-    await decideRoute(compiled, live, params, query);
-    const body = await bodyOf(options, compiled, ctx);
-    return await route.handler({ params, query, body, guarded, context: live, ctx });
-  });
-  await checkResponse(options, compiled, live, response);
-  respond(ctx, route.surface, response);
+  try {
+    const response = await beforeDeadline(live, route.deadlineMs ?? DEFAULT_DEADLINE_MS, async () => {
+      const guarded = await identify(options, compiled, ctx, live);
+      assertOrigin(options, compiled, ctx, live);
+      const params = await paramsOf(compiled, ctx);
+      const query = await queryOf(compiled, ctx);
+      await decideRoute(compiled, live, params, query);
+      const body = await bodyOf(options, compiled, ctx);
+      return await route.handler({ params, query, body, guarded, context: live, ctx });
+    });
+    assertDecided(compiled, live, response);
+    await checkResponse(options, compiled, live, response);
+    respond(ctx, route.surface, response);
+  } catch (error) {
+    throw options.strictResponses ? asDeclared(compiled, error) : error;
+  }
 };
 
 /** Who calls. PUBLIC routes see nobody, GUARDED routes their own credential, all others a principal or 401. */
@@ -81,7 +88,7 @@ const paramsOf = async (compiled: CompiledRoute, ctx: Koa.Context): Promise<unkn
 };
 
 const queryOf = async (compiled: CompiledRoute, ctx: Koa.Context): Promise<unknown> => {
-  const raw: RawQuery = { ...ctx.query };
+  const raw: RawQuery = ctx.query;
   for (const [name, value] of Object.entries(raw)) for (const text of [value ?? ''].flat()) checkText(text, `?${name}`);
   return compiled.query === undefined ? raw : await validate('query', compiled.query, raw);
 };
@@ -114,7 +121,7 @@ const bodyOf = async (
 
 /** Ends the wait, not the work: what runs on is told through the signal. */
 const beforeDeadline = async <T>(live: LiveContext, deadlineMs: number, work: () => Promise<T>): Promise<T> => {
-  live.deadlineAtMs = performance.now() + deadlineMs;
+  live.deadlineAtMs = monotonicMs() + deadlineMs;
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     const error = new AppError('DEADLINE_EXCEEDED', 'The request took too long.');
@@ -126,29 +133,4 @@ const beforeDeadline = async <T>(live: LiveContext, deadlineMs: number, work: ()
   } finally {
     clearTimeout(timer);
   }
-};
-
-/** A success nobody decided on must not leave, and in tests neither must one nobody declared. */
-const checkResponse = async (
-  options: ServeOptions,
-  compiled: CompiledRoute,
-  live: LiveContext,
-  response: RouteResponse,
-): Promise<void> => {
-  const { route } = compiled;
-  if (route.scope === 'deferred' && live.grantedCount === 0 && response.status < 400)
-    throw new AppError('INTERNAL', `${route.method} ${route.path} succeeded without having asked for a permission.`);
-  if (!(response.status in route.responses)) {
-    const message = `${route.method} ${route.path} does not declare the status ${String(response.status)}.`;
-    if (options.strictResponses) throw new AppError('INTERNAL', message);
-    live.logger.warn({ route: route.path, status: response.status }, 'undeclared response status');
-    return;
-  }
-  const schema = route.responses[response.status] ?? null;
-  if (!options.strictResponses || schema === null) return;
-  const checked = await schema.safeParseAsync(response.body);
-  if (!checked.success)
-    throw new AppError('INTERNAL', `${route.method} ${route.path} answers a body it does not declare.`, {
-      cause: checked.error,
-    });
 };

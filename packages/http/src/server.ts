@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 import { AppError } from '@sallyport/errors';
@@ -31,8 +31,11 @@ const explain = (error: NodeJS.ErrnoException, { host, port }: ListenOptions): A
   return new AppError('UNAVAILABLE', `The address ${address} ${why}.`, { cause: error });
 };
 
+/** Serves one request; settles when the response is handed over. */
+export type Listener = (request: IncomingMessage, response: ServerResponse) => Promise<void>;
+
 /** The Node server under a service: bounded headers, bounded time to send a request, graceful close. */
-export const createHttpServer = (): HttpServer & { serve(listener: RequestListener): void } => {
+export const createHttpServer = (): HttpServer & { serve(listener: Listener): void } => {
   let closing = false;
   const server = createServer({
     maxHeaderSize: MAX_HEADER_BYTES,
@@ -46,7 +49,14 @@ export const createHttpServer = (): HttpServer & { serve(listener: RequestListen
   });
   let closed: Promise<void> | null = null;
   return {
-    serve: (listener) => server.on('request', listener),
+    serve: (listener) => {
+      server.on('request', (request, response) => {
+        // Koa answers its own errors; what still arrives here has no response left to write.
+        listener(request, response).catch((error: unknown) =>
+          response.destroy(error instanceof Error ? error : undefined),
+        );
+      });
+    },
     isClosing: () => closing,
     listen: (options) => listenOn(server, options),
     close: ({ graceMs = 10 * SECOND_MS } = {}) => {

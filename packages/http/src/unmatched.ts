@@ -1,4 +1,4 @@
-import type Router from '@koa/router';
+import type { Router } from '@koa/router';
 import { AppError } from '@sallyport/errors';
 import type Koa from 'koa';
 
