@@ -8,8 +8,6 @@ export const LIMITS = Object.freeze({
   maxConditionsPerRule: 16,
   maxValuesPerCondition: 500,
   maxBuckets: 20,
-  /** The canonical JSON of all rules of one flag in one environment; keeps an audit entry with both sides under 60 KB. */
-  maxRulesBytes: 16 * 1024,
 });
 
 /** The attribute that names whom a flag is evaluated for (OpenFeature). */

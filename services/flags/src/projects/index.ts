@@ -1,0 +1,1 @@
+export { demandsReview, type Environment, type Project, type Tier, tierSchema } from './environment.ts';
