@@ -87,7 +87,10 @@ const serve = (runtime: Runtime, method: BoundMethod, surface: Surface, job: Str
   }
   const stream = openStream(runtime, surface, call, job.limits);
   const parent = extractTrace(traceCarrierOf(surface.metadata));
-  withSpan(call.method, { kind: 'server', parent }, () => job.run(stream, call)).then(
+  const run = async (): Promise<void> => {
+    await job.run(stream, call);
+  };
+  withSpan(call.method, { kind: 'server', parent }, run).then(
     () => {
       stream.finish(null);
     },

@@ -45,7 +45,8 @@ export const serveUnary =
     surface.on('cancelled', () => {
       finish(call.cancellation(), () => undefined);
     });
-    const run = (): Promise<unknown> => handler.run(surface.request, call);
+    // An async function, so that a handler that throws before its first await is a rejection like any other.
+    const run = async (): Promise<unknown> => await handler.run(surface.request, call);
     withSpan(call.method, { kind: 'server', parent: extractTrace(traceCarrierOf(surface.metadata)) }, run).then(
       (response) => {
         finish(null, () => {
