@@ -1,0 +1,63 @@
+import process from 'node:process';
+
+import type { Json } from './client.ts';
+import { CliError, type ExitCode, EXIT } from './exit-codes.ts';
+
+export interface Column {
+  readonly title: string;
+  readonly value: (item: Json) => unknown;
+}
+
+const cell = (value: unknown): string => {
+  if (value === null || value === undefined || value === '') return '–';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+};
+
+/** Where commands print; `--json` makes every one of them print JSON and nothing else on standard output. */
+export class Output {
+  readonly json: boolean;
+
+  constructor(json: boolean) {
+    this.json = json;
+  }
+
+  /** One object or list as JSON. */
+  data(value: unknown): void {
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  }
+
+  line(text: string): void {
+    process.stdout.write(`${text}\n`);
+  }
+
+  /** For the person at the terminal; never part of the result. */
+  note(text: string): void {
+    process.stderr.write(`${text}\n`);
+  }
+
+  table(items: readonly Json[], columns: readonly Column[]): void {
+    if (this.json) {
+      this.data(items);
+      return;
+    }
+    const rows = items.map((item) => columns.map(({ value }) => cell(value(item))));
+    const header = columns.map(({ title }) => title);
+    const widths = header.map((_, at) => Math.max(...[header, ...rows].map((row) => (row[at] ?? '').length)));
+    for (const row of [header, ...rows]) {
+      this.line(row.map((text, at) => (at === row.length - 1 ? text : text.padEnd(widths[at] ?? 0))).join('  '));
+    }
+    if (items.length === 0) this.note('(none)');
+  }
+
+  failure(error: unknown): ExitCode {
+    const known = error instanceof CliError ? error : undefined;
+    const message = known?.message ?? `Unexpected: ${error instanceof Error ? error.message : String(error)}`;
+    if (this.json) {
+      this.data({ error: { message, hint: known?.hint, ...known?.problem } });
+    } else {
+      this.note(`sallyport: ${message}`);
+      if (known?.hint !== undefined) this.note(`  ${known.hint}`);
+    }
+    return known?.exitCode ?? EXIT.failed;
+  }
+}
