@@ -3,6 +3,16 @@ import type { Migration } from '@sallyport/storage';
 
 import { createDirectory } from './0002-create-directory.ts';
 import { createSubjectLog } from './0003-create-subject-log.ts';
+import { createSignIn } from './0010-create-sign-in.ts';
+import { createCredentials } from './0011-create-credentials.ts';
+import { createProvider } from './0012-create-provider.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
-export const migrations: readonly Migration[] = [...auditMigrations('identity'), createDirectory, createSubjectLog];
+export const migrations: readonly Migration[] = [
+  ...auditMigrations('identity'),
+  createDirectory,
+  createSubjectLog,
+  createSignIn,
+  createCredentials,
+  createProvider,
+];
