@@ -1,0 +1,109 @@
+import { SELF, listOf, route, type Principal, type Route } from '@sallyport/http';
+import { AppError } from '@sallyport/errors';
+import { z } from 'zod';
+
+import { closeSession } from '../accounts/index.ts';
+import type { IdentityContext } from '../context.ts';
+import type { Session } from './session.ts';
+import { hasOpenSession, listOpenSessions } from './store.ts';
+
+const sessionSchema = z.object({
+  id: z.uuid(),
+  current: z.boolean(),
+  method: z.enum(['saml', 'oidc', 'password']),
+  connectionId: z.uuid().nullable(),
+  ip: z.string().nullable(),
+  userAgent: z.string().nullable(),
+  createdAt: z.iso.datetime(),
+  lastUsedAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+});
+
+const meSchema = z.object({
+  orgId: z.uuid(),
+  orgSlug: z.string(),
+  subjectId: z.uuid(),
+  type: z.enum(['user', 'service_account']),
+  displayName: z.string(),
+  credentialType: z.enum(['session', 'api_token', 'access_token']),
+  credentialId: z.string(),
+  scopes: z.array(z.string()),
+  epoch: z.string(),
+  authenticatedAt: z.iso.datetime(),
+  expiresAt: z.iso.datetime(),
+  acr: z.string().nullable(),
+  amr: z.array(z.string()),
+});
+
+const render = (session: Session, principal: Principal): z.input<typeof sessionSchema> => ({
+  id: session.id,
+  current: session.id === principal.credentialId,
+  method: session.method,
+  connectionId: session.connectionId,
+  ip: session.ip,
+  userAgent: session.userAgent,
+  createdAt: session.createdAt.toISOString(),
+  lastUsedAt: session.lastUsedAt.toISOString(),
+  expiresAt: session.expiresAt.toISOString(),
+});
+
+const callerOf = (principal: Principal | null): Principal => {
+  if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
+  return principal;
+};
+
+const whoAmI = (): Route =>
+  route({
+    method: 'GET',
+    path: '/api/identity/v1/me',
+    permission: SELF,
+    surface: 'api',
+    summary: 'Who the credential of this request stands for.',
+    responses: { 200: meSchema },
+    handler: ({ context: request }) => {
+      const { acr, amr, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
+      const times = { authenticatedAt: authenticatedAt.toISOString(), expiresAt: expiresAt.toISOString() };
+      const body = { ...who, ...times, epoch: epoch.toString(), acr: acr ?? null, amr: amr ?? [] };
+      return Promise.resolve({ status: 200, body });
+    },
+  });
+
+const listMine = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: '/api/identity/v1/sessions',
+    permission: SELF,
+    surface: 'api',
+    summary: 'My open sessions, newest first.',
+    responses: { 200: listOf(sessionSchema) },
+    handler: async ({ context: request }) => {
+      const caller = callerOf(request.principal);
+      const sessions = await context.db.read(caller.orgId, async (tx) => {
+        return await listOpenSessions(tx, caller.orgId, caller.subjectId, context.clock.now());
+      });
+      return { status: 200, body: { items: sessions.map((session) => render(session, caller)), nextCursor: null } };
+    },
+  });
+
+const endMine = (context: IdentityContext): Route =>
+  route({
+    method: 'DELETE',
+    path: '/api/identity/v1/sessions/:sessionId',
+    permission: SELF,
+    surface: 'api',
+    summary: 'Ends one of my sessions, with everything that hangs on it.',
+    params: z.object({ sessionId: z.uuid() }),
+    responses: { 204: null, 404: null },
+    handler: async ({ params, context: request }) => {
+      const { orgId, subjectId } = callerOf(request.principal);
+      await context.audit.mutate(request.auditContext(), async (tx) => {
+        const key = { orgId, accountId: subjectId, id: params.sessionId };
+        if (!(await hasOpenSession(tx, key))) throw new AppError('NOT_FOUND', 'There is no such session.');
+        await closeSession(tx, context, { subjectId, sessionId: params.sessionId, cause: 'session.ended-by-owner' });
+      });
+      return { status: 204 };
+    },
+  });
+
+/** Who I am, and my own sessions. */
+export const sessionRoutes = (context: IdentityContext): Route[] => [whoAmI(), listMine(context), endMine(context)];
