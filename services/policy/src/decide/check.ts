@@ -1,0 +1,192 @@
+/**
+ * The one way a decision is made, from memory alone and without awaiting anything, in this order (first that applies):
+ *
+ * 1. inputs valid            INVALID_REQUEST, UNKNOWN_ACTION
+ * 2. knowledge fresh         STANDING_STALE, GRANTS_STALE
+ * 3. subject standing, epoch UNKNOWN_ORGANIZATION, SUBJECT_UNKNOWN, SUBJECT_REVOKED
+ * 4. scope known             UNKNOWN_PROJECT, UNKNOWN_ENVIRONMENT
+ * 5. a grant denies          EXPLICIT_DENY
+ * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, NO_GRANT
+ *
+ * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
+ */
+import type { Clock } from '@sallyport/storage';
+
+import {
+  findRole,
+  isIdentifier,
+  isPermission,
+  permissionNumber,
+  type GrantRow,
+  type OrganizationIndex,
+  type Permission,
+  type Place,
+} from '../model/index.ts';
+import type { SubjectStanding } from '../subjects/index.ts';
+
+import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
+import { evaluate, type Target, type Verdict } from './evaluate.ts';
+
+/** What is known right now, and for how long it may be used. */
+export interface DecisionKnowledge {
+  /** ms for which standing may be used for this organisation; 0 = not at all. */
+  standingForMs(orgId: string): number;
+  /** ms for which grants may be used for this organisation; 0 = not at all. */
+  grantsForMs(orgId: string): number;
+  standingPosition(orgId: string): bigint;
+  subject(orgId: string, subjectId: string): SubjectStanding | undefined;
+  organization(orgId: string): OrganizationIndex | undefined;
+}
+
+interface Answer {
+  readonly reason: Reason;
+  readonly explanation?: string;
+  readonly verdict?: Verdict;
+}
+
+const PLACE_NAMES: Readonly<Record<Place, string>> = {
+  organization: 'the organisation',
+  project: 'the project',
+  'non-production': 'a non-production environment',
+  production: 'a production environment',
+};
+
+/** The id fields may be empty only where that has a meaning. */
+const isWellFormed = (request: DecisionRequest): boolean =>
+  isIdentifier(request.orgId) &&
+  (request.subject.type === 'user' || request.subject.type === 'service_account') &&
+  isIdentifier(request.subject.id) &&
+  typeof request.subject.epoch === 'bigint' &&
+  request.subject.epoch >= 0n &&
+  isIdentifier(request.action) &&
+  (request.projectId === '' || isIdentifier(request.projectId)) &&
+  (request.environmentId === '' || isIdentifier(request.environmentId));
+
+/** The place of a request, from the scope registry alone: nothing the caller says about a tier is looked at. */
+export const findTarget = (index: OrganizationIndex, projectId: string, environmentId: string): Target | Reason => {
+  if (environmentId !== '') {
+    const environment = index.environments.get(environmentId);
+    if (environment === undefined || (projectId !== '' && environment.projectId !== projectId))
+      return 'UNKNOWN_ENVIRONMENT';
+    return { place: environment.tier, projectId: environment.projectId, environmentId };
+  }
+  if (projectId === '') return { place: 'organization', projectId: null, environmentId: null };
+  if (!index.projects.has(projectId)) return 'UNKNOWN_PROJECT';
+  return { place: 'project', projectId, environmentId: null };
+};
+
+// A credential of an epoch we have not heard of was issued after what we know: our knowledge is behind, not the caller.
+const standingProblem = (
+  { subject }: DecisionRequest,
+  standing: SubjectStanding | undefined,
+): Exclude<Reason, 'GRANTED'> | null => {
+  if (standing === undefined || standing.type !== subject.type) return 'SUBJECT_UNKNOWN';
+  if (!standing.active) return 'SUBJECT_REVOKED';
+  if (subject.epoch === 0n || subject.epoch === standing.epoch) return null;
+  return subject.epoch < standing.epoch ? 'SUBJECT_REVOKED' : 'STANDING_STALE';
+};
+
+const grantOf = (verdict: Verdict | undefined): GrantRow | undefined =>
+  verdict === undefined || verdict.kind === 'no-grant' ? undefined : verdict.grant?.row;
+
+const roleName = (verdict: Verdict): string => {
+  const key = grantOf(verdict)?.roleKey;
+  return key === undefined ? 'A role' : (findRole(key)?.name ?? key);
+};
+
+const explain = (verdict: Verdict, action: string, place: Place): Answer => {
+  const what = `${action} in ${PLACE_NAMES[place]}`;
+  switch (verdict.kind) {
+    case 'allowed':
+      return { reason: 'GRANTED', explanation: `${roleName(verdict)} permits ${what}.`, verdict };
+    case 'denied':
+      return { reason: 'EXPLICIT_DENY', explanation: `A rule forbids ${what}, whatever other roles permit.`, verdict };
+    case 'too-early':
+      return {
+        reason: 'GRANT_NOT_YET_VALID',
+        explanation: `${roleName(verdict)} permits ${what}, but not yet.`,
+        verdict,
+      };
+    case 'too-late':
+      return {
+        reason: 'GRANT_EXPIRED',
+        explanation: `${roleName(verdict)} permitted ${what} until it ended.`,
+        verdict,
+      };
+    case 'no-grant':
+      break;
+  }
+  return { reason: 'NO_GRANT', explanation: `No role you hold here permits ${what}.`, verdict };
+};
+
+export class DecisionPoint {
+  readonly #knowledge: DecisionKnowledge;
+  readonly #clock: Clock;
+
+  constructor(knowledge: DecisionKnowledge, clock: Clock) {
+    this.#knowledge = knowledge;
+    this.#clock = clock;
+  }
+
+  /** Decides. Never throws for anything a caller can send: what cannot be decided is denied with its reason. */
+  decide(request: DecisionRequest): Decision {
+    // What is not an id is not repeated.
+    return this.#answered(isIdentifier(request.orgId) ? request.orgId : '', this.#answer(request));
+  }
+
+  /** A denial for a question that could not even be put together, with the revision at which it was refused. */
+  refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>, explanation?: string): Decision {
+    return this.#answered(orgId, explanation === undefined ? { reason } : { reason, explanation });
+  }
+
+  #answer(request: DecisionRequest): Answer {
+    if (!isWellFormed(request)) return { reason: 'INVALID_REQUEST' };
+    if (!isPermission(request.action)) return { reason: 'UNKNOWN_ACTION' };
+    const { orgId, subject } = request;
+    // Less than one whole millisecond could not be told to anybody.
+    if (this.#knowledge.standingForMs(orgId) < 1) return { reason: 'STANDING_STALE' };
+    if (this.#knowledge.grantsForMs(orgId) < 1) return { reason: 'GRANTS_STALE' };
+    const index = this.#knowledge.organization(orgId);
+    if (index === undefined) return { reason: 'UNKNOWN_ORGANIZATION' };
+    const standing = this.#knowledge.subject(orgId, subject.id);
+    const problem = standingProblem(request, standing);
+    if (problem !== null || standing === undefined) return { reason: problem ?? 'SUBJECT_UNKNOWN' };
+    return this.#evaluate(request, request.action, index, standing);
+  }
+
+  #evaluate(request: DecisionRequest, action: Permission, index: OrganizationIndex, standing: SubjectStanding): Answer {
+    const target = findTarget(index, request.projectId, request.environmentId);
+    if (typeof target === 'string') return { reason: target };
+    const actor = { type: standing.type, id: request.subject.id, groupIds: standing.groupIds };
+    const nowMs = this.#clock.now().getTime();
+    const verdict = evaluate(index, { actor, permission: permissionNumber(action), target, nowMs });
+    return explain(verdict, action, target.place);
+  }
+
+  #answered(orgId: string, { reason, explanation, verdict }: Answer): Decision {
+    const standingPosition = this.#knowledge.standingPosition(orgId);
+    const grantsRevision = this.#knowledge.organization(orgId)?.revision ?? 0n;
+    const grant = grantOf(verdict);
+    const allowed = reason === 'GRANTED';
+    return {
+      allowed,
+      reason,
+      explanation: explanation ?? REASONS[reason],
+      matchedGrant: grant?.grantId ?? null,
+      matchedRole: grant?.roleKey ?? null,
+      standingPosition,
+      grantsRevision,
+      policyRevision: `${orgId}@s${String(standingPosition)}.g${String(grantsRevision)}`,
+      validForMs: allowed && verdict?.kind === 'allowed' ? this.#validForMs(orgId, verdict.untilMs) : 0,
+    };
+  }
+
+  #validForMs(orgId: string, untilMs: number): number {
+    const left = Math.min(
+      this.#knowledge.standingForMs(orgId),
+      this.#knowledge.grantsForMs(orgId),
+      untilMs - this.#clock.now().getTime(),
+    );
+    return Math.max(0, Math.floor(left));
+  }
+}

@@ -1,0 +1,9 @@
+/**
+ * Decisions.
+ *
+ * Owns: the order of checks, the reasons and explanations. Does not own: what is known (knowledge comes in through
+ * DecisionKnowledge), how a question arrives (rpc.ts for gRPC, authzen/ for HTTP).
+ */
+export { DecisionPoint, findTarget, type DecisionKnowledge } from './check.ts';
+export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
+export { evaluate, type Actor, type Target, type Verdict } from './evaluate.ts';

@@ -1,0 +1,57 @@
+/**
+ * What permissions and roles mean, and the index that decides.
+ *
+ * Owns: the permission catalogue, the built-in roles, the Casbin model and its compilation. Does not own: who holds
+ * what (grants/), who is who (subjects/). Casbin itself is imported by enforcer.ts alone and is not part of this door:
+ * the running service never asks it.
+ */
+export {
+  bitOf,
+  compileOrganization,
+  emptyPermissionSet,
+  hasBit,
+  permissionSetOf,
+  type BitPosition,
+  type Cell,
+  type Compiled,
+  type CompiledGrant,
+  type OrganizationIndex,
+  type PermissionSet,
+  type SubjectCells,
+} from './compile.ts';
+export {
+  PERMISSIONS,
+  PERMISSION_NAMES,
+  PLACES,
+  isPermission,
+  permissionNumber,
+  placeNumber,
+  type Permission,
+  type Place,
+} from './permissions.ts';
+export {
+  AUDITOR,
+  BUILT_IN_ROLES,
+  OWNER,
+  SCOPE_LEVELS,
+  findRole,
+  isWritingRole,
+  type RoleDefinition,
+  type ScopeLevel,
+} from './roles.ts';
+export {
+  SUBJECT_TYPES,
+  isIdentifier,
+  isPoison,
+  readEnvironment,
+  readGrant,
+  readProject,
+  type Effect,
+  type EnvironmentRow,
+  type GrantRow,
+  type OrganizationRows,
+  type PoisonRow,
+  type ProjectRow,
+  type SubjectType,
+  type Tier,
+} from './rows.ts';

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict';
+
+import { isAppError } from '@sallyport/errors';
+import fc from 'fast-check';
+
+import { feedLines } from './adapter.ts';
+import { compileOrganization } from './compile.ts';
+import { nameOf, organizationLines } from './lines.ts';
+import { MODEL_TEXT, assertImplemented } from './model.ts';
+import { BUILT_IN_ROLES } from './roles.ts';
+import { isPoison, readEnvironment, readGrant, readProject, type GrantRow, type OrganizationRows } from './rows.ts';
+
+const refused = (text: string): void => {
+  assert.throws(
+    () => {
+      assertImplemented(text);
+    },
+    (error) => isAppError(error) && error.code === 'INVALID_VALUE',
+    text,
+  );
+};
+
+const GRANT: GrantRow = {
+  grantId: 'grant',
+  subjectType: 'user',
+  subjectId: 'alice',
+  roleKey: 'viewer',
+  projectId: null,
+  environmentId: null,
+  effect: 'allow',
+  validFromMs: null,
+  validUntilMs: null,
+};
+
+const rowsWith = (grants: readonly GrantRow[]): OrganizationRows => ({
+  orgId: 'org',
+  slug: 'org',
+  revision: 7n,
+  grants,
+  projects: [],
+  environments: [],
+});
+
+describe('model.conf', () => {
+  it('is what the index implements, whatever the order of the conjuncts', () => {
+    assertImplemented(MODEL_TEXT);
+    const [head, matcher] = MODEL_TEXT.split('\nm = ');
+    assert.ok(head !== undefined && matcher !== undefined);
+    assertImplemented(`${head}\nm = ${matcher.trim().split(' && ').reverse().join(' && ')}\n`);
+  });
+
+  it('is refused when it says anything else', () => {
+    const changes: readonly (readonly [string, string])[] = [
+      ['r.org == p.org && ', ''],
+      ['r.org == p.org', 'r.org == p.org || r.sub == p.sub'],
+      ['r.org == p.org', 'keyMatch(r.org, p.org)'],
+      ['r.org == p.org', 'regexMatch(r.org, p.org)'],
+      ['r.org == p.org', 'r.org != p.org'],
+      ['r.org == p.org', 'true'],
+      ['r.now < p.until', 'r.now <= p.until'],
+      [' && !some(where (p.eft == deny))', ''],
+      ['g2 = _, _, _', 'g2 = _, _'],
+      ['g3 = _, _, _\n', ''],
+      ['from, until, eft', 'until, from, eft'],
+      ['[matchers]', '[matchers]\n[matchers]'],
+      ['[matchers]', '[constraint_definition]\nc = x\n[matchers]'],
+      ['r = org', 'r = sub, org'],
+      ['m = ', 'm2 = '],
+    ];
+    for (const [from, to] of changes) {
+      assert.ok(MODEL_TEXT.includes(from), from);
+      refused(MODEL_TEXT.replace(from, to));
+    }
+    refused('');
+  });
+});
+
+describe('policy lines', () => {
+  it('give every id its own name (injective; CVE-2026-34972 class)', () => {
+    const ids = fc.string({ unit: 'binary', maxLength: 12 });
+    const kinds = fc.constantFrom('user' as const, 'group' as const, 'org' as const);
+    fc.assert(
+      fc.property(kinds, ids, kinds, ids, (kind, id, otherKind, otherId) => {
+        assert.equal(nameOf(kind, id) === nameOf(otherKind, otherId), kind === otherKind && id === otherId);
+        assert.match(nameOf(kind, id), /^[a-z]+:[A-Za-z0-9_-]*$/);
+      }),
+    );
+    assert.notEqual(nameOf('user', '_0061'), nameOf('user', 'a'));
+    assert.notEqual(nameOf('user', '\ud800'), nameOf('user', '\ufffd'));
+  });
+
+  it('never become text: quotes, commas and brackets stay one field', () => {
+    const lines = organizationLines(rowsWith([{ ...GRANT, subjectId: 'data", "write" ,"x (' }]), []);
+    const policy: string[][] = [];
+    assert.equal(feedLines(lines, { model: new Map([['p', new Map([['p', { policy }]])]]) }), lines.length);
+    assert.equal(policy[0]?.length, 7);
+  });
+});
+
+describe('poison rows', () => {
+  const raw = { ...GRANT } as Record<string, unknown>;
+
+  it('are recognised in every field, and count as a denial unless they clearly allow', () => {
+    const damages: readonly Record<string, unknown>[] = [
+      { grantId: '' },
+      { grantId: null },
+      { subjectType: 'robot' },
+      { subjectType: ['user'] },
+      { subjectId: { toString: () => 'alice' } },
+      { subjectId: 'x'.repeat(1024 * 1024) },
+      { subjectId: 'a\u0000b' },
+      { subjectId: '\ud800' },
+      { roleKey: null },
+      { projectId: 5 },
+      { environmentId: 'live', projectId: null },
+      { effect: '' },
+      { effect: null },
+      { validUntilMs: 'tomorrow' },
+      { validFromMs: Number.NaN },
+    ];
+    for (const damage of damages) {
+      const row = readGrant({ ...raw, ...damage });
+      assert.ok(isPoison(row), JSON.stringify(damage));
+      assert.equal(row.denies, Object.hasOwn(damage, 'effect'));
+    }
+    assert.ok(isPoison(readEnvironment({ environmentId: 'e', projectId: 'p', key: 'k', tier: 'staging' })));
+    assert.ok(isPoison(readProject({ projectId: 'p', key: null })));
+    assert.deepEqual(readGrant(raw), GRANT);
+  });
+
+  it('leave the others in force when they allow, and refuse the whole when they may deny', () => {
+    const unknownRole: GrantRow = { ...GRANT, grantId: 'bad', roleKey: 'no_such_role' };
+    const allowed = compileOrganization(rowsWith([GRANT, unknownRole]), BUILT_IN_ROLES);
+    assert.ok(allowed.ok);
+    assert.equal(allowed.index.grants.length, 1);
+    assert.deepEqual(
+      allowed.index.quarantined.map(({ id }) => id),
+      ['bad'],
+    );
+    const denied = compileOrganization(rowsWith([GRANT, { ...unknownRole, effect: 'deny' }]), BUILT_IN_ROLES);
+    assert.equal(denied.ok, false);
+  });
+});

@@ -1,0 +1,125 @@
+/**
+ * The typed rows a policy consists of, and the reader that turns database rows into them. A row that makes no sense
+ * is named, never guessed at: what becomes of it is decided in compile.ts.
+ */
+
+export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
+export type SubjectType = (typeof SUBJECT_TYPES)[number];
+
+export type Effect = 'allow' | 'deny';
+export type Tier = 'non-production' | 'production';
+
+/** One grant: a role, given to (or taken from) a subject, within a scope, for a time. */
+export interface GrantRow {
+  readonly grantId: string;
+  readonly subjectType: SubjectType;
+  readonly subjectId: string;
+  readonly roleKey: string;
+  /** Both null: the organisation. */
+  readonly projectId: string | null;
+  readonly environmentId: string | null;
+  readonly effect: Effect;
+  /** ms since 1970, inclusive; null: always was. */
+  readonly validFromMs: number | null;
+  /** ms since 1970, exclusive; null: until it is taken away. */
+  readonly validUntilMs: number | null;
+}
+
+export interface ProjectRow {
+  readonly projectId: string;
+  readonly key: string;
+}
+
+export interface EnvironmentRow {
+  readonly environmentId: string;
+  readonly projectId: string;
+  readonly key: string;
+  readonly tier: Tier;
+}
+
+/** Everything that decides within one organisation, at one revision. Deleted scopes are left out. */
+export interface OrganizationRows {
+  readonly orgId: string;
+  readonly slug: string;
+  readonly revision: bigint;
+  readonly grants: readonly GrantRow[];
+  readonly projects: readonly ProjectRow[];
+  readonly environments: readonly EnvironmentRow[];
+}
+
+/** A row that could not be read. `denies` when it may have been a denial: leaving it out could allow too much. */
+export interface PoisonRow {
+  readonly table: 'grant' | 'project' | 'environment';
+  readonly id: string;
+  readonly problem: string;
+  readonly denies: boolean;
+}
+
+export const MAX_ID_CHARS = 256;
+
+/** A non-empty text of at most 256 characters without control characters or lone surrogates. */
+export const isIdentifier = (value: unknown): value is string =>
+  typeof value === 'string' &&
+  value.length > 0 &&
+  value.length <= MAX_ID_CHARS &&
+  value.isWellFormed() &&
+  !/\p{Cc}/u.test(value);
+
+type Raw = Readonly<Record<string, unknown>>;
+
+const isMoment = (value: unknown): value is number | null =>
+  value === null || (typeof value === 'number' && Number.isSafeInteger(Math.trunc(value)));
+
+const optionalId = (value: unknown): value is string | null => value === null || isIdentifier(value);
+
+const memberOf = <T extends string>(values: readonly T[], value: unknown): value is T =>
+  (values as readonly unknown[]).includes(value);
+
+const idOf = (value: unknown): string => (isIdentifier(value) ? value : '(unreadable)');
+
+type Check = readonly [problem: string, holds: boolean];
+
+/** Reads a grant; see {@link PoisonRow} for what is returned instead when a field makes no sense. */
+export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
+  const { grantId, subjectType, subjectId, roleKey, projectId, environmentId, effect, validFromMs, validUntilMs } = raw;
+  const checks: readonly Check[] = [
+    ['grant id', isIdentifier(grantId)],
+    ['subject type', memberOf(SUBJECT_TYPES, subjectType)],
+    ['subject id', isIdentifier(subjectId)],
+    ['role', isIdentifier(roleKey)],
+    ['scope', optionalId(projectId) && optionalId(environmentId)],
+    ['environment without project', environmentId === null || projectId !== null],
+    ['effect', effect === 'allow' || effect === 'deny'],
+    ['validity', isMoment(validFromMs) && isMoment(validUntilMs)],
+  ];
+  const problem = checks.find(([, holds]) => !holds)?.[0];
+  if (problem !== undefined) return { table: 'grant', id: idOf(grantId), problem, denies: effect !== 'allow' };
+  return {
+    grantId,
+    subjectType,
+    subjectId,
+    roleKey,
+    projectId,
+    environmentId,
+    effect,
+    validFromMs,
+    validUntilMs,
+  } as GrantRow;
+};
+
+/** Reads a project. Leaving one out only denies, so it never counts as a denial that got lost. */
+export const readProject = ({ projectId, key }: Raw): ProjectRow | PoisonRow =>
+  isIdentifier(projectId) && isIdentifier(key)
+    ? { projectId, key }
+    : { table: 'project', id: idOf(projectId), problem: 'id or key', denies: false };
+
+/** Reads an environment. An unknown tier leaves the environment unknown, which denies. */
+export const readEnvironment = ({ environmentId, projectId, key, tier }: Raw): EnvironmentRow | PoisonRow =>
+  isIdentifier(environmentId) &&
+  isIdentifier(projectId) &&
+  isIdentifier(key) &&
+  (tier === 'non-production' || tier === 'production')
+    ? { environmentId, projectId, key, tier }
+    : { table: 'environment', id: idOf(environmentId), problem: 'id, key or tier', denies: false };
+
+export const isPoison = (row: object): row is PoisonRow => 'problem' in row;
