@@ -24,8 +24,8 @@ const clientOptions = (serverName: string): Partial<ClientOptions> => ({
   // The service is what we ask for, not the address it happens to have.
   'grpc.ssl_target_name_override': serverName,
   'grpc.default_authority': serverName,
-  // Only what never reached the server is retried (transparent retries); a call is sent at most once.
-  'grpc.enable_retries': 0,
+  // There is no retry policy, so only a call that no server has begun is sent again: one that found its connection
+  // closing (gRFC A6, transparent retries). 'grpc.enable_retries': 0 would switch that off and lose such calls.
   // Nothing from the environment, DNS or other clients of the process decides where we connect.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,

@@ -11,9 +11,9 @@ const NANOS_PER_SECOND = 1_000_000_000;
 
 // Details travel in HTTP/2 trailers, which peers limit to 16 KiB and more: the parts are bounded well below.
 const MAX_MESSAGE_LENGTH = 1_000;
-const MAX_METADATA_ENTRIES = 20;
-const MAX_VALUE_LENGTH = 250;
-const MAX_FIELDS = 20;
+const MAX_METADATA_ENTRIES = 12;
+const MAX_VALUE_LENGTH = 200;
+const MAX_FIELDS = 12;
 
 /** Text that gRPC can carry: no lone surrogates (encodeURI throws on them), bounded. */
 const wireText = (text: string, length = MAX_VALUE_LENGTH): string => text.slice(0, length).toWellFormed();
