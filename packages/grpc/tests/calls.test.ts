@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 
 import { Metadata, credentials } from '@grpc/grpc-js';
 import { AppError, ERROR_CODES, ERROR_REGISTRY, isAppError } from '@sallyport/errors';
-import { CheckRequest, CheckResponse, DecisionServiceClient, DecisionServiceService } from '@sallyport/proto/policy/v1';
+import {
+  DecisionServiceClient,
+  DecisionServiceService,
+  type CheckRequest,
+  type CheckResponse,
+} from '@sallyport/proto/policy/v1';
 import { createMetrics } from '@sallyport/telemetry';
 
 import { MAX_MESSAGE_BYTES, grpcService, type ServerCall, type ServiceMethods } from '../src/index.ts';
@@ -85,7 +90,7 @@ describe('unary calls', () => {
       assert.equal(error.code, 'PERMISSION_DENIED');
     });
 
-    it('does not take a method name of Object.prototype for an entry', async () => {
+    it('does not take a method name of Object.prototype for an entry', () => {
       const definition: ServiceMethods = { toString: DecisionServiceService.check };
       const service = grpcService(definition, {});
       assert.equal(service.methods.find(({ name }) => name === 'toString')?.handler, null);

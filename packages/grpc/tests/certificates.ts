@@ -1,11 +1,11 @@
 import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 
 import * as x509 from '@peculiar/x509';
 
 import type { TlsFiles } from '../src/index.ts';
 
-x509.cryptoProvider.set(webcrypto);
+const { subtle } = globalThis.crypto;
+type Key = Parameters<typeof subtle.exportKey>[1];
 
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const HOUR_MS = 3_600_000;
@@ -22,11 +22,10 @@ export interface TestCa {
   issue(options: LeafOptions): Promise<TlsFiles>;
 }
 
-const newKeys = (): Promise<webcrypto.CryptoKeyPair> =>
-  webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
+const newKeys = () => subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
 
-const keyPem = async (key: webcrypto.CryptoKey): Promise<Buffer> => {
-  const bytes = await webcrypto.subtle.exportKey('pkcs8', key);
+const keyPem = async (key: Key): Promise<Buffer> => {
+  const bytes = await subtle.exportKey('pkcs8', key);
   return Buffer.from(x509.PemConverter.encode(bytes, 'PRIVATE KEY'));
 };
 

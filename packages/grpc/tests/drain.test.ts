@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { AppError, isAppError } from '@sallyport/errors';
+import { isAppError, type AppError } from '@sallyport/errors';
 import { FollowResponse } from '@sallyport/proto/identity/v1';
 
 import { TcpProxy, World, answer, decisionService, feedService, question } from './world.ts';
@@ -30,10 +30,10 @@ describe('drain', () => {
     const clients = await Promise.all([1, 2, 3].map(() => world.decisionClient(server.port)));
     const answered = new Set<string>();
     const failures = new Map<string, number>();
-    let isOver = false;
+    const load = new AbortController();
     const worker = async (index: number): Promise<void> => {
       const client = clients[index % clients.length];
-      for (let count = 0; !isOver; count += 1) {
+      for (let count = 0; !load.signal.aborted; count += 1) {
         const id = `${String(index)}-${String(count)}`;
         try {
           const { reason } = (await client?.unary('check', question(id), { deadlineMs: 4_000 })) ?? { reason: '' };
@@ -48,7 +48,7 @@ describe('drain', () => {
     const workers = Array.from({ length: 60 }, (_, index) => worker(index));
     await enough.promise;
     await server.drain();
-    isOver = true;
+    load.abort();
     await Promise.all(workers);
 
     assert.deepEqual(

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { AddressInfo } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
 
-import { AppError, isAppError } from '@sallyport/errors';
+import { isAppError, type AppError } from '@sallyport/errors';
 import { FollowResponse } from '@sallyport/proto/identity/v1';
 
 import { TcpProxy, World, answer, decisionService, feedService, question } from './world.ts';
