@@ -52,7 +52,7 @@ const elementWithId = (xml: string, id: string): Element => {
 };
 
 const canonical = (element: Element, inclusive: string): string =>
-  new ExclusiveCanonicalization().process(element, {
+  new ExclusiveCanonicalization().process(element as never, {
     inclusiveNamespacesPrefixList: inclusive === '' ? [] : inclusive.split(' '),
     ancestorNamespaces: inclusive === '' ? [] : ancestorNamespacesOf(element),
   });
