@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+
 import {
   SpanKind,
   SpanStatusCode,
@@ -41,7 +43,7 @@ export interface TracingOptions {
 }
 
 export interface Tracing {
-  /** Sends what is buffered and stops; safe to call twice. */
+  /** Sends what is buffered, for at most 2 s, and stops. Never rejects; safe to call twice. */
   shutdown(): Promise<void>;
 }
 
@@ -60,6 +62,7 @@ const KINDS = {
 } as const;
 const DEFAULT_SAMPLE_RATIO = 0.05;
 const EXPORT_TIMEOUT_MS = 5_000;
+const SHUTDOWN_TIMEOUT_MS = 2_000;
 
 const propagator = new W3CTraceContextPropagator();
 
@@ -81,10 +84,17 @@ export const startTracing = (options: TracingOptions): Tracing => {
   const shutdown = async (): Promise<void> => {
     started = false;
     tracer = null;
-    await provider?.shutdown();
+    if (provider !== null) await flush(provider);
     contextApi.disable();
   };
   return { shutdown: () => (stopped ??= shutdown()) };
+};
+
+/** A collector that is away or slow must not fail or hold up the end of the process: its last spans are lost then. */
+const flush = async (provider: BasicTracerProvider): Promise<void> => {
+  const late = delay(SHUTDOWN_TIMEOUT_MS, undefined, { ref: false });
+  const done = provider.shutdown().catch(() => undefined);
+  await Promise.race([done, late]);
 };
 
 const createProvider = (options: TracingOptions, url: string): BasicTracerProvider =>
