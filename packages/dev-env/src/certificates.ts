@@ -1,6 +1,6 @@
 // Before @peculiar/x509, whose dependency injection needs it.
 import 'reflect-metadata';
-import { createPrivateKey, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
 import { systemClock } from '@sallyport/storage';
@@ -13,8 +13,6 @@ const LEAF_LIFETIME_MS = 90 * DAY_MS;
 const RENEW_BEFORE_MS = 30 * DAY_MS;
 const SIGNATURE = { name: 'ECDSA', hash: 'SHA-256' };
 const KEY = { name: 'ECDSA', namedCurve: 'P-256' };
-
-type Key = webcrypto.CryptoKey;
 
 /** The development certificate authority of one state directory. Its key never leaves the machine. */
 export interface DevCa {
@@ -53,7 +51,7 @@ export async function createDevCa(directory: string): Promise<DevCa> {
   if (cert !== null && key !== null && isCurrent(cert, key)) {
     return { cert: Buffer.from(cert), certFile, directory, key: Buffer.from(key) };
   }
-  const keys = await webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
+  const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
   const made = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     // Distinct names: a new CA never passes for an older one in a trust store.
@@ -90,7 +88,7 @@ export async function issueDevCertificate(ca: DevCa, request: CertificateRequest
   if (cert !== null && key !== null && isCurrent(cert, key) && isIssuedFor(cert, ca, uri)) {
     return { ...files, cert: Buffer.from(cert), key: Buffer.from(key) };
   }
-  const keys = await webcrypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
+  const keys = await crypto.subtle.generateKey(KEY, true, ['sign', 'verify']);
   const issuer = new x509.X509Certificate(ca.cert.toString());
   const made = await x509.X509CertificateGenerator.create({
     serialNumber: serialNumber(),
@@ -133,7 +131,7 @@ export async function createSelfSigned(
     publicExponent: new Uint8Array([1, 0, 1]),
     modulusLength: 2_048,
   };
-  const keys = await webcrypto.subtle.generateKey(rsa, true, ['sign', 'verify']);
+  const keys = await crypto.subtle.generateKey(rsa, true, ['sign', 'verify']);
   const made = await x509.X509CertificateGenerator.createSelfSigned({
     serialNumber: serialNumber(),
     name: `CN=${commonName}`,
@@ -165,13 +163,13 @@ function isIssuedFor(cert: string, ca: DevCa, uri: string): boolean {
   return names.includes(`URI:${uri}`) && parsed.verify(new X509Certificate(ca.cert).publicKey);
 }
 
-function importSigningKey(pem: Buffer): Promise<Key> {
+function importSigningKey(pem: Buffer): Promise<CryptoKey> {
   const der = createPrivateKey(pem).export({ type: 'pkcs8', format: 'der' });
-  return webcrypto.subtle.importKey('pkcs8', der, KEY, false, ['sign']);
+  return crypto.subtle.importKey('pkcs8', der, KEY, false, ['sign']);
 }
 
-async function privateKeyPem(key: Key): Promise<string> {
-  const der = Buffer.from(await webcrypto.subtle.exportKey('pkcs8', key));
+async function privateKeyPem(key: CryptoKey): Promise<string> {
+  const der = Buffer.from(await crypto.subtle.exportKey('pkcs8', key));
   return createPrivateKey({ key: der, type: 'pkcs8', format: 'der' })
     .export({ type: 'pkcs8', format: 'pem' })
     .toString();

@@ -44,8 +44,6 @@ const FORWARDED = [
 export async function startOrigin(options: OriginOptions): Promise<Origin> {
   const agent = new Agent({ keepAlive: true });
   const proxy = createProxyServer({ agent, xfwd: true, proxyTimeout: UPSTREAM_SILENCE_MS });
-  // Failures arrive where the request was handed over, too; without a listener they would end the process.
-  proxy.on('error', () => undefined);
   // An upgraded connection is no longer the server's to close.
   const upgraded = new Set<Duplex>();
   const create = (): Server => {

@@ -1,0 +1,30 @@
+import { strict as assert } from 'node:assert';
+import { notableLine } from './log-lines.ts';
+
+describe('notableLine', () => {
+  it('shows warnings and errors with their cause, and nothing of the daily business', () => {
+    assert.equal(notableLine('{"level":"info","msg":"ready"}'), null);
+    assert.deepEqual(notableLine('{"level":"warn","msg":"feed lost","err":{"message":"ECONNRESET"}}'), {
+      level: 'warn',
+      message: 'feed lost: ECONNRESET',
+    });
+    assert.deepEqual(notableLine('{"level":60,"msg":"no database"}'), { level: 'error', message: 'no database' });
+  });
+
+  it('shows the first line of a stack trace and spares the rest', () => {
+    const [first, ...rest] = [
+      'TypeError: x is not a function',
+      '    at serve (file:///main.ts:3:1)',
+      '',
+      'Node.js v24.21.0',
+      '}',
+    ];
+    assert.deepEqual(notableLine(first ?? ''), { level: 'error', message: first });
+    assert.deepEqual(rest.map(notableLine), [null, null, null, null]);
+  });
+
+  it('cuts what would flood the terminal', () => {
+    const shown = notableLine('x'.repeat(10_000));
+    assert.ok(shown !== null && shown.message.length <= 200 && shown.message.endsWith('…'));
+  });
+});
