@@ -46,10 +46,21 @@ export function mountOidcSignIn(router: Router, context: DemoIdpContext, provide
       ...(acr === undefined ? {} : { acr }),
     };
     context.log.add({ kind: 'oidc', summary: `${person.displayName} signed in by OpenID Connect` });
+    await endOtherSession(provider, ctx, login.accountId);
     const returnTo = await provider.interactionResult(ctx.req, ctx.res, { login }, { mergeWithLastSubmission: false });
     ctx.status = 303;
     ctx.redirect(returnTo);
   }
+}
+
+/** Somebody else takes over this browser: their session starts afresh instead of through a logout page. */
+async function endOtherSession(provider: Provider, ctx: Context, accountId: string): Promise<void> {
+  const interaction = await provider.interactionDetails(ctx.req, ctx.res);
+  if (interaction.session === undefined || interaction.session.accountId === accountId) return;
+  const session = await provider.Session.findByUid(interaction.session.uid);
+  await session?.destroy();
+  delete interaction.session;
+  await interaction.persist();
 }
 
 async function interactionParams(provider: Provider, ctx: Context): Promise<Readonly<Record<string, unknown>>> {
