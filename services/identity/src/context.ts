@@ -9,7 +9,8 @@ import { createLogger, createMetrics, type Logger, type Metrics } from '@sallypo
 import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { credentialVoiders } from './edge/credential-voiders.ts';
-import { policyClient, readTls, type TlsFiles } from './edge/tls.ts';
+import { policyClient, readTls } from './edge/tls.ts';
+import type { TlsFiles } from '@sallyport/grpc';
 import { migrations } from './migrations/index.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
 
@@ -66,15 +67,17 @@ export const createContext = async (
     await assertSchemaCurrent(db, migrations);
     const audit = createAuditLog({
       db,
-      schema: 'identity',
       deployment: config.deployment,
       service: 'identity',
       keyring,
       clock,
     });
-    const policy = overrides.decisions === undefined ? policyClient(config, tls, logger) : undefined;
-    if (policy !== undefined) disposers.push(() => Promise.resolve(policy.close()));
-    const decisions = overrides.decisions ?? createDecisionClient(policy!);
+    const policy = policyClient(config, tls, logger);
+    disposers.push(() => {
+      policy.close();
+      return Promise.resolve();
+    });
+    const decisions = overrides.decisions ?? createDecisionClient({ grpc: policy });
     const feed = await createSubjectFeed({ db, audit, clock, logger, leaseTtlMs: config.leaseTtlMs });
     disposers.push(() => feed.close());
     return {

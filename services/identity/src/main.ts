@@ -4,7 +4,7 @@ import { readIdentityConfig } from './config.ts';
 import { createContext } from './context.ts';
 import { startServer } from './server.ts';
 
-const config = readIdentityConfig(process.env);
+const config = readIdentityConfig();
 const context = await createContext(config);
 hardenProcess();
 const server = await startServer(context);

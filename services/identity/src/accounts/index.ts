@@ -4,4 +4,29 @@
  * Owns: account rows, their standing (status, epoch) and the one door through which access ends. Does not own:
  * credentials (sessions/, tokens/, provider/ void their own inside the door's transaction), groups, SCIM's shapes.
  */
+export { emailsOf, type Account, type AccountStatus, type Profile } from './account.ts';
+export { awaitEffective } from './await-effective.ts';
+export { createAccount, type CreateAccount } from './create-account.ts';
 export type { CredentialVoiders, VoidCredentials, VoidRequest } from './credential-voiders.ts';
+export {
+  closeAccess,
+  closeSession,
+  MAX_ACCOUNTS_PER_DOOR,
+  type Closed,
+  type CloseRequest,
+  type DoorDependencies,
+  type VoidedCounts,
+} from './deactivate.ts';
+export { foldCase } from './fold-case.ts';
+export { openAccess, type OpenRequest } from './reactivate.ts';
+export { accountRoutes } from './routes.ts';
+export {
+  findAccount,
+  findAccountByExternalId,
+  findAccountByUserName,
+  listAccounts,
+  listAccountsByEmail,
+  listByConnectionHold,
+  lockAccounts,
+} from './store.ts';
+export { updateAccount, type AccountUpdate } from './update-account.ts';

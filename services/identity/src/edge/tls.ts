@@ -1,18 +1,12 @@
 import { readFile } from 'node:fs/promises';
 
-import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
-import { DecisionServiceClient } from '@sallyport/proto/policy/v1';
+import { createGrpcClient, type GrpcClient, type TlsFiles } from '@sallyport/grpc';
+import { DecisionServiceClient, type DecisionServiceService } from '@sallyport/proto/policy/v1';
 import type { Logger } from '@sallyport/telemetry';
 
 import type { IdentityConfig } from '../config.ts';
 
 /** PEM of this service's certificate, its key, and the authority that signs every service of the deployment. */
-export interface TlsFiles {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
 export const readTls = async (config: IdentityConfig): Promise<TlsFiles> => {
   const [ca, cert, key] = await Promise.all([
     readFile(config.tlsCaFile),
@@ -27,7 +21,7 @@ export const policyClient = (
   config: IdentityConfig,
   tls: TlsFiles,
   logger: Logger,
-): GrpcClient<DecisionServiceClient> =>
+): GrpcClient<DecisionServiceService> =>
   createGrpcClient(DecisionServiceClient, {
     address: config.policyGrpc,
     tls,

@@ -45,7 +45,7 @@ const CONNECTION = `
     token_hash bytea NOT NULL UNIQUE,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
-    expires_at timestamptz,
+    expires_at timestamptz NOT NULL,
     last_used_at timestamptz,
     revoked_at timestamptz,
     PRIMARY KEY (org_id, id),

@@ -56,7 +56,7 @@ const RECEIPT = `
     subjects jsonb NOT NULL,
     voided jsonb NOT NULL,
     request_id text NOT NULL,
-    audit_receipt text,
+    audit_receipts text[] NOT NULL,
     committed_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (org_id, position)
   );

@@ -1,0 +1,148 @@
+import type { AuditContext, AuditedTx, JsonObject } from '@sallyport/audit';
+import { AppError } from '@sallyport/errors';
+import type { GrantedDecision } from '@sallyport/http';
+import { newId } from '@sallyport/storage';
+
+import type { IdentityContext } from '../context.ts';
+import { carryThrough } from './carry-through.ts';
+import type { Connection, ScimFacet } from './connection.ts';
+import { revokeScimTokens } from './scim-token-store.ts';
+import {
+  findConnection,
+  insertConnection,
+  isNameTaken,
+  lockConnection,
+  markRemoved,
+  putScimFacet,
+  removeScimFacet,
+  updateConnection,
+} from './store.ts';
+
+/** Who asks, and the decision that lets them; the change commits only while it holds. */
+export interface Authorized {
+  readonly audit: AuditContext;
+  readonly decision: GrantedDecision | null;
+}
+
+const fence = (tx: AuditedTx, { decision }: Authorized): void => {
+  if (decision !== null) tx.fence(decision);
+};
+
+const auditConnection = (connection: Connection): JsonObject => ({
+  name: connection.name,
+  enabled: connection.enabled,
+  scim: connection.scim === null ? null : { profile: connection.scim.profile },
+});
+
+const nameTaken = (error: unknown): never => {
+  if (!isNameTaken(error)) throw error;
+  throw new AppError('ALREADY_EXISTS', 'Another connection has this name.', { cause: error });
+};
+
+const required = (connection: Connection | undefined): Connection => {
+  if (connection === undefined) throw new AppError('NOT_FOUND', 'There is no such connection.');
+  return connection;
+};
+
+/** @throws ALREADY_EXISTS when the name is taken */
+export const createConnection = async (
+  { audit, clock }: IdentityContext,
+  who: Authorized,
+  input: { readonly name: string; readonly scim: ScimFacet | null },
+): Promise<Connection> => {
+  const { orgId } = who.audit;
+  const { value } = await audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
+    const [id, at] = [newId(), clock.now()];
+    await insertConnection(tx, { orgId, id, name: input.name, at }).catch(nameTaken);
+    if (input.scim !== null) await putScimFacet(tx, { orgId, connectionId: id, profile: input.scim.profile, at });
+    const created = required(await findConnection(tx, orgId, id));
+    tx.record({
+      action: 'connection.created',
+      target: { type: 'connection', id, version: created.version.toString() },
+      after: auditConnection(created),
+    });
+    return created;
+  });
+  return value;
+};
+
+export interface ConnectionChange {
+  readonly name?: string;
+  readonly enabled?: boolean;
+  /** Null takes the directory away and revokes its tokens; its accounts stay as they are. */
+  readonly scim?: ScimFacet | null;
+}
+
+const changeScim = async (tx: AuditedTx, before: Connection, scim: ScimFacet | null, at: Date): Promise<void> => {
+  const key = { orgId: before.orgId, connectionId: before.id, at };
+  if (scim !== null) {
+    await putScimFacet(tx, { ...key, profile: scim.profile });
+    return;
+  }
+  await removeScimFacet(tx, before.orgId, before.id);
+  await revokeScimTokens(tx, key);
+};
+
+/**
+ * Changes a connection. Disabling it closes its accounts through the one door and answers when that is in force
+ * everywhere; enabling it opens those that nothing else closes.
+ *
+ * @throws NOT_FOUND; ALREADY_EXISTS when the name is taken
+ */
+export const changeConnection = async (
+  service: IdentityContext,
+  who: Authorized,
+  id: string,
+  change: ConnectionChange,
+): Promise<Connection> => {
+  const { orgId } = who.audit;
+  const { value: after } = await service.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
+    const before = required(await lockConnection(tx, orgId, id));
+    const next = { name: change.name ?? before.name, enabled: change.enabled ?? before.enabled };
+    const scim = change.scim === undefined ? before.scim : change.scim;
+    if (next.name === before.name && next.enabled === before.enabled && scim?.profile === before.scim?.profile) {
+      tx.unchanged();
+      return before;
+    }
+    const at = service.clock.now();
+    if (scim?.profile !== before.scim?.profile) await changeScim(tx, before, scim, at);
+    await updateConnection(tx, before, { ...next, at }).catch(nameTaken);
+    const changed = required(await findConnection(tx, orgId, id));
+    tx.record({
+      action: before.enabled === changed.enabled ? 'connection.updated' : changed.enabled ? 'connection.enabled' : 'connection.disabled',
+      target: { type: 'connection', id, version: changed.version.toString() },
+      before: auditConnection(before),
+      after: auditConnection(changed),
+    });
+    return changed;
+  });
+  // Also when nothing was changed now: an earlier attempt may have been cut short.
+  await carryThrough(service, who.audit, { orgId, connectionId: id, state: after.enabled ? 'enabled' : 'disabled' });
+  return after;
+};
+
+/**
+ * Removes a connection for good: no token, login or directory request of it works any more, its accounts become
+ * tombstones and its groups are gone. Answers when that is in force everywhere.
+ *
+ * @throws NOT_FOUND
+ */
+export const removeConnection = async (service: IdentityContext, who: Authorized, id: string): Promise<void> => {
+  const { orgId } = who.audit;
+  await service.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
+    const before = required(await lockConnection(tx, orgId, id));
+    const at = service.clock.now();
+    const revokedTokens = await revokeScimTokens(tx, { orgId, connectionId: id, at });
+    await markRemoved(tx, before, at);
+    tx.record({
+      action: 'connection.deleted',
+      target: { type: 'connection', id, version: (before.version + 1n).toString() },
+      before: auditConnection(before),
+      after: { revokedTokens },
+    });
+  });
+  await carryThrough(service, who.audit, { orgId, connectionId: id, state: 'removed' });
+};

@@ -1,0 +1,37 @@
+/** One IdP of one organisation, with up to three facets: SAML, OIDC (sign-in) and SCIM (directory). */
+export interface Connection {
+  readonly orgId: string;
+  readonly id: string;
+  readonly name: string;
+  readonly enabled: boolean;
+  readonly version: bigint;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** The SCIM facet; null when this connection has no directory. */
+  readonly scim: ScimFacet | null;
+}
+
+export interface ScimFacet {
+  /** Which dialects are accepted; `auto`: every documented one. */
+  readonly profile: 'auto';
+}
+
+/** A bearer token of a connection's directory, without its secret. */
+export interface ScimToken {
+  readonly orgId: string;
+  readonly id: string;
+  readonly connectionId: string;
+  readonly name: string;
+  /** The first characters of the secret, to tell tokens apart. */
+  readonly prefix: string;
+  readonly createdAt: Date;
+  readonly createdBy: string;
+  readonly expiresAt: Date;
+  readonly lastUsedAt: Date | null;
+  readonly revokedAt: Date | null;
+}
+
+/** Two live tokens let a directory be moved from the old one to the new one without a gap. */
+export const MAX_LIVE_SCIM_TOKENS = 2;
+/** Starts every SCIM token, for secret scanners. */
+export const SCIM_TOKEN_PREFIX = 'sp_scim_';
