@@ -88,6 +88,11 @@ const unavailable = (cause: unknown): AppError =>
 
 const nonsense = (problem: string): AppError => unavailable(new AppError('INTERNAL', problem));
 
+const required = (decision: Decision | undefined): Decision => {
+  if (decision === undefined) throw nonsense('policy left a question unanswered');
+  return decision;
+};
+
 const toCheckRequest = ({ principal, action, resource, context, requestId }: DecisionRequest): CheckRequest =>
   CheckRequest.fromPartial({
     orgId: principal.orgId,
@@ -142,9 +147,10 @@ const toDecision = (response: CheckResponse, sentAtMs: number): Decision => {
   };
 };
 
-const rethrow = (error: unknown): never => {
-  if (isAppError(error) && (error.code === 'CANCELLED' || error.code === 'DECISION_UNAVAILABLE')) throw error;
-  throw unavailable(error);
+/** What a question that was not answered means: we gave it up, or there is no decision. */
+const failureOf = (error: unknown, signal: AbortSignal | undefined): AppError => {
+  if (isAppError(error) && (error.code === 'DECISION_UNAVAILABLE' || signal?.aborted === true)) return error;
+  return unavailable(error);
 };
 
 /** A client that asks policy for decisions. Keep one per process; it holds no state besides the connection. */
@@ -162,7 +168,7 @@ export const createDecisionClient = ({ grpc, deadlineMs = DEADLINE_MS }: Decisio
     try {
       return toDecision(await grpc.unary('check', toCheckRequest(request), optionsOf(request)), sentAtMs);
     } catch (error) {
-      return rethrow(error);
+      throw failureOf(error, request.signal);
     }
   };
 
@@ -177,9 +183,9 @@ export const createDecisionClient = ({ grpc, deadlineMs = DEADLINE_MS }: Decisio
       const { results } = await grpc.unary('checkMany', message, optionsOf(first));
       if (results.length !== asked.length) throw nonsense('policy answered another number of questions');
       const answers = results.map((result) => toDecision(result, sentAtMs)).values();
-      return refused.map((decision) => decision ?? answers.next().value ?? rethrow(null));
+      return refused.map((decision) => decision ?? required(answers.next().value));
     } catch (error) {
-      return rethrow(error);
+      throw failureOf(error, first.signal);
     }
   };
 

@@ -1,4 +1,4 @@
-import { AppError, isAppError } from '@sallyport/errors';
+import { AppError } from '@sallyport/errors';
 import type { GrpcClient } from '@sallyport/grpc';
 import {
   CredentialType,
@@ -116,7 +116,7 @@ export const createPrincipalClient = ({ grpc, deadlineMs = DEADLINE_MS }: Princi
       );
     } catch (error) {
       // Also UNAUTHENTICATED and PERMISSION_DENIED: they speak of our own certificate, not of the caller.
-      throw isAppError(error) && error.code === 'CANCELLED' ? error : unavailable(error);
+      throw unavailable(error);
     }
   };
 

@@ -92,9 +92,11 @@ export const startTracing = (options: TracingOptions): Tracing => {
 
 /** A collector that is away or slow must not fail or hold up the end of the process: its last spans are lost then. */
 const flush = async (provider: BasicTracerProvider): Promise<void> => {
-  const late = delay(SHUTDOWN_TIMEOUT_MS, undefined, { ref: false });
+  const timer = new AbortController();
+  const late = delay(SHUTDOWN_TIMEOUT_MS, undefined, { signal: timer.signal }).catch(() => undefined);
   const done = provider.shutdown().catch(() => undefined);
   await Promise.race([done, late]);
+  timer.abort();
 };
 
 const createProvider = (options: TracingOptions, url: string): BasicTracerProvider =>
