@@ -2,7 +2,7 @@ import { AppError } from '@sallyport/errors';
 
 import { BUCKETING_VERSION } from '../targeting/index.ts';
 import { canonicalJson, type JsonValue, sha256Hex } from '../vocabulary/index.ts';
-import type { Operation } from './operation.ts';
+import { type Operation, PERMISSION_OF } from './operation.ts';
 
 /** The version of one flag, and of it in the environments the change set touches, that the author looked at. 0: none. */
 export interface BaseVersion {
@@ -67,4 +67,29 @@ export const parseContent = (text: string): ChangeContent => {
   const content = JSON.parse(text) as ChangeContent;
   if ((content.format as number) !== 1) throw new AppError('INTERNAL', 'The change set has an unknown format.');
   return content;
+};
+
+/** A permission a change set needs; without an environment, in the project. */
+export interface Requirement {
+  readonly permission: string;
+  readonly environmentId: string | null;
+}
+
+const touchedBy = (operation: Operation, base: readonly BaseVersion[]): readonly string[] => {
+  if ('environmentId' in operation) return [operation.environmentId];
+  if ('environments' in operation) return operation.environments.map(({ environmentId }) => environmentId);
+  // What a flag is matters everywhere it is.
+  return base.find(({ flagId }) => flagId === operation.flagId)?.environments.map((e) => e.environmentId) ?? [];
+};
+
+/** What whoever makes this change must be allowed, by kind of change, in every environment it touches. */
+export const requirementsOf = ({ changes, base }: Pick<ChangeContent, 'changes' | 'base'>): readonly Requirement[] => {
+  const requirements = new Map<string, Requirement>();
+  for (const operation of changes) {
+    const permission = PERMISSION_OF[operation.kind];
+    const touched: readonly (string | null)[] = touchedBy(operation, base);
+    for (const environmentId of touched.length === 0 ? [null] : touched)
+      requirements.set(`${permission} ${environmentId ?? ''}`, { permission, environmentId });
+  }
+  return [...requirements.values()];
 };

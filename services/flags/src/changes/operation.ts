@@ -28,28 +28,34 @@ const editable = {
   clientVisible: z.boolean().optional(),
 };
 
+export const createFlagSchema = z.strictObject({
+  kind: z.literal('create-flag'),
+  ...onFlag,
+  type: flagTypeSchema,
+  ...editable,
+  variants: variantsSchema,
+  /** Left out: every environment of the project. */
+  environments: environments.optional(),
+  defaultVariant: defaultVariant.optional(),
+});
+
+export const addFlagSchema = z.strictObject({
+  kind: z.literal('add-flag'),
+  ...onFlag,
+  environments: environments.min(1),
+  defaultVariant: defaultVariant.optional(),
+});
+
+export const editFlagSchema = z.strictObject({ kind: z.literal('edit-flag'), ...onFlag, ...editable });
+
 /**
  * One thing a caller wants changed, in keys. There is deliberately no field with which a caller could skip a review,
  * publish at once or name an approver.
  */
 export const operationInputSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('create-flag'),
-    ...onFlag,
-    type: flagTypeSchema,
-    ...editable,
-    variants: variantsSchema,
-    /** Left out: every environment of the project. */
-    environments: environments.optional(),
-    defaultVariant: defaultVariant.optional(),
-  }),
-  z.strictObject({
-    kind: z.literal('add-flag'),
-    ...onFlag,
-    environments: environments.min(1),
-    defaultVariant: defaultVariant.optional(),
-  }),
-  z.strictObject({ kind: z.literal('edit-flag'), ...onFlag, ...editable }),
+  createFlagSchema,
+  addFlagSchema,
+  editFlagSchema,
   z.strictObject({ kind: z.literal('archive-flag'), ...onFlag }),
   z.strictObject({ kind: z.literal('restore-flag'), ...onFlag }),
   z.strictObject({ kind: z.literal('delete-flag'), ...onFlag }),

@@ -10,7 +10,7 @@ import {
 import { demandsReview, type Environment } from '../projects/index.ts';
 import { canonicalJson, type JsonValue } from '../vocabulary/index.ts';
 import { type ChangeContent, toContent } from './content.ts';
-import { type Operation, type OperationInput, PERMISSION_OF } from './operation.ts';
+import type { Operation, OperationInput } from './operation.ts';
 
 /** What the author looked at: the project's environments, and the flags the operations name, by key. */
 export interface ProjectView {
@@ -20,15 +20,8 @@ export interface ProjectView {
   readonly flags: ReadonlyMap<string, Flag>;
 }
 
-/** A permission to be had before the change set may be stored; without an environment, in the project. */
-export interface Requirement {
-  readonly permission: string;
-  readonly environment: Environment | null;
-}
-
 export interface ChangePlan {
   readonly content: ChangeContent;
-  readonly requirements: readonly Requirement[];
   /** Touched environments, and those of them that demand approvals. */
   readonly touched: readonly Environment[];
   readonly reviewed: readonly Environment[];
@@ -59,7 +52,6 @@ class Planner {
   readonly #newId: () => string;
   readonly #drafts = new Map<string, DraftFlag>();
   readonly #touched = new Map<string, Set<string>>();
-  readonly #requirements = new Map<string, Requirement>();
   readonly operations: Operation[] = [];
   isNoOp = true;
 
@@ -94,26 +86,21 @@ class Planner {
   finish(): ChangePlan {
     const touchedIds = new Set([...this.#touched.values()].flatMap((ids) => [...ids]));
     const touched = this.#view.environments.filter(({ environmentId }) => touchedIds.has(environmentId));
-    return {
-      content: toContent({
-        organization: this.#view.orgId,
-        project: this.#view.projectId,
-        changes: this.operations,
-        base: [...this.#drafts.values()].map((draft) => ({
-          flagId: draft.flagId,
-          version: draft.base?.version ?? 0,
-          environments: [...(this.#touched.get(draft.flagId) ?? [])].map((environmentId) => ({
-            environmentId,
-            version: draft.base?.environments.get(environmentId)?.version ?? 0,
-          })),
+    const content = toContent({
+      organization: this.#view.orgId,
+      project: this.#view.projectId,
+      changes: this.operations,
+      base: [...this.#drafts.values()].map((draft) => ({
+        flagId: draft.flagId,
+        version: draft.base?.version ?? 0,
+        environments: [...(this.#touched.get(draft.flagId) ?? [])].map((environmentId) => ({
+          environmentId,
+          version: draft.base?.environments.get(environmentId)?.version ?? 0,
         })),
-        environments: touched.map(({ environmentId, key, ruleVersion }) => ({ environmentId, key, ruleVersion })),
-      }),
-      requirements: [...this.#requirements.values()],
-      touched,
-      reviewed: touched.filter(demandsReview),
-      isNoOp: this.isNoOp,
-    };
+      })),
+      environments: touched.map(({ environmentId, key, ruleVersion }) => ({ environmentId, key, ruleVersion })),
+    });
+    return { content, touched, reviewed: touched.filter(demandsReview), isNoOp: this.isNoOp };
   }
 
   #create(input: Extract<OperationInput, { kind: 'create-flag' }>, at: string): void {
@@ -145,7 +132,7 @@ class Planner {
       definition: draft.definition,
       environments: this.#place(draft, environments, input.defaultVariant ?? null, at),
     });
-    this.#touch('create-flag', draft, environments);
+    this.#touch(draft, environments);
   }
 
   #addTo(input: Extract<OperationInput, { kind: 'add-flag' }>, at: string): void {
@@ -156,7 +143,7 @@ class Planner {
       throw new AppError('ALREADY_EXISTS', `The flag ${draft.key} is in the environment ${present.key} already.`);
     const placed = this.#place(draft, environments, input.defaultVariant ?? null, at);
     this.#push({ kind: 'add-flag', ...this.#named(draft), environments: placed });
-    this.#touch('add-flag', draft, environments);
+    this.#touch(draft, environments);
   }
 
   // A new flag starts switched off: until somebody toggles it, applications keep the default in their code.
@@ -197,7 +184,7 @@ class Planner {
     }
     this.#push({ kind: 'edit-flag', ...this.#named(draft), definition: edited }, isSame(definition, edited));
     draft.definition = edited;
-    this.#touch('edit-flag', draft, this.#environmentsOf(draft));
+    this.#touch(draft, this.#environmentsOf(draft));
   }
 
   #configure(input: Extract<OperationInput, { kind: 'set-state' | 'set-targeting' }>, at: string): void {
@@ -224,7 +211,7 @@ class Planner {
         : { kind: 'set-targeting', ...on, rules, defaultVariant };
     this.#push(operation, isSame(current, next));
     draft.configurations.set(environmentId, next);
-    this.#touch(input.kind, draft, [environment]);
+    this.#touch(draft, [environment]);
   }
 
   #retire({ kind, flag }: Extract<OperationInput, { kind: 'archive-flag' | 'restore-flag' | 'delete-flag' }>): void {
@@ -236,7 +223,7 @@ class Planner {
       draft.isDeleted = true;
     } else draft.definition = { ...draft.definition, archived: kind === 'archive-flag' };
     this.#push({ kind, ...this.#named(draft) }, kind !== 'delete-flag' && archived === draft.definition.archived);
-    this.#touch(kind, draft, this.#environmentsOf(draft));
+    this.#touch(draft, this.#environmentsOf(draft));
   }
 
   #existing(key: string): DraftFlag {
@@ -292,16 +279,10 @@ class Planner {
     this.isNoOp &&= isNoOp;
   }
 
-  #touch(kind: OperationInput['kind'], { flagId }: DraftFlag, environments: readonly Environment[]): void {
-    const permission = PERMISSION_OF[kind];
+  #touch({ flagId }: DraftFlag, environments: readonly Environment[]): void {
     const touched = this.#touched.get(flagId) ?? new Set();
-    for (const environment of environments) {
-      touched.add(environment.environmentId);
-      this.#requirements.set(`${permission} ${environment.environmentId}`, { permission, environment });
-    }
+    for (const { environmentId } of environments) touched.add(environmentId);
     this.#touched.set(flagId, touched);
-    // What touches no environment still needs somebody who may do it in the project.
-    if (environments.length === 0) this.#requirements.set(permission, { permission, environment: null });
   }
 
   #refuse(problems: readonly FieldError[]): void {

@@ -21,3 +21,4 @@ export {
   variantsSchema,
 } from './definition.ts';
 export type { CurrentConfiguration, Flag } from './flag.ts';
+export { findFlags, listFlags } from './store.ts';
