@@ -1,6 +1,6 @@
 import type { DemoIdpContext } from './context.ts';
 import type { PersonChanges } from './directory/directory.ts';
-import type { Group, Person } from './directory/people.ts';
+import { type Group, isEntitled, type Person } from './directory/people.ts';
 import type { SyncOutcome } from './state/state.ts';
 
 /** What a change in the directory led to at the provisioning target; null = no target is configured. */
@@ -90,9 +90,8 @@ export function firstFailure(result: ActionResult): SyncOutcome | null {
 
 async function pushPerson(context: DemoIdpContext, person: Person, action: string): Promise<ActionResult> {
   const sync = await context.provisioner.syncPerson(person, action);
-  const entered = action === 'activate' || action === 'assign' || action === 'create';
-  if (sync?.ok !== true || !entered) return { sync, groupSyncs: [] };
-  // Somebody who was unknown to the target could not be named in its groups before.
+  if (sync?.ok !== true || !isEntitled(person)) return { sync, groupSyncs: [] };
+  // Somebody who was unknown to the target could not be named in its groups before; else nothing is sent.
   return { sync, groupSyncs: await pushGroups(context, context.directory.groupsOf(person), 'add-member') };
 }
 

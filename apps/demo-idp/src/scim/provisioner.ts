@@ -63,6 +63,8 @@ export class ScimProvisioner implements Provisioner {
     }
     const people: Record<string, SyncOutcome> = {};
     for (const person of this.#directory.people()) {
+      // Somebody who never had the application is not looked for every time.
+      if (!person.assigned && !full && this.#ledger().users[person.key] === undefined) continue;
       const outcome = await this.#recorded(`person:${person.key}`, 'provision', (open) =>
         this.#pushUser(open, person, full),
       );
@@ -97,14 +99,12 @@ export class ScimProvisioner implements Provisioner {
       }
       await open.send(request, [204, 200, 404]);
       // The target drops the memberships of a user it deletes.
-      delete this.#ledger().users[person.key];
-      for (const group of Object.values(this.#ledger().groups))
-        group.members = group.members.filter((key) => key !== person.key);
+      this.#forgetUser(person.key);
     });
   }
 
   forgetPerson(person: Person): void {
-    delete this.#ledger().users[person.key];
+    this.#forgetUser(person.key);
     delete this.#store.state.outcomes[`person:${person.key}`];
     this.#store.save();
   }
@@ -138,29 +138,44 @@ export class ScimProvisioner implements Provisioner {
 
   async #pushUser(open: ScimConversation, person: Person, full: boolean): Promise<void> {
     const wanted = this.#wantedUser(person);
-    const { users } = this.#ledger();
-    if (full || users[person.key] === undefined) await this.#linkUser(open, person, wanted);
-    const known = users[person.key];
-    if (known !== undefined && (await this.#updateUser(open, known, wanted, full))) return;
-    delete users[person.key];
+    const isUpToDate = async (): Promise<boolean> => {
+      const known = this.#ledger().users[person.key];
+      return known !== undefined && (await this.#updateUser(open, known, wanted, full));
+    };
+    if (!full) {
+      if (await isUpToDate()) return;
+      this.#forgetUser(person.key);
+    }
+    await this.#linkUser(open, person, wanted);
+    if (await isUpToDate()) return;
+    this.#forgetUser(person.key);
     // Somebody who may not come in is never created, only to be deactivated again.
     if (!isEntitled(person)) return;
     const created = await open.send(open.dialect.createUser(wanted), [201, 409]);
     if (created.status === 201) {
-      users[person.key] = { scimId: withId(created.body).id, pushed: { ...wantedValues(wanted) } };
+      this.#ledger().users[person.key] = { scimId: withId(created.body).id, pushed: { ...wantedValues(wanted) } };
       return;
     }
     // A retried create may find its own first attempt.
     await this.#linkUser(open, person, wanted);
-    const taken = users[person.key];
-    if (taken === undefined)
+    if (!(await isUpToDate())) {
       throw new DemoIdpError('SCIM_FAILED', `POST /Users was answered 409, but nobody is called ${wanted.userName}.`);
-    await this.#updateUser(open, taken, wanted, false);
+    }
   }
 
   async #linkUser(open: ScimConversation, person: Person, wanted: WantedUser): Promise<void> {
     const found = await open.findFirst(open.dialect.findUser(wanted));
-    if (found !== null) this.#ledger().users[person.key] = { scimId: found.id, pushed: { ...userValues(found) } };
+    if (found === null) return;
+    const { users } = this.#ledger();
+    if (users[person.key]?.scimId !== found.id) this.#forgetUser(person.key);
+    users[person.key] = { scimId: found.id, pushed: { ...userValues(found) } };
+  }
+
+  /** Forgets an id at the target, and with it the memberships that id had. */
+  #forgetUser(key: string): void {
+    const { users, groups } = this.#ledger();
+    delete users[key];
+    for (const group of Object.values(groups)) group.members = group.members.filter((member) => member !== key);
   }
 
   /** @returns false when the user is gone at the target. */
