@@ -9,7 +9,8 @@ export type DevEnvironmentErrorCode =
   | 'PORT_TAKEN'
   | 'SEED_FAILED'
   | 'STATE_DAMAGED'
-  | 'TIMED_OUT';
+  | 'TIMED_OUT'
+  | 'UNEXPECTED_ANSWER';
 
 /** A failure of the development environment. `message` is one sentence for the person at the terminal. */
 export class DevEnvironmentError extends Error {

@@ -1,0 +1,3 @@
+/** People and machines whose clicks are scripted: for the demo and for tests that cross services. */
+export { bearer, expectStatus, Person, SESSION_COOKIE, type Answer, type Caller } from './person.ts';
+export { WebClient, type Page, type WebRequest } from './web-client.ts';

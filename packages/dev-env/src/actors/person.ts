@@ -1,0 +1,123 @@
+import { DevEnvironmentError } from '../errors.ts';
+import { WebClient, type Page } from './web-client.ts';
+
+export const SESSION_COOKIE = '__Host-sallyport_session';
+
+/** An answer of a JSON API. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  /** Parsed JSON; `{}` when there is none. */
+  readonly body: Record<string, unknown>;
+}
+
+const answerOf = (page: Page): Answer => {
+  let body: Record<string, unknown> = {};
+  try {
+    body = JSON.parse(page.text) as Record<string, unknown>;
+  } catch {
+    // Not JSON: an empty body or a page.
+  }
+  return { status: page.status, headers: page.headers, body };
+};
+
+/** Somebody with a credential, calling the public HTTP API. */
+export interface Caller {
+  call(method: string, path: string, body?: object): Promise<Answer>;
+}
+
+/** A person at a browser. */
+export class Person implements Caller {
+  readonly web = new WebClient();
+  readonly origin: string;
+  readonly userName: string;
+
+  constructor(origin: string, userName: string) {
+    this.origin = origin;
+    this.userName = userName;
+  }
+
+  /** With the session cookie, as a page of our own origin would send it. */
+  async call(method: string, path: string, body?: object): Promise<Answer> {
+    const headers = { origin: this.origin, accept: 'application/json' };
+    return answerOf(
+      await this.web.request(this.origin + path, { method, headers, ...(body === undefined ? {} : { body }) }),
+    );
+  }
+
+  get session(): string | undefined {
+    return this.web.cookie(this.origin, SESSION_COOKIE);
+  }
+
+  /** SP-initiated SAML sign-in through the demo IdP. @throws UNEXPECTED_ANSWER when it does not end in a session */
+  async signInWithSaml(connectionId: string): Promise<void> {
+    await this.#signIn(`/saml/${connectionId}/login`);
+  }
+
+  /** OpenID Connect sign-in through the demo IdP. */
+  async signInWithOidc(connectionId: string): Promise<void> {
+    await this.#signIn(`/login/oidc/${connectionId}/start`);
+  }
+
+  /** Local sign-in (the break-glass Owner). */
+  async signInWithPassword(organization: string, password: string): Promise<void> {
+    const body = { organization, email: this.userName, password };
+    const answer = await this.call('POST', '/api/identity/v1/login', body);
+    if (answer.status >= 300 || this.session === undefined) {
+      throw new DevEnvironmentError(
+        'UNEXPECTED_ANSWER',
+        `Sign-in was answered ${String(answer.status)}: ${JSON.stringify(answer.body)}`,
+      );
+    }
+  }
+
+  async #signIn(path: string): Promise<void> {
+    const isForeign = (location: URL): boolean => location.origin !== this.origin;
+    const leaving = await this.web.open(this.origin + path, {}, isForeign);
+    const idp = new URL(leaving.url);
+    if (idp.origin === this.origin) throw this.#refused(leaving);
+    idp.searchParams.set('as', this.userName);
+    let page = await this.web.open(idp.href);
+    // The auto-submitting form of the POST binding.
+    if (new URL(page.url).origin !== this.origin && page.text.includes('SAMLResponse'))
+      page = await this.web.submit(page);
+    if (this.session === undefined) throw this.#refused(page);
+  }
+
+  #refused(page: Page): DevEnvironmentError {
+    const text = page.text
+      .replace(/<[^>]*>/g, ' ')
+      .replace(/\s+/g, ' ')
+      .slice(0, 300);
+    return new DevEnvironmentError(
+      'UNEXPECTED_ANSWER',
+      `${this.userName} was not signed in: ${String(page.status)} ${page.url} ${text}`,
+    );
+  }
+}
+
+/** A machine or a person with a bearer token. */
+export const bearer = (origin: string, token: string): Caller => {
+  const web = new WebClient();
+  return {
+    call: async (method, path, body) => {
+      const headers = { authorization: `Bearer ${token}`, accept: 'application/json' };
+      return answerOf(await web.request(origin + path, { method, headers, ...(body === undefined ? {} : { body }) }));
+    },
+  };
+};
+
+/** Calls and insists on a status. @throws UNEXPECTED_ANSWER with what was answered instead */
+export const expectStatus = async (
+  caller: Caller,
+  status: number,
+  ...request: Parameters<Caller['call']>
+): Promise<Record<string, unknown>> => {
+  const answer = await caller.call(...request);
+  if (answer.status === status) return answer.body;
+  const [method, path] = request;
+  throw new DevEnvironmentError(
+    'UNEXPECTED_ANSWER',
+    `${method} ${path} was answered ${String(answer.status)} instead of ${String(status)}: ${JSON.stringify(answer.body)}`,
+  );
+};
