@@ -1,12 +1,15 @@
-import { createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { setTimeout as pause } from 'node:timers/promises';
 
 import { Command, Option } from 'commander';
 
 import type { Client, Json, Page } from '../client.ts';
 import type { Output } from '../output.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { SessionOf } from '../run.ts';
+import { verifyExport } from '../verify/verify-export.ts';
 
 const POLL_MS = 1_000;
 const SERVICES = ['identity', 'policy', 'flags'];
@@ -90,8 +93,29 @@ const exportCommand = (sessionOf: SessionOf): Command =>
       output.note(`${String(bytes)} bytes written to ${options.out}`);
     });
 
+/** `audit verify`: exit code 0 when the file is whole, 1 with the first divergence. Needs no server. */
+const verifyCommand = (sessionOf: SessionOf): Command =>
+  new Command('verify')
+    .description('Verifies an exported log on this machine, without asking the server.')
+    .argument('<file>', 'a file written by "audit export"')
+    .action(async (file: string, _options: object, command: Command) => {
+      const { output, exit } = sessionOf(command);
+      const result = await verifyExport(createInterface({ input: createReadStream(file), crlfDelay: Infinity }));
+      if (output.json) output.data(result);
+      else if (result.finding === undefined) {
+        output.line(`VERIFIED  ${String(result.entries)} entries of ${result.origin ?? 'an empty log'}`);
+        if (result.first !== undefined)
+          output.line(`  indexes ${result.first} to ${result.last ?? ''}, ${String(result.openings)} personal values`);
+      } else {
+        const { divergence, index, detail } = result.finding;
+        output.line(`TAMPERED  at index ${index}: ${divergence} (${detail})`);
+      }
+      if (result.finding !== undefined) exit(EXIT.failed);
+    });
+
 export const auditCommand = (sessionOf: SessionOf): Command =>
   new Command('audit')
     .description('The audit log.')
     .addCommand(tailCommand(sessionOf))
-    .addCommand(exportCommand(sessionOf));
+    .addCommand(exportCommand(sessionOf))
+    .addCommand(verifyCommand(sessionOf));
