@@ -19,10 +19,16 @@ export const definition = defineConfig({
     default: 'localhost',
     doc: 'Name of the deployment: in service identities and in the origin of every audit log.',
   }),
-  tlsCaFile: setting.path('SALLYPORT_TLS_CA_FILE', { mustExist: 'file', doc: 'PEM of the authority that signs service certificates.' }),
+  tlsCaFile: setting.path('SALLYPORT_TLS_CA_FILE', {
+    mustExist: 'file',
+    doc: 'PEM of the authority that signs service certificates.',
+  }),
   tlsCertFile: setting.path('SALLYPORT_TLS_CERT_FILE', { mustExist: 'file', doc: 'PEM certificate of this service.' }),
   tlsKeyFile: setting.path('SALLYPORT_TLS_KEY_FILE', { mustExist: 'file', doc: 'PEM private key of this service.' }),
-  masterKeyFile: setting.path('SALLYPORT_MASTER_KEY_FILE', { mustExist: 'file', doc: '32 bytes in hex: wraps every sealing key.' }),
+  masterKeyFile: setting.path('SALLYPORT_MASTER_KEY_FILE', {
+    mustExist: 'file',
+    doc: '32 bytes in hex: wraps every sealing key.',
+  }),
   policyGrpc: setting.hostPort('SALLYPORT_POLICY_GRPC', { doc: 'host:port of the policy service.' }),
   logLevel: setting.oneOf('SALLYPORT_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], {
     default: 'info',
@@ -35,10 +41,22 @@ export const definition = defineConfig({
     max: 5 * SECOND_MS,
     doc: 'How long a replica may decide from memory after it asked for a lease.',
   }),
-  cookieKeysFile: setting.path('SALLYPORT_COOKIE_KEYS_FILE', { mustExist: 'file', doc: 'Keys that sign cookies, newest first, one a line.' }),
-  providerKeysFile: setting.path('SALLYPORT_PROVIDER_KEYS_FILE', { mustExist: 'file', doc: 'JWKS with the signing keys of the OpenID Provider.' }),
-  samlKeyFile: setting.path('SALLYPORT_SAML_KEY_FILE', { mustExist: 'file', doc: 'PEM private key of the SAML service provider.' }),
-  samlCertFile: setting.path('SALLYPORT_SAML_CERT_FILE', { mustExist: 'file', doc: 'PEM certificate of the SAML service provider.' }),
+  cookieKeysFile: setting.path('SALLYPORT_COOKIE_KEYS_FILE', {
+    mustExist: 'file',
+    doc: 'Keys that sign cookies, newest first, one a line.',
+  }),
+  providerKeysFile: setting.path('SALLYPORT_PROVIDER_KEYS_FILE', {
+    mustExist: 'file',
+    doc: 'JWKS with the signing keys of the OpenID Provider.',
+  }),
+  samlKeyFile: setting.path('SALLYPORT_SAML_KEY_FILE', {
+    mustExist: 'file',
+    doc: 'PEM private key of the SAML service provider.',
+  }),
+  samlCertFile: setting.path('SALLYPORT_SAML_CERT_FILE', {
+    mustExist: 'file',
+    doc: 'PEM certificate of the SAML service provider.',
+  }),
   allowInsecurePrivateFetch: setting.boolean('SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH', {
     default: false,
     doc: 'Development only: lets outbound requests reach private addresses over plain HTTP (the demo IdP).',

@@ -10,12 +10,13 @@ import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { credentialVoiders } from './edge/credential-voiders.ts';
 import { policyClient, readTls } from './edge/tls.ts';
+import { createSignIn, type SignIn } from './login/index.ts';
 import type { TlsFiles } from '@sallyport/grpc';
 import { migrations } from './migrations/index.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
 
 /** Everything the slices share; built once per process and passed as a parameter. */
-export interface IdentityContext {
+export interface IdentityContext extends SignIn {
   readonly config: IdentityConfig;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -39,6 +40,19 @@ export interface ContextOverrides {
   readonly credentialVoiders?: CredentialVoiders;
 }
 
+const POOL_SIZE = 20;
+
+const openIdentityDatabase = async (config: IdentityConfig, logger: Logger): Promise<Database> =>
+  await openDatabase({
+    url: config.databaseUrl,
+    schema: 'identity',
+    applicationName: 'sallyport-identity',
+    poolSize: POOL_SIZE,
+    onError: (error) => {
+      logger.warn({ err: error }, 'database connection lost');
+    },
+  });
+
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
 export const createContext = async (
   config: IdentityConfig,
@@ -53,25 +67,13 @@ export const createContext = async (
     const logger = overrides.logger ?? createLogger({ service: 'identity', level: config.logLevel });
     const metrics = createMetrics('identity');
     const tls = await readTls(config);
-    const keyring = openKeyring({ masterKey: Buffer.from((await readFile(config.masterKeyFile, 'utf8')).trim(), 'hex') });
-    const db = await openDatabase({
-      url: config.databaseUrl,
-      schema: 'identity',
-      applicationName: 'sallyport-identity',
-      poolSize: 20,
-      onError: (error) => {
-        logger.warn({ err: error }, 'database connection lost');
-      },
+    const keyring = openKeyring({
+      masterKey: Buffer.from((await readFile(config.masterKeyFile, 'utf8')).trim(), 'hex'),
     });
+    const db = await openIdentityDatabase(config, logger);
     disposers.push(() => db.close());
     await assertSchemaCurrent(db, migrations);
-    const audit = createAuditLog({
-      db,
-      deployment: config.deployment,
-      service: 'identity',
-      keyring,
-      clock,
-    });
+    const audit = createAuditLog({ db, deployment: config.deployment, service: 'identity', keyring, clock });
     const policy = policyClient(config, tls, logger);
     disposers.push(() => {
       policy.close();

@@ -1,27 +1,29 @@
 import { hardenProcess } from '@sallyport/http';
+import { startTracing } from '@sallyport/telemetry';
 
 import { readIdentityConfig } from './config.ts';
 import { createContext } from './context.ts';
 import { startServer } from './server.ts';
 
 const config = readIdentityConfig();
+const tracing = startTracing({
+  service: 'identity',
+  ...(config.otlpUrl === undefined ? {} : { otlpUrl: config.otlpUrl }),
+});
 const context = await createContext(config);
 hardenProcess();
 const server = await startServer(context);
 context.logger.info({ ready: true, httpPort: server.httpPort, grpcPort: server.grpcPort }, 'ready');
 
-const stop = (signal: string): void => {
+const stop = async (signal: string): Promise<void> => {
   context.logger.info({ signal }, 'stopping');
-  server
-    .close()
-    .then(() => context.dispose())
-    .then(
-      () => process.exit(0),
-      (error: unknown) => {
-        context.logger.error({ err: error }, 'stopping failed');
-        process.exit(1);
-      },
-    );
+  await server.close();
+  await context.dispose();
+  await tracing.shutdown();
+  process.exit(0);
 };
-process.once('SIGTERM', stop);
-process.once('SIGINT', stop);
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.once(signal, () => {
+    stop(signal).catch(() => process.exit(1));
+  });
+}

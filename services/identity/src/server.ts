@@ -1,11 +1,11 @@
+import { auditRoutes } from '@sallyport/audit-api';
 import { startGrpcServer } from '@sallyport/grpc';
-import { createHttpApp, type Route } from '@sallyport/http';
+import { createHttpApp, type Authenticate, type Route } from '@sallyport/http';
 
 import { accountRoutes } from './accounts/index.ts';
-import { auditTrailRoutes } from './edge/audit-routes.ts';
 import { authenticate } from './edge/authenticate.ts';
 import { decide, recordDenied } from './edge/authorize.ts';
-import { connectionRoutes } from './connections/index.ts';
+import { carryThroughUnfinished, connectionRoutes } from './connections/index.ts';
 import type { IdentityContext } from './context.ts';
 import { groupRoutes } from './groups/index.ts';
 import { operatorService } from './organizations/index.ts';
@@ -25,7 +25,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...connectionRoutes(context), // /api/identity/v1/connections, …/scim-tokens
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
-  ...auditTrailRoutes(context), // /api/identity/v1/audit
+  ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
 ];
 
 /** The gRPC surface: which service may call what. */
@@ -34,19 +34,32 @@ export const rpcs = (context: IdentityContext) => [
   subjectFeedService(context), //  SubjectFeedService    policy, flags
 ];
 
-/** Serves both surfaces. */
-export const startServer = async (context: IdentityContext): Promise<RunningServer> => {
+/** What a test may replace. */
+export interface ServerOverrides {
+  readonly authenticate?: Authenticate;
+  /** Answers that a route did not declare become 500. */
+  readonly strictResponses?: boolean;
+}
+
+/** Finishes what an earlier process left half-done, then serves both surfaces. */
+export const startServer = async (
+  context: IdentityContext,
+  overrides: ServerOverrides = {},
+): Promise<RunningServer> => {
   const { config, logger, metrics } = context;
+  await carryThroughUnfinished(context);
   const http = createHttpApp({
     service: 'identity',
     logger,
     metrics,
     routes: routes(context),
-    authenticate: authenticate(context),
+    authenticate: overrides.authenticate ?? authenticate(context),
     decide: decide(context),
     onDenied: recordDenied(context),
     renderers: { scim: renderScimError },
     publicOrigin: config.publicOrigin,
+    readiness: { database: () => context.db.ping() },
+    strictResponses: overrides.strictResponses ?? false,
   });
   const grpc = await startGrpcServer({
     service: 'identity',

@@ -50,17 +50,16 @@ const VOIDERS = ['sessions', 'apiTokens', 'providerArtifacts'] as const satisfie
 
 export type VoidedCounts = Readonly<Record<keyof CredentialVoiders, number>>;
 
-const voidEverything = async (
-  tx: WriteTx,
-  voiders: CredentialVoiders,
-  request: VoidRequest,
-): Promise<VoidedCounts> => {
+const voidEverything = async (tx: WriteTx, voiders: CredentialVoiders, request: VoidRequest): Promise<VoidedCounts> => {
   const counts = { sessions: 0, apiTokens: 0, providerArtifacts: 0 };
   for (const kind of VOIDERS) counts[kind] = await voiders[kind](tx, request);
   return counts;
 };
 
-const nextStanding = (account: Account, by: CloseRequest['by']): Pick<Account, 'status' | 'directoryActive' | 'adminHold' | 'connectionHold'> => {
+const nextStanding = (
+  account: Account,
+  by: CloseRequest['by'],
+): Pick<Account, 'status' | 'directoryActive' | 'adminHold' | 'connectionHold'> => {
   const switches = {
     directoryActive: by === 'directory' ? false : account.directoryActive,
     adminHold: by === 'admin' ? true : account.adminHold,
@@ -69,21 +68,17 @@ const nextStanding = (account: Account, by: CloseRequest['by']): Pick<Account, '
   return { ...switches, status: by === 'removal' ? 'deleted' : statusOf(switches) };
 };
 
-/** A switch that is thrown already, a tombstone: nothing to do, and no entry that would say otherwise. */
-const isOpenTo = (account: Account, by: CloseRequest['by']): boolean => {
-  if (account.status === 'deleted') return false;
-  switch (by) {
-    case 'directory':
-      return account.directoryActive;
-    case 'admin':
-      return !account.adminHold;
-    case 'connection':
-      return !account.connectionHold;
-    case 'removal':
-    case 'security-event':
-      return true;
-  }
+const OPEN_TO: Readonly<Record<CloseRequest['by'], (account: Account) => boolean>> = {
+  directory: ({ directoryActive }) => directoryActive,
+  admin: ({ adminHold }) => !adminHold,
+  connection: ({ connectionHold }) => !connectionHold,
+  removal: () => true,
+  'security-event': () => true,
 };
+
+/** A switch that is thrown already, a tombstone: nothing to do, and no entry that would say otherwise. */
+const isOpenTo = (account: Account, by: CloseRequest['by']): boolean =>
+  account.status !== 'deleted' && OPEN_TO[by](account);
 
 const ACTIONS: Readonly<Record<CloseRequest['by'], string>> = {
   directory: 'account.deactivated',
@@ -123,7 +118,11 @@ export const closeAccess = async (
     return { orgId: tx.orgId, subjects: [], position: () => undefined };
   }
   const ids = open.map(({ id }) => id);
-  if (request.by !== 'security-event' && open.some(({ breakGlass }) => breakGlass) && (await countOtherBreakGlass(tx, tx.orgId, ids)) === 0)
+  if (
+    request.by !== 'security-event' &&
+    open.some(({ breakGlass }) => breakGlass) &&
+    (await countOtherBreakGlass(tx, tx.orgId, ids)) === 0
+  )
     throw new AppError('CONFLICT', 'The last local Owner cannot be closed out.'); // 2
   const at = clock.now();
   const closed: Account[] = [];
@@ -148,7 +147,15 @@ export const closeAccess = async (
   let position: bigint | undefined;
   appendSubjectChange(tx, { cause: ACTIONS[request.by], subjectIds: ids }, async (last, taken, receipts) => {
     position = taken;
-    await insertPendingReceipt(last, { orgId: tx.orgId, position: taken, cause: request.cause, subjects, voided, requestId: tx.audit.requestId, auditReceipts: receipts.map(String) });
+    await insertPendingReceipt(last, {
+      orgId: tx.orgId,
+      position: taken,
+      cause: request.cause,
+      subjects,
+      voided,
+      requestId: tx.audit.requestId,
+      auditReceipts: receipts.map(String),
+    });
   }); // 7
   return { orgId: tx.orgId, subjects, position: () => position };
 };

@@ -28,5 +28,7 @@ export {
   listAccountsByEmail,
   listByConnectionHold,
   lockAccounts,
+  searchUsers,
+  type AccountCriterion,
 } from './store.ts';
 export { updateAccount, type AccountUpdate } from './update-account.ts';

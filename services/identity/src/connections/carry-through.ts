@@ -23,7 +23,11 @@ const nextBatch = async (tx: ReadTx, { orgId, connectionId, state }: Unfinished)
   return (await listAccounts(tx, orgId, { connectionId, limit })).map(({ id }) => id);
 };
 
-const removeGroups = async ({ audit, db }: IdentityContext, context: AuditContext, connectionId: string): Promise<void> => {
+const removeGroups = async (
+  { audit, db }: IdentityContext,
+  context: AuditContext,
+  connectionId: string,
+): Promise<void> => {
   const { orgId } = context;
   for (;;) {
     const groups = await db.read(orgId, (tx) => listGroups(tx, orgId, { connectionId, limit: GROUPS_PER_BATCH }));
@@ -53,10 +57,14 @@ export const carryThrough = async (
     const ids = await service.db.read(orgId, (tx) => nextBatch(tx, target));
     if (ids.length === 0) break;
     await service.audit.mutate(context, async (tx) => {
-      if (state === 'enabled') await openAccess(tx, service, { accountIds: ids, by: 'connection', cause: 'connection.enabled' });
+      if (state === 'enabled')
+        await openAccess(tx, service, { accountIds: ids, by: 'connection', cause: 'connection.enabled' });
       else {
         const by = state === 'removed' ? 'removal' : 'connection';
-        closings.push({ ids, closed: await closeAccess(tx, service, { accountIds: ids, by, cause: `connection.${state}` }) });
+        closings.push({
+          ids,
+          closed: await closeAccess(tx, service, { accountIds: ids, by, cause: `connection.${state}` }),
+        });
       }
     });
   }

@@ -84,6 +84,31 @@ const changeScim = async (tx: AuditedTx, before: Connection, scim: ScimFacet | n
   await revokeScimTokens(tx, key);
 };
 
+const actionOf = (before: Connection, after: Connection): string => {
+  if (before.enabled === after.enabled) return 'connection.updated';
+  return after.enabled ? 'connection.enabled' : 'connection.disabled';
+};
+
+type NextConnection = Pick<Connection, 'name' | 'enabled' | 'scim'> & { readonly at: Date };
+
+const apply = async (tx: AuditedTx, before: Connection, next: NextConnection): Promise<Connection> => {
+  const hasOtherScim = next.scim?.profile !== before.scim?.profile;
+  if (next.name === before.name && next.enabled === before.enabled && !hasOtherScim) {
+    tx.unchanged();
+    return before;
+  }
+  if (hasOtherScim) await changeScim(tx, before, next.scim, next.at);
+  await updateConnection(tx, before, next).catch(nameTaken);
+  const after = required(await findConnection(tx, before.orgId, before.id));
+  tx.record({
+    action: actionOf(before, after),
+    target: { type: 'connection', id: after.id, version: after.version.toString() },
+    before: auditConnection(before),
+    after: auditConnection(after),
+  });
+  return after;
+};
+
 /**
  * Changes a connection. Disabling it closes its accounts through the one door and answers when that is in force
  * everywhere; enabling it opens those that nothing else closes.
@@ -100,23 +125,8 @@ export const changeConnection = async (
   const { value: after } = await service.audit.mutate(who.audit, async (tx) => {
     fence(tx, who);
     const before = required(await lockConnection(tx, orgId, id));
-    const next = { name: change.name ?? before.name, enabled: change.enabled ?? before.enabled };
-    const scim = change.scim === undefined ? before.scim : change.scim;
-    if (next.name === before.name && next.enabled === before.enabled && scim?.profile === before.scim?.profile) {
-      tx.unchanged();
-      return before;
-    }
-    const at = service.clock.now();
-    if (scim?.profile !== before.scim?.profile) await changeScim(tx, before, scim, at);
-    await updateConnection(tx, before, { ...next, at }).catch(nameTaken);
-    const changed = required(await findConnection(tx, orgId, id));
-    tx.record({
-      action: before.enabled === changed.enabled ? 'connection.updated' : changed.enabled ? 'connection.enabled' : 'connection.disabled',
-      target: { type: 'connection', id, version: changed.version.toString() },
-      before: auditConnection(before),
-      after: auditConnection(changed),
-    });
-    return changed;
+    const next = { name: before.name, enabled: before.enabled, scim: before.scim, ...change };
+    return await apply(tx, before, { ...next, at: service.clock.now() });
   });
   // Also when nothing was changed now: an earlier attempt may have been cut short.
   await carryThrough(service, who.audit, { orgId, connectionId: id, state: after.enabled ? 'enabled' : 'disabled' });

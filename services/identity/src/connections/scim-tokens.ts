@@ -33,7 +33,8 @@ export const issueScimToken = async (
     if (who.decision !== null) tx.fence(who.decision);
     const connection = await lockConnection(tx, orgId, connectionId);
     if (connection === undefined) throw new AppError('NOT_FOUND', 'There is no such connection.');
-    if (connection.scim === null) throw new AppError('CONFLICT', 'The connection has no directory: switch SCIM on first.');
+    if (connection.scim === null)
+      throw new AppError('CONFLICT', 'The connection has no directory: switch SCIM on first.');
     const at = clock.now();
     if ((await countLiveScimTokens(tx, { orgId, connectionId, at })) >= MAX_LIVE_SCIM_TOKENS)
       throw new AppError('CONFLICT', 'A connection has at most two live tokens: revoke one first.');

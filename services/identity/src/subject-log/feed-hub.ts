@@ -1,6 +1,6 @@
 import type { Logger } from '@sallyport/telemetry';
 
-import { FeedSession, type ReadEntries } from './feed-session.ts';
+import type { FeedSession, ReadEntries } from './feed-session.ts';
 import { nextHeads, type Heads } from './heads.ts';
 import type { LeaseRegistry } from './lease-registry.ts';
 

@@ -103,7 +103,11 @@ export class FeedSession {
    * Sends what the replica lacks up to `heads`, then, if a Renew waited for the read behind these heads, its Grant.
    * Nothing is granted when anything before it could not be sent.
    */
-  async deliver(heads: Heads, readEntries: ReadEntries, grant: { nonce: bigint; ttlMs: number } | undefined): Promise<void> {
+  async deliver(
+    heads: Heads,
+    readEntries: ReadEntries,
+    grant: { nonce: bigint; ttlMs: number } | undefined,
+  ): Promise<void> {
     if (this.#delivered !== heads || this.#moved) {
       this.#moved = false;
       for (const [orgId, head] of heads.positions) {
@@ -133,7 +137,8 @@ export class FeedSession {
       this.#resync(orgId, state, 'entries missing');
       return;
     }
-    for (const batch of batches(entries)) this.#offer({ message: { $case: 'delta', value: { entries: batch.map(toLogEntryMessage) } } });
+    for (const batch of batches(entries))
+      this.#offer({ message: { $case: 'delta', value: { entries: batch.map(toLogEntryMessage) } } });
     state.sent = head;
   }
 

@@ -46,10 +46,10 @@ export const subjectFeedService = (context: IdentityContext): GrpcService =>
       handler: serverStream(async ({ orgId }, stream) => {
         const { db, feed } = context;
         if (!isId(orgId)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-        let found = false;
-        await db.read(orgId, async (tx) => {
+        const pages = await db.read(orgId, async (tx) => {
+          let count = 0;
           for await (const { position, subjects, groups } of readSnapshot(tx, orgId, SNAPSHOT_PAGE)) {
-            found = true;
+            count += 1;
             await stream.write({
               position,
               logId: feed.logId,
@@ -57,8 +57,9 @@ export const subjectFeedService = (context: IdentityContext): GrpcService =>
               groups: groups.map(toGroupMessage),
             });
           }
+          return count;
         });
-        if (!found) throw new AppError('NOT_FOUND', 'There is no such organisation.');
+        if (pages === 0) throw new AppError('NOT_FOUND', 'There is no such organisation.');
       }),
     },
   });

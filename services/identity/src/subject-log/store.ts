@@ -62,14 +62,7 @@ export const insertEntry = async (tx: WriteTx, entry: NewEntry): Promise<void> =
   await tx.query(
     `INSERT INTO subject_log (org_id, position, cause, subjects, groups, request_id)
      VALUES ($1, $2, $3, $4::jsonb, $5::jsonb, $6)`,
-    [
-      entry.orgId,
-      entry.position,
-      entry.cause,
-      JSON.stringify(subjects),
-      JSON.stringify(entry.groups),
-      entry.requestId,
-    ],
+    [entry.orgId, entry.position, entry.cause, JSON.stringify(subjects), JSON.stringify(entry.groups), entry.requestId],
   );
 };
 

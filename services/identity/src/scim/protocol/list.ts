@@ -25,7 +25,9 @@ const same = (attribute: AttributeDefinition | undefined, left: JsonValue | unde
 const passes = (element: Element, tests: readonly ElementTest[]): boolean =>
   tests.every(({ attribute, value }) =>
     // An absent "primary" is a primary that is false (RFC 7643 §2.4).
-    attribute.type === 'boolean' ? (element[attribute.name] ?? false) === value : same(attribute, element[attribute.name], value),
+    attribute.type === 'boolean'
+      ? (element[attribute.name] ?? false) === value
+      : same(attribute, element[attribute.name], value),
   );
 
 /** Two elements mean the same entry when value and type agree (RFC 7643 §2.4). */
@@ -52,7 +54,11 @@ const withOnePrimary = (elements: readonly Element[], set: ReadonlySet<Element>)
   );
 };
 
-const addElements = (attribute: AttributeDefinition, stored: readonly Element[], given: readonly Element[]): Element[] => {
+const addElements = (
+  attribute: AttributeDefinition,
+  stored: readonly Element[],
+  given: readonly Element[],
+): Element[] => {
   const result = [...stored];
   const touched = new Set<Element>();
   for (const element of given) {
@@ -76,23 +82,17 @@ const changeSelected = (
   change: ListChange,
   tests: readonly ElementTest[],
 ): Element[] => {
-  const touched = new Set<Element>();
-  const apply = (element: Element): Element => {
-    const next = changeElement(attribute.name, element, change);
-    touched.add(next);
-    return next;
-  };
-  let matched = false;
-  const result = stored.map((element) => {
-    if (!passes(element, tests)) return element;
-    matched = true;
-    return apply(element);
-  });
-  if (!matched) {
-    if (change.op === 'replace') throw noTarget(attribute.name);
-    result.push(apply(fromTests(tests)));
-  }
-  return withOnePrimary(result, touched);
+  const selected = stored.filter((element) => passes(element, tests));
+  if (selected.length === 0 && change.op === 'replace') throw noTarget(attribute.name);
+  // Adding to a value that is not there makes it, as its filter describes it (Entra).
+  const changed = new Map(
+    (selected.length === 0 ? [fromTests(tests)] : selected).map((element) => [
+      element,
+      changeElement(attribute.name, element, change),
+    ]),
+  );
+  const result = stored.map((element) => changed.get(element) ?? element);
+  return withOnePrimary(selected.length === 0 ? [...result, ...changed.values()] : result, new Set(changed.values()));
 };
 
 const changeElement = (name: string, element: Element, { op, sub, values }: ListChange): Element => {

@@ -9,29 +9,38 @@ export type MemberStep =
   | { readonly kind: 'add' | 'remove' | 'replace'; readonly ids: readonly string[] }
   | { readonly kind: 'clear' };
 
+/** Members a group may be created with or have put in place in one request. */
+export const MAX_GROUP_MEMBERS = 100_000;
+
 const MAX_ID_LENGTH = 256;
 const memberAttributes = findAttribute(GROUP.core.attributes, 'members')?.subAttributes ?? [];
 
 const invalid = (detail: string): AppError =>
   new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/members', code: 'INVALID_VALUE' }] });
 
+const readId = (value: JsonValue): string => {
+  if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH)
+    throw invalid('The value of a member must be the identifier of a user.');
+  return value;
+};
+
+/** Okta may leave the type out; a group inside a group is refused, not dropped. */
+const requireUserType = (value: JsonValue): void => {
+  if (value !== null && (typeof value !== 'string' || value.toLowerCase() !== 'user'))
+    throw invalid('Only users can be members.');
+};
+
 const readMemberId = (item: JsonValue): string => {
   if (!isObject(item)) throw invalid('A member must be an object with a value.');
-  let id: string | undefined;
+  const ids: string[] = [];
   for (const [key, value] of Object.entries(item)) {
     const attribute = findAttribute(memberAttributes, key);
     if (attribute === undefined) throw invalid(`A member has no part "${key.slice(0, 100)}".`);
-    if (attribute.name === 'value') {
-      if (id !== undefined) throw invalid('A member names its value twice.');
-      if (typeof value !== 'string' || value === '' || value.length > MAX_ID_LENGTH)
-        throw invalid('The value of a member must be the identifier of a user.');
-      id = value;
-    }
-    // Okta may leave the type out; a group inside a group is refused, not dropped.
-    if (attribute.name === 'type' && value !== null && (typeof value !== 'string' || value.toLowerCase() !== 'user'))
-      throw invalid('Only users can be members.');
+    if (attribute.name === 'value') ids.push(readId(value));
+    if (attribute.name === 'type') requireUserType(value);
   }
-  if (id === undefined) throw invalid('A member must have a value.');
+  const [id, ...others] = ids;
+  if (id === undefined || others.length > 0) throw invalid('A member must have one value.');
   return id;
 };
 

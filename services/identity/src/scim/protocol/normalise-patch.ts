@@ -1,14 +1,18 @@
 import { AppError } from '@sallyport/errors';
 
-import { findAttribute, type AttributeDefinition, type ResourceDefinition, type SchemaDefinition } from './attribute.ts';
+import {
+  findAttribute,
+  type AttributeDefinition,
+  type ResourceDefinition,
+  type SchemaDefinition,
+} from './attribute.ts';
 import { isArray, isObject, type JsonValue } from './json.ts';
 import type { ListChange } from './list.ts';
-import { readMemberIds, type MemberStep } from './members.ts';
+import { MAX_GROUP_MEMBERS, readMemberIds, type MemberStep } from './members.ts';
+import { readPatchRequest, type Op, type PatchOperation } from './patch-request.ts';
 import { nameOf, resolvePath, type Target } from './path.ts';
-import { isMeaningful, readElements, readValue } from './values.ts';
+import { readElements, readValue } from './values.ts';
 
-export const PATCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
-export const MAX_OPERATIONS = 1_000;
 export const MAX_MEMBER_CHANGES = 10_000;
 
 /** Where a value goes: `[extension,] attribute [, part]`, canonical names from the schema only. */
@@ -21,62 +25,11 @@ export type PatchStep =
   | { readonly kind: 'list'; readonly attribute: AttributeDefinition; readonly change: ListChange }
   | { readonly kind: 'members'; readonly step: MemberStep };
 
-type Op = ListChange['op'];
-
-const OPS: ReadonlyMap<string, Op> = new Map([
-  ['add', 'add'],
-  ['replace', 'replace'],
-  ['remove', 'remove'],
-]);
-
 const invalidSyntax = (detail: string): AppError => new AppError('INVALID_SYNTAX', detail);
 const invalidValue = (name: string, why: string): AppError =>
   new AppError('INVALID_VALUE', `${name} ${why}.`, { fields: [{ pointer: `/${name}`, code: 'INVALID_VALUE' }] });
 const immutable = (name: string, why = 'cannot be changed by a client'): AppError =>
   new AppError('MUTABILITY', `${name} ${why}.`);
-
-interface RawOperation {
-  readonly op: Op;
-  readonly path: string | undefined;
-  /** Undefined when the operation has none; null is a value. */
-  readonly value: JsonValue | undefined;
-}
-
-const readOperation = (raw: JsonValue): RawOperation => {
-  if (!isObject(raw)) throw invalidSyntax('An operation must be an object.');
-  const fields = new Map<string, JsonValue>();
-  for (const [key, value] of Object.entries(raw)) {
-    const name = key.toLowerCase();
-    if (name !== 'op' && name !== 'path' && name !== 'value')
-      throw invalidSyntax(`An operation has no part "${key.slice(0, 100)}".`);
-    if (fields.has(name)) throw invalidSyntax(`An operation names its ${name} twice.`);
-    fields.set(name, value);
-  }
-  const word = fields.get('op');
-  const op = typeof word === 'string' ? OPS.get(word.toLowerCase()) : undefined;
-  if (op === undefined) throw invalidSyntax('op must be add, replace or remove.');
-  const path = fields.get('path');
-  if (path !== undefined && typeof path !== 'string') throw new AppError('INVALID_PATH', 'path must be a string.');
-  if (path?.trim() === '') throw new AppError('INVALID_PATH', 'path is empty.');
-  return { op, path, value: fields.get('value') };
-};
-
-const readEnvelope = (body: unknown): readonly JsonValue[] => {
-  if (!isObject(body)) throw invalidSyntax('The body must be a JSON object.');
-  let operations: JsonValue | undefined;
-  for (const [key, value] of Object.entries(body)) {
-    const name = key.toLowerCase();
-    if (name === 'schemas') {
-      const named = isArray(value) && value.some((urn) => typeof urn === 'string' && urn.toLowerCase() === PATCH_SCHEMA.toLowerCase());
-      if (!named) throw invalidSyntax(`schemas must contain ${PATCH_SCHEMA}.`);
-    } else if (name === 'operations' && operations === undefined) operations = value;
-    else throw invalidSyntax(`A PATCH request has no part "${key.slice(0, 100)}".`);
-  }
-  if (!isArray(operations) || operations.length === 0) throw invalidSyntax('Operations must be a list that is not empty.');
-  if (operations.length > MAX_OPERATIONS)
-    throw new AppError('TOO_MANY', `A request has at most ${String(MAX_OPERATIONS)} operations.`);
-  return operations;
-};
 
 /** Steps for one attribute of a resource; `remaining` is what is left of the member budget. */
 class Normaliser {
@@ -88,7 +41,7 @@ class Normaliser {
     this.#resource = resource;
   }
 
-  operation({ op, path, value }: RawOperation): void {
+  operation({ op, path, value }: PatchOperation): void {
     if (path === undefined) {
       this.#pathless(op, value);
       return;
@@ -118,12 +71,9 @@ class Normaliser {
     }
     if (!isObject(value)) throw invalidValue(extension.id, 'must be an object');
     for (const [key, item] of Object.entries(value)) {
-      const [name = '', part, ...more] = key.split('.');
-      const attribute = findAttribute(extension.attributes, name);
-      const sub = part === undefined ? undefined : findAttribute(attribute?.subAttributes ?? [], part);
-      if (attribute === undefined || more.length > 0 || (part !== undefined && sub === undefined))
-        throw new AppError('INVALID_PATH', `${extension.id} has no attribute "${key.slice(0, 100)}".`);
-      this.#target(op, { extension, attribute, elements: undefined, sub }, item);
+      const target = resolvePath(this.#resource, `${extension.id}:${key}`);
+      if (target.attribute === undefined) throw invalidValue(extension.id, 'has a key without a name');
+      this.#target(op, target, item);
     }
   }
 
@@ -132,7 +82,8 @@ class Normaliser {
     const name = nameOf(target);
     for (const { mutability } of [attribute, ...(sub === undefined ? [] : [sub])])
       if (mutability === 'readOnly') throw immutable(name);
-    if (attribute.returned === 'never') throw immutable(name, 'is not kept by this service, so it cannot be changed here');
+    if (attribute.returned === 'never')
+      throw immutable(name, 'is not kept by this service, so it cannot be changed here');
     if (op !== 'remove' && value === undefined) throw invalidSyntax(`${op} of ${name} needs a value.`);
     if (attribute.name === 'members') this.#members(op, target, value);
     else if (attribute.multiValued) this.#list(op, target, value);
@@ -140,30 +91,36 @@ class Normaliser {
   }
 
   #single(op: Op, target: Target, value: JsonValue | undefined): void {
-    const { extension, attribute, sub } = target;
+    const { attribute, sub } = target;
+    if (op === 'remove') this.#remove(target, value);
+    else if (sub !== undefined) this.#set(placeOf(target), readValue(sub, nameOf(target), value ?? null));
+    else if (attribute.type !== 'complex') this.#simple(target, value ?? null);
+    else if (isObject(value)) this.#parts(target, placeOf(target), value);
+    else this.#whole(target, value ?? null);
+  }
+
+  #remove(target: Target, value: JsonValue | undefined): void {
+    const { attribute } = target;
     const name = nameOf(target);
-    const place: Place =
-      extension === undefined ? [attribute.name] : [extension.id, attribute.name];
-    if (op === 'remove') {
-      if (value !== undefined && value !== null) throw invalidSyntax(`remove of ${name} takes no value.`);
-      if (attribute.required) throw immutable(name, 'is required and cannot be removed');
-      if (attribute.type === 'boolean') throw invalidValue(name, 'must be true or false');
-      this.steps.push({ kind: 'unset', place: sub === undefined ? place : [...place, sub.name] });
-      return;
-    }
-    if (sub === undefined && attribute.type === 'complex' && isObject(value)) {
-      this.#parts(target, place, value);
-      return;
-    }
-    const read = readValue(sub ?? attribute, name, value ?? null);
-    if (read === undefined && attribute.required) throw invalidValue(name, 'is required');
-    if (attribute.type === 'complex' && sub === undefined) {
-      // A whole object written as a bare value: what hung on the old one must not survive.
-      this.steps.push({ kind: 'unset', place });
-      if (isObject(read)) for (const [key, part] of Object.entries(read)) this.#set([...place, key], part);
-      return;
-    }
-    this.#set(sub === undefined ? place : [...place, sub.name], read);
+    if (value !== undefined && value !== null) throw invalidSyntax(`remove of ${name} takes no value.`);
+    if (attribute.required) throw immutable(name, 'is required and cannot be removed');
+    if (attribute.type === 'boolean') throw invalidValue(name, 'must be true or false');
+    this.#set(placeOf(target), undefined);
+  }
+
+  #simple(target: Target, value: JsonValue): void {
+    const name = nameOf(target);
+    const read = readValue(target.attribute, name, value);
+    if (read === undefined && target.attribute.required) throw invalidValue(name, 'is required');
+    this.#set(placeOf(target), read);
+  }
+
+  /** An object written as a bare value (a manager as an id, or ""): what hung on the old one must not survive. */
+  #whole(target: Target, value: JsonValue): void {
+    const place = placeOf(target);
+    const read = readValue(target.attribute, nameOf(target), value);
+    this.#set(place, undefined);
+    if (isObject(read)) for (const [key, part] of Object.entries(read)) this.#set([...place, key], part);
   }
 
   /** Parts that are not named stay as they are (RFC 7644 §3.5.2.3). */
@@ -188,36 +145,19 @@ class Normaliser {
     const { attribute, elements, sub } = target;
     const name = nameOf(target);
     if (sub !== undefined && elements === undefined)
-      throw new AppError('INVALID_PATH', `${name} is a part of a list: say of which value, as in ${attribute.name}[…].`);
-    const values = this.#listValues(op, target, value);
+      throw new AppError(
+        'INVALID_PATH',
+        `${name} is a part of a list: say of which value, as in ${attribute.name}[…].`,
+      );
+    const values = listValues(op, target, value);
     this.steps.push({ kind: 'list', attribute, change: { op, elements, sub, values } });
-  }
-
-  #listValues(op: Op, target: Target, value: JsonValue | undefined): readonly JsonValue[] {
-    const { attribute, elements, sub } = target;
-    const name = nameOf(target);
-    const given = value !== undefined && value !== null && !(isArray(value) && value.length === 0);
-    if (elements === undefined) {
-      if (op === 'remove' && !given && value !== undefined) throw invalidValue(name, 'names no value to remove');
-      return op === 'remove' && !given ? [] : readElements(attribute, name, value ?? null);
-    }
-    if (op === 'remove') {
-      if (given) throw invalidSyntax(`remove of ${name} with a filter takes no value.`);
-      return [];
-    }
-    if (sub !== undefined) {
-      const read = readValue(sub, name, value ?? null);
-      return read === undefined ? [] : [read];
-    }
-    const read = readElements(attribute, name, value ?? null);
-    if (read.length !== 1 || !read.every(isMeaningful)) throw invalidValue(name, 'must be one object');
-    return read;
   }
 
   #members(op: Op, { elements, sub }: Target, value: JsonValue | undefined): void {
     if (sub !== undefined) throw new AppError('INVALID_PATH', 'Members are changed as a whole, not in part.');
     const step = elements === undefined ? this.#listedMembers(op, value) : filteredMember(op, elements, value);
-    if (step.kind !== 'clear') this.#memberBudget -= step.ids.length;
+    // A replaced list has a limit of its own.
+    if (step.kind === 'add' || step.kind === 'remove') this.#memberBudget -= step.ids.length;
     if (this.#memberBudget < 0)
       throw new AppError('TOO_MANY', `A request changes at most ${String(MAX_MEMBER_CHANGES)} members.`);
     this.steps.push({ kind: 'members', step });
@@ -225,14 +165,50 @@ class Normaliser {
 
   #listedMembers(op: Op, value: JsonValue | undefined): MemberStep {
     if (op === 'remove' && value === undefined) return { kind: 'clear' };
-    const ids = readMemberIds(value ?? null, MAX_MEMBER_CHANGES);
+    const ids = readMemberIds(value ?? null, op === 'replace' ? MAX_GROUP_MEMBERS : MAX_MEMBER_CHANGES);
     // Entra's Remove with a value means those members; a value that names nobody must never mean everybody.
     if (op === 'remove' && ids.length === 0) throw invalidValue('members', 'names nobody to remove');
     return { kind: op, ids };
   }
 }
 
-const filteredMember = (op: Op, elements: NonNullable<Target['elements']>, value: JsonValue | undefined): MemberStep => {
+/** What the request says is there: neither absent, nor null, nor an empty list. */
+const isGiven = (value: JsonValue | undefined): value is Exclude<JsonValue, null> =>
+  value !== undefined && value !== null && !(isArray(value) && value.length === 0);
+
+const removedValues = ({ attribute, elements }: Target, value: JsonValue | undefined): readonly JsonValue[] => {
+  if (!isGiven(value)) {
+    // Empty is not "all": only a remove that says nothing empties the list.
+    if (elements === undefined && value !== undefined) throw invalidValue(attribute.name, 'names no value to remove');
+    return [];
+  }
+  if (elements !== undefined) throw invalidSyntax(`remove of ${attribute.name} with a filter takes no value.`);
+  return readElements(attribute, attribute.name, value);
+};
+
+const listValues = (op: Op, target: Target, value: JsonValue | undefined): readonly JsonValue[] => {
+  const { attribute, elements, sub } = target;
+  const name = nameOf(target);
+  if (op === 'remove') return removedValues(target, value);
+  if (elements !== undefined && sub !== undefined) {
+    const read = readValue(sub, name, value ?? null);
+    return read === undefined ? [] : [read];
+  }
+  const read = readElements(attribute, name, value ?? null);
+  if (elements !== undefined && read.length !== 1) throw invalidValue(name, 'must be one object');
+  return read;
+};
+
+const placeOf = ({ extension, attribute, sub }: Target): Place => {
+  const place: Place = extension === undefined ? [attribute.name] : [extension.id, attribute.name];
+  return sub === undefined ? place : [...place, sub.name];
+};
+
+const filteredMember = (
+  op: Op,
+  elements: NonNullable<Target['elements']>,
+  value: JsonValue | undefined,
+): MemberStep => {
   const [test, ...more] = elements;
   if (op !== 'remove' || (value !== undefined && value !== null))
     throw new AppError('INVALID_PATH', 'A filter on members can only remove.');
@@ -250,6 +226,6 @@ const filteredMember = (op: Op, elements: NonNullable<Target['elements']>, value
  */
 export const normalisePatch = (resource: ResourceDefinition, body: unknown): readonly PatchStep[] => {
   const normaliser = new Normaliser(resource);
-  for (const raw of readEnvelope(body)) normaliser.operation(readOperation(raw));
+  for (const operation of readPatchRequest(body)) normaliser.operation(operation);
   return normaliser.steps;
 };

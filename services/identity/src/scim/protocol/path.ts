@@ -102,6 +102,27 @@ const toElementTest = (attribute: AttributeDefinition, comparison: Comparison): 
   throw new AppError('INVALID_FILTER', `The value compared with ${attribute.name}.${sub.name} has the wrong type.`);
 };
 
+interface Resolving {
+  readonly resource: ResourceDefinition;
+  readonly path: string;
+  readonly parts: Parts;
+  readonly attribute: AttributeDefinition;
+}
+
+const resolveSub = ({ resource, path, parts, attribute }: Resolving): AttributeDefinition | undefined => {
+  if (parts.sub === undefined) return undefined;
+  const sub = findAttribute(attribute.subAttributes ?? [], parts.sub);
+  if (sub === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
+  return sub;
+};
+
+const resolveElements = ({ path, parts, attribute }: Resolving): readonly ElementTest[] | undefined => {
+  if (parts.filter === undefined) return undefined;
+  if (!attribute.multiValued || attribute.type !== 'complex')
+    throw invalid(path, 'filters an attribute that is not a list of objects');
+  return parseFilter(parts.filter).map((comparison) => toElementTest(attribute, comparison));
+};
+
 /**
  * Resolves an attribute path of a PATCH operation, or a key of its pathless value.
  *
@@ -110,28 +131,17 @@ const toElementTest = (attribute: AttributeDefinition, comparison: Comparison): 
  */
 export const resolvePath = (resource: ResourceDefinition, path: string): Target | ExtensionTarget => {
   if (path.length > MAX_PATH_LENGTH) throw invalid(path, 'is too long');
-  const trimmed = path.trim();
-  const { schema, rest } = splitSchema(resource, trimmed);
+  const { schema, rest } = splitSchema(resource, path.trim());
+  const extension = schema === resource.core ? undefined : schema;
   if (rest === '') {
-    if (schema === undefined || schema === resource.core) throw invalid(path, 'names no attribute');
-    return { extension: schema, attribute: undefined };
+    if (extension === undefined) throw invalid(path, 'names no attribute');
+    return { extension, attribute: undefined };
   }
   const parts = splitParts(path, rest);
   const attribute = lookUp(resource, schema, parts.name);
   if (attribute === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
-  if (parts.filter !== undefined && !(attribute.multiValued && attribute.type === 'complex'))
-    throw invalid(path, 'filters an attribute that is not a list of objects');
-  const sub = parts.sub === undefined ? undefined : findAttribute(attribute.subAttributes ?? [], parts.sub);
-  if (parts.sub !== undefined && sub === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
-  return {
-    extension: schema === resource.core ? undefined : schema,
-    attribute,
-    elements:
-      parts.filter === undefined
-        ? undefined
-        : parseFilter(parts.filter).map((comparison) => toElementTest(attribute, comparison)),
-    sub,
-  };
+  const resolving = { resource, path, parts, attribute };
+  return { extension, attribute, elements: resolveElements(resolving), sub: resolveSub(resolving) };
 };
 
 /** The canonical spelling of a target without its filter, for messages. */

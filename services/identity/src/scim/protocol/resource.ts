@@ -1,12 +1,15 @@
 import { AppError } from '@sallyport/errors';
 
-import { findAttribute, type AttributeDefinition, type ResourceDefinition, type SchemaDefinition } from './attribute.ts';
+import {
+  findAttribute,
+  type AttributeDefinition,
+  type ResourceDefinition,
+  type SchemaDefinition,
+} from './attribute.ts';
 import { isArray, isObject, type Document, type JsonObject, type JsonValue } from './json.ts';
-import { readMemberIds } from './members.ts';
+import { MAX_GROUP_MEMBERS, readMemberIds } from './members.ts';
 import { resolvePath } from './path.ts';
 import { readValue } from './values.ts';
-
-export const MAX_GROUP_MEMBERS = 100_000;
 
 /** A resource as a client sent it: canonical names and types, nothing the client may not write. */
 export interface ResourceInput {
@@ -95,6 +98,8 @@ export const readResource = (resource: ResourceDefinition, body: unknown): Resou
 export const requireAttributes = (resource: ResourceDefinition, document: Document): void => {
   for (const { name, required } of resource.core.attributes) {
     if (required && !Object.hasOwn(document, name))
-      throw new AppError('INVALID_VALUE', `${name} is required.`, { fields: [{ pointer: `/${name}`, code: 'REQUIRED' }] });
+      throw new AppError('INVALID_VALUE', `${name} is required.`, {
+        fields: [{ pointer: `/${name}`, code: 'REQUIRED' }],
+      });
   }
 };

@@ -23,7 +23,9 @@ export const patchDocument = (
   extensionIds: ReadonlySet<string>,
 ): void => {
   const path = pathOf(place, extensionIds);
-  const operation = (value === undefined ? { op: 'remove', path } : { op: 'replace', path, value }) as ScimPatchOperation;
+  const operation = (
+    value === undefined ? { op: 'remove', path } : { op: 'replace', path, value }
+  ) as ScimPatchOperation;
   try {
     scimPatch(document as unknown as ScimResource, [operation], { mutateDocument: true });
   } catch (cause) {

@@ -29,18 +29,31 @@ const core: SchemaDefinition = {
     text('locale', 'Default locale.'),
     text('timezone', 'Time zone, as in the IANA database.'),
     flag('active', 'Whether the directory lets the user in. False ends every session, token and grant at once.'),
-    text('password', 'Accepted on create and replace because directories send it, and never kept: people sign in at their IdP.', {
-      caseExact: true,
-      mutability: 'writeOnly',
-      returned: 'never',
-    }),
+    text(
+      'password',
+      'Accepted on create and replace because directories send it, and never kept: people sign in at their IdP.',
+      {
+        caseExact: true,
+        mutability: 'writeOnly',
+        returned: 'never',
+      },
+    ),
     plural('emails', 'E-mail addresses.', text('value', 'The address.'), ['work', 'home', 'other']),
-    plural('phoneNumbers', 'Phone numbers.', text('value', 'The number.'), ['work', 'home', 'mobile', 'fax', 'pager', 'other']),
-    plural('ims', 'Instant messaging addresses.', text('value', 'The address.')),
-    plural('photos', 'Photographs.', reference('value', 'Address of the photograph.', { referenceTypes: ['external'] }), [
-      'photo',
-      'thumbnail',
+    plural('phoneNumbers', 'Phone numbers.', text('value', 'The number.'), [
+      'work',
+      'home',
+      'mobile',
+      'fax',
+      'pager',
+      'other',
     ]),
+    plural('ims', 'Instant messaging addresses.', text('value', 'The address.')),
+    plural(
+      'photos',
+      'Photographs.',
+      reference('value', 'Address of the photograph.', { referenceTypes: ['external'] }),
+      ['photo', 'thumbnail'],
+    ),
     complex(
       'addresses',
       'Postal addresses.',
@@ -67,7 +80,11 @@ const core: SchemaDefinition = {
       ],
       { multiValued: true, mutability: 'readOnly' },
     ),
-    plural('entitlements', 'Entitlements known to the directory; they grant nothing here.', text('value', 'The entitlement.')),
+    plural(
+      'entitlements',
+      'Entitlements known to the directory; they grant nothing here.',
+      text('value', 'The entitlement.'),
+    ),
     plural('roles', 'Roles known to the directory; they grant nothing here.', text('value', 'The role.')),
   ],
 };

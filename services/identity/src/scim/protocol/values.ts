@@ -22,24 +22,28 @@ const readBoolean = (name: string, value: JsonValue): boolean => {
 
 const readText = (attribute: AttributeDefinition, name: string, value: JsonValue): string => {
   if (typeof value !== 'string') throw invalid(name, 'must be a string');
-  const limit = attribute.type === 'reference' || attribute.type === 'binary' ? MAX_REFERENCE_LENGTH : MAX_STRING_LENGTH;
+  const limit =
+    attribute.type === 'reference' || attribute.type === 'binary' ? MAX_REFERENCE_LENGTH : MAX_STRING_LENGTH;
   if (value.length > limit) throw invalid(name, `is longer than ${String(limit)} characters`);
   return value;
 };
 
-/** A sub-attribute nobody may write is dropped: directories send back what they read from us. */
+/** Entra writes a manager as the bare identifier. */
+const isBareValue = (attribute: AttributeDefinition, value: JsonValue): value is string =>
+  typeof value === 'string' &&
+  !attribute.multiValued &&
+  findAttribute(attribute.subAttributes ?? [], 'value') !== undefined;
+
 const readComplex = (attribute: AttributeDefinition, name: string, value: JsonValue): Document | undefined => {
-  // Entra writes a manager as the bare identifier.
-  if (typeof value === 'string' && !attribute.multiValued && findAttribute(attribute.subAttributes ?? [], 'value'))
-    return { value };
+  if (isBareValue(attribute, value)) return { value };
   if (!isObject(value)) throw invalid(name, 'must be an object');
   const document: Document = {};
   for (const [key, item] of Object.entries(value)) {
     const sub = findAttribute(attribute.subAttributes ?? [], key);
     if (sub === undefined) throw invalid(name, `has no part "${key.slice(0, 100)}"`);
     if (Object.hasOwn(document, sub.name)) throw invalid(`${name}.${sub.name}`, 'is given twice');
-    if (sub.mutability === 'readOnly') continue;
-    const read = readSingle(sub, `${name}.${sub.name}`, item);
+    // A part nobody may write is dropped: directories send back what they read from us.
+    const read = sub.mutability === 'readOnly' ? undefined : readSingle(sub, `${name}.${sub.name}`, item);
     if (read !== undefined) document[sub.name] = read;
   }
   return Object.keys(document).length === 0 ? undefined : document;
@@ -51,17 +55,8 @@ const readSingle = (attribute: AttributeDefinition, name: string, value: JsonVal
     if (attribute.type === 'boolean') throw invalid(name, 'must be true or false');
     return undefined;
   }
-  switch (attribute.type) {
-    case 'boolean':
-      return readBoolean(name, value);
-    case 'complex':
-      return readComplex(attribute, name, value);
-    case 'string':
-    case 'reference':
-    case 'binary':
-    case 'dateTime':
-      return readText(attribute, name, value);
-  }
+  if (attribute.type === 'boolean') return readBoolean(name, value);
+  return attribute.type === 'complex' ? readComplex(attribute, name, value) : readText(attribute, name, value);
 };
 
 /** An element that says nothing but what kind of value it would be is no value. */
