@@ -1,4 +1,5 @@
 import { connectivityState, type ChannelCredentials, type Client, type ClientOptions } from '@grpc/grpc-js';
+import { AppError } from '@sallyport/errors';
 import type { Logger } from '@sallyport/telemetry';
 
 import { CHANNEL_LIMITS, KEEPALIVE } from './limits.ts';
@@ -61,8 +62,13 @@ export class Channel {
     return this.#client;
   }
 
-  /** Marks a call as running; returns what to call when it is over. */
+  /**
+   * Marks a call as running; returns what to call when it is over.
+   *
+   * @throws UNAVAILABLE when the channel was closed
+   */
   begin(): () => void {
+    if (this.#closed) throw new AppError('UNAVAILABLE', 'The client is closed.');
     this.#pending += 1;
     if (this.#watchdog === undefined && !this.#isReady()) this.#watch();
     let over = false;

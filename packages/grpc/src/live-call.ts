@@ -10,6 +10,8 @@ export interface LiveCallInit {
   readonly requestId: string;
   /** ms from now; Infinity for none. */
   readonly deadlineMs: number;
+  /** The caller set none, or a later one. */
+  readonly isDeadlineOurs: boolean;
   readonly logger: Logger;
 }
 
@@ -19,6 +21,7 @@ export class LiveCall implements ServerCall {
   readonly method: string;
   readonly requestId: string;
   readonly deadlineMs: number;
+  readonly isDeadlineOurs: boolean;
   readonly startedAtMs = monotonicMs();
   readonly #baseLogger: Logger;
   #logger: Logger | undefined;
@@ -30,6 +33,7 @@ export class LiveCall implements ServerCall {
     this.method = init.method;
     this.requestId = init.requestId;
     this.deadlineMs = init.deadlineMs;
+    this.isDeadlineOurs = init.isDeadlineOurs;
     this.#baseLogger = init.logger;
   }
 

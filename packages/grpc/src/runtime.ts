@@ -1,4 +1,3 @@
-import { status as StatusCode } from '@grpc/grpc-js';
 import type { ServerSurfaceCall } from '@grpc/grpc-js/build/src/server-call.js';
 import { AppError } from '@sallyport/errors';
 import type { Logger, Metrics } from '@sallyport/telemetry';
@@ -70,8 +69,9 @@ export const admit = (runtime: Runtime, method: BoundMethod, call: ServerSurface
   }
   const asked = Math.max(0, remainingOf(call));
   const isUnary = method.handler.kind === 'unary';
-  const deadlineMs = isUnary ? Math.min(asked, runtime.maxDeadlineMs) : asked;
-  return new LiveCall({ peer, method: path, requestId, deadlineMs, logger: runtime.logger });
+  const isDeadlineOurs = isUnary && asked > runtime.maxDeadlineMs;
+  const deadlineMs = isDeadlineOurs ? runtime.maxDeadlineMs : asked;
+  return new LiveCall({ peer, method: path, requestId, deadlineMs, isDeadlineOurs, logger: runtime.logger });
 };
 
 /** Records the end of a call; failures of ours are logged with their cause, the caller's only at debug. */
@@ -87,5 +87,3 @@ export const record = (runtime: Runtime, call: LiveCall, error: AppError | null)
 export const recordRefused = (runtime: Runtime, method: BoundMethod, error: AppError): void => {
   runtime.observe(method.definition.path, error.kind.grpc, 0);
 };
-
-export { StatusCode };

@@ -2,10 +2,9 @@ import { constants } from 'node:http2';
 
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import { AppError } from '@sallyport/errors';
-import { extractTrace, withSpan } from '@sallyport/telemetry';
 
 import type { LiveCall } from './live-call.ts';
-import { traceCarrierOf } from './metadata.ts';
+import { inServerSpan } from './metadata.ts';
 import { http2StreamOf } from './peer.ts';
 import { admit, record, recordRefused, type Runtime } from './runtime.ts';
 import type { BidiStream, BoundMethod, ServerStreamHandler, BidiHandler } from './service.ts';
@@ -67,7 +66,7 @@ const openStream = (runtime: Runtime, surface: Surface, call: LiveCall, limits: 
   });
   const inbox = 'resume' in surface ? new Inbox<unknown>(surface) : null;
   surface.on('cancelled', () => {
-    over(call.cancellation(), () => undefined);
+    if (!isOver) over(call.cancellation(), () => undefined);
   });
   runtime.openStreams.add(finish);
   return { outbox, inbox, finish };
@@ -86,11 +85,10 @@ const serve = (runtime: Runtime, method: BoundMethod, surface: Surface, job: Str
     return;
   }
   const stream = openStream(runtime, surface, call, job.limits);
-  const parent = extractTrace(traceCarrierOf(surface.metadata));
   const run = async (): Promise<void> => {
     await job.run(stream, call);
   };
-  withSpan(call.method, { kind: 'server', parent }, run).then(
+  inServerSpan(call.method, surface.metadata, run).then(
     () => {
       stream.finish(null);
     },

@@ -1,8 +1,7 @@
 import type { handleUnaryCall } from '@grpc/grpc-js';
 import { AppError } from '@sallyport/errors';
-import { extractTrace, withSpan } from '@sallyport/telemetry';
 
-import { traceCarrierOf } from './metadata.ts';
+import { inServerSpan } from './metadata.ts';
 import { admit, record, recordRefused, type Runtime } from './runtime.ts';
 import type { BoundMethod, UnaryHandler } from './service.ts';
 import { toAppError, toGrpcStatus } from './status.ts';
@@ -38,16 +37,19 @@ export const serveUnary =
         respond(toGrpcStatus(error));
       });
     };
-    // grpc-js ends a call at the caller's deadline by itself; this timer is for none and for longer ones than ours.
-    const timer = setTimeout(() => {
-      fail(new AppError('DEADLINE_EXCEEDED', 'The call took too long.'));
-    }, call.deadlineMs);
+    // grpc-js ends a call at the caller's deadline by itself; this timer is for calls that may not have that long.
+    const timer = call.isDeadlineOurs
+      ? setTimeout(() => {
+          fail(new AppError('DEADLINE_EXCEEDED', 'The call took too long.'));
+        }, call.deadlineMs)
+      : undefined;
+    // grpc-js emits this after every call, answered or not; an error per call would be the costliest part of it.
     surface.on('cancelled', () => {
-      finish(call.cancellation(), () => undefined);
+      if (!isOver) finish(call.cancellation(), () => undefined);
     });
     // An async function, so that a handler that throws before its first await is a rejection like any other.
     const run = async (): Promise<unknown> => await handler.run(surface.request, call);
-    withSpan(call.method, { kind: 'server', parent: extractTrace(traceCarrierOf(surface.metadata)) }, run).then(
+    inServerSpan(call.method, surface.metadata, run).then(
       (response) => {
         finish(null, () => {
           respond(null, response);

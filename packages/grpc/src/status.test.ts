@@ -55,6 +55,16 @@ describe('status of an error', () => {
     assert.equal(Buffer.from(bytes ?? '').includes('hunter2'), false);
   });
 
+  it('can be sent whatever the hint to retry', () => {
+    for (const retryAfterSeconds of [0, 0.000_000_000_1, 0.999_999_999_9, 86_400, -1, Number.NaN, Infinity]) {
+      const back = roundTrip(new AppError('RATE_LIMITED', 'Later.', { retryAfterSeconds }));
+      assert.equal(back.code, 'RATE_LIMITED');
+      if (Number.isFinite(retryAfterSeconds) && retryAfterSeconds >= 0)
+        assert.ok(Math.abs((back.retryAfterSeconds ?? NaN) - retryAfterSeconds) < 1e-8);
+      else assert.equal(back.retryAfterSeconds, undefined);
+    }
+  });
+
   it('can be sent whatever the text: lone surrogates, controls, any length', () => {
     const text = fc.oneof(fc.string({ unit: 'binary' }), fc.constant('\ud800'), fc.constant('x'.repeat(100_000)));
     fc.assert(

@@ -23,11 +23,13 @@ const pack = (name: string, value: Uint8Array): Any => ({ typeUrl: `${TYPE_PREFI
 const detailsOf = (error: AppError): Any[] => {
   const entries = Object.entries(error.metadata).slice(0, MAX_METADATA_ENTRIES);
   const metadata = Object.fromEntries(entries.map(([key, value]) => [wireText(key), wireText(value)]));
-  const info = ErrorInfo.fromPartial({
+  // Whole messages, not fromPartial: that assigns the keys one by one, which a frozen Object.prototype refuses for
+  // names such as `toString`.
+  const info: ErrorInfo = {
     reason: error.code,
     domain: ERROR_DOMAIN,
     metadata: error.kind.grpc === 'INTERNAL' ? {} : metadata,
-  });
+  };
   const details = [pack('ErrorInfo', ErrorInfo.encode(info).finish())];
   if (error.fields.length > 0) {
     const fieldViolations = error.fields.slice(0, MAX_FIELDS).map((field) => ({
@@ -37,9 +39,10 @@ const detailsOf = (error: AppError): Any[] => {
     }));
     details.push(pack('BadRequest', BadRequest.encode(BadRequest.fromPartial({ fieldViolations })).finish()));
   }
-  if (error.retryAfterSeconds !== undefined) {
-    const seconds = Math.floor(error.retryAfterSeconds);
-    const nanos = Math.round((error.retryAfterSeconds - seconds) * NANOS_PER_SECOND);
+  const { retryAfterSeconds } = error;
+  if (retryAfterSeconds !== undefined && Number.isFinite(retryAfterSeconds) && retryAfterSeconds >= 0) {
+    const seconds = Math.floor(retryAfterSeconds);
+    const nanos = Math.floor((retryAfterSeconds - seconds) * NANOS_PER_SECOND);
     const retry = RetryInfo.fromPartial({ retryDelay: { seconds: BigInt(seconds), nanos } });
     details.push(pack('RetryInfo', RetryInfo.encode(retry).finish()));
   }

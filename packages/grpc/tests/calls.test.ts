@@ -276,6 +276,13 @@ describe('unary calls', () => {
     assert.equal(error.message, `Cannot listen on 127.0.0.1:${String(port)}.`);
   });
 
+  it('fails at once after the client was closed', async () => {
+    const { port } = await world.server([]);
+    const client = await world.decisionClient(port);
+    client.close();
+    assert.equal((await failure(client.unary('check', question(), { deadlineMs: 1_000 }))).code, 'UNAVAILABLE');
+  });
+
   it('fails at once when nobody listens', async () => {
     const server = await world.server([]);
     await server.close();

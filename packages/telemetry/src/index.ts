@@ -28,6 +28,7 @@ export {
   currentTraceId,
   extractTrace,
   injectTrace,
+  isTracing,
   startTracing,
   withSpan,
   type SpanOptions,

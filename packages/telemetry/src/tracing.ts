@@ -108,6 +108,9 @@ const createProvider = (options: TracingOptions, url: string): BasicTracerProvid
     spanProcessors: [new BatchSpanProcessor(new OTLPTraceExporter({ url, timeoutMillis: EXPORT_TIMEOUT_MS }))],
   });
 
+/** Whether {@link startTracing} was called: lets a hot path skip reading and writing trace headers. */
+export const isTracing = (): boolean => started;
+
 /** The trace a request arrived with; a malformed `traceparent` is ignored, never an error. */
 export const extractTrace = (carrier: Readonly<Record<string, string | undefined>>): TraceContext => {
   if (!started || carrier['traceparent'] === undefined) return ROOT_CONTEXT;
