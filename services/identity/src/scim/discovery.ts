@@ -1,0 +1,150 @@
+import { AppError } from '@sallyport/errors';
+import { GUARDED, route, type Route } from '@sallyport/http';
+import { z } from 'zod';
+
+import type { IdentityContext } from '../context.ts';
+import type { ResourceDefinition, SchemaDefinition } from './protocol/attribute.ts';
+import { GROUP } from './protocol/group-schema.ts';
+import { USER } from './protocol/user-schema.ts';
+import { LIST_SCHEMA, MAX_COUNT } from './request.ts';
+import type { Guard } from './users/routes.ts';
+
+const RESOURCES: readonly ResourceDefinition[] = [USER, GROUP];
+const SCHEMAS: readonly SchemaDefinition[] = RESOURCES.flatMap(({ core, extensions }) => [core, ...extensions]);
+
+const CONFIG_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ServiceProviderConfig';
+const RESOURCE_TYPE_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:ResourceType';
+const SCHEMA_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema';
+
+const location = (origin: string, path: string): string => `${origin}/scim/v2${path}`;
+
+/** What is supported, and nothing that is not. */
+const serviceProviderConfig = (origin: string): object => ({
+  schemas: [CONFIG_SCHEMA],
+  patch: { supported: true },
+  bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+  filter: { supported: true, maxResults: MAX_COUNT },
+  changePassword: { supported: false },
+  sort: { supported: false },
+  etag: { supported: true },
+  authenticationSchemes: [
+    {
+      type: 'oauthbearertoken',
+      name: 'Bearer token',
+      description: 'A token of one connection, issued by an administrator of the organisation.',
+      specUri: 'https://www.rfc-editor.org/info/rfc6750',
+      primary: true,
+    },
+  ],
+  meta: { resourceType: 'ServiceProviderConfig', location: location(origin, '/ServiceProviderConfig') },
+});
+
+const resourceType = (origin: string, resource: ResourceDefinition): object => ({
+  schemas: [RESOURCE_TYPE_SCHEMA],
+  id: resource.name,
+  name: resource.name,
+  endpoint: resource.endpoint,
+  description: resource.description,
+  schema: resource.core.id,
+  schemaExtensions: resource.extensions.map(({ id }) => ({ schema: id, required: false })),
+  meta: { resourceType: 'ResourceType', location: location(origin, `/ResourceTypes/${resource.name}`) },
+});
+
+const schemaDocument = (origin: string, schema: SchemaDefinition): object => ({
+  schemas: [SCHEMA_SCHEMA],
+  ...schema,
+  meta: { resourceType: 'Schema', location: location(origin, `/Schemas/${schema.id}`) },
+});
+
+const list = (resources: readonly object[]): object => ({
+  schemas: [LIST_SCHEMA],
+  totalResults: resources.length,
+  startIndex: 1,
+  itemsPerPage: resources.length,
+  Resources: resources,
+});
+
+const query = z.object({ filter: z.string().optional() });
+const params = z.object({ id: z.string() });
+const resource = z.record(z.string(), z.unknown());
+
+/** RFC 7644 §4: a filter on discovery is answered 403, so that nobody takes a full list for a filtered one. */
+const refuseFilter = (filter: string | undefined): void => {
+  if (filter !== undefined) throw new AppError('PERMISSION_DENIED', 'Discovery cannot be filtered.');
+};
+
+const found = <T>(item: T | undefined): T => {
+  if (item === undefined) throw new AppError('NOT_FOUND', 'There is no such resource.');
+  return item;
+};
+
+interface Discovered {
+  readonly path: string;
+  readonly summary: string;
+  readonly all: () => object;
+  readonly one?: (id: string) => object;
+}
+
+const discoveryRoutes = (guard: Guard, { path, summary, all, one }: Discovered): Route[] => {
+  const base = { method: 'GET', permission: GUARDED, guard, surface: 'scim', summary, query } as const;
+  const responses = { 200: resource };
+  const whole = route({
+    ...base,
+    path,
+    responses,
+    handler: ({ query: { filter } }) => {
+      refuseFilter(filter);
+      return Promise.resolve({ status: 200, body: all() });
+    },
+  });
+  if (one === undefined) return [whole];
+  const single = route({
+    ...base,
+    path: `${path}/:id`,
+    params,
+    responses,
+    handler: ({ params: { id }, query: { filter } }) => {
+      refuseFilter(filter);
+      return Promise.resolve({ status: 200, body: one(id) });
+    },
+  });
+  return [whole, single];
+};
+
+const notImplemented = (guard: Guard, method: 'GET' | 'POST', path: string): Route =>
+  route({
+    method,
+    path,
+    permission: GUARDED,
+    guard,
+    surface: 'scim',
+    summary: 'Not implemented, and said so.',
+    responses: { 501: null },
+    handler: () => Promise.reject(new AppError('NOT_IMPLEMENTED', 'This service does not implement it.')),
+  });
+
+/** `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas`, generated from the declaration the validator enforces. */
+export const scimDiscoveryRoutes = ({ config }: IdentityContext, guard: Guard): Route[] => {
+  const origin = config.publicOrigin;
+  return [
+    ...discoveryRoutes(guard, {
+      path: '/scim/v2/ServiceProviderConfig',
+      summary: 'What this service supports.',
+      all: () => serviceProviderConfig(origin),
+    }),
+    ...discoveryRoutes(guard, {
+      path: '/scim/v2/ResourceTypes',
+      summary: 'The types of resources.',
+      all: () => list(RESOURCES.map((one) => resourceType(origin, one))),
+      one: (id) => resourceType(origin, found(RESOURCES.find(({ name }) => name === id))),
+    }),
+    ...discoveryRoutes(guard, {
+      path: '/scim/v2/Schemas',
+      summary: 'The attributes of every type.',
+      all: () => list(SCHEMAS.map((one) => schemaDocument(origin, one))),
+      one: (id) => schemaDocument(origin, found(SCHEMAS.find((one) => one.id.toLowerCase() === id.toLowerCase()))),
+    }),
+    notImplemented(guard, 'GET', '/scim/v2/Me'),
+    notImplemented(guard, 'POST', '/scim/v2/Bulk'),
+  ];
+};

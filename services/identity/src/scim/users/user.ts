@@ -1,0 +1,73 @@
+import type { Account, Profile } from '../../accounts/index.ts';
+import type { MembershipOf } from '../../groups/index.ts';
+import { COMMON_ATTRIBUTES } from '../protocol/attribute.ts';
+import type { Document, JsonValue } from '../protocol/json.ts';
+import { select, type Selection } from '../protocol/selection.ts';
+import { USER } from '../protocol/user-schema.ts';
+import { etagOf } from '../request.ts';
+
+/** What a document says about an account, apart by where it is kept. */
+export interface UserContent {
+  readonly userName: string;
+  readonly externalId: string | null;
+  readonly profile: Profile;
+  /** Undefined: the document says nothing. */
+  readonly active: boolean | undefined;
+}
+
+const OWN_COLUMNS = new Set(['userName', 'externalId', 'active']);
+
+/** The account as the document PATCH works on: what a client may write, `active` as the directory's own switch. */
+export const toDocument = (account: Account): Document => ({
+  ...(account.profile as Document),
+  userName: account.userName,
+  ...(account.externalId === null ? {} : { externalId: account.externalId }),
+  active: account.directoryActive,
+});
+
+const textAt = (document: Document, name: string): string | null => {
+  const value = document[name];
+  return typeof value === 'string' ? value : null;
+};
+
+export const toContent = (document: Document): UserContent => ({
+  userName: textAt(document, 'userName') ?? '',
+  externalId: textAt(document, 'externalId'),
+  profile: Object.fromEntries(Object.entries(document).filter(([key]) => !OWN_COLUMNS.has(key))),
+  active: typeof document['active'] === 'boolean' ? document['active'] : undefined,
+});
+
+export const locationOf = (origin: string, id: string): string => `${origin}/scim/v2/Users/${id}`;
+
+/**
+ * The resource as it is answered. `active` is what the directory last said: a hold an administrator or a disabled
+ * connection put on the account is not the directory's, and is shown in our own API.
+ */
+export const renderUser = (
+  account: Account,
+  memberships: readonly MembershipOf[],
+  { origin, selection }: { readonly origin: string; readonly selection: Selection },
+): Document => {
+  const document = toDocument(account);
+  const extensions = USER.extensions.map(({ id }) => id).filter((id) => Object.hasOwn(document, id));
+  const groups = memberships.map(({ groupId, displayName }): JsonValue => ({
+    value: groupId,
+    $ref: `${origin}/scim/v2/Groups/${groupId}`,
+    display: displayName,
+    type: 'direct',
+  }));
+  const resource: Document = {
+    schemas: [USER.core.id, ...extensions],
+    id: account.id,
+    ...document,
+    ...(groups.length === 0 ? {} : { groups }),
+    meta: {
+      resourceType: USER.name,
+      created: account.createdAt.toISOString(),
+      lastModified: account.updatedAt.toISOString(),
+      location: locationOf(origin, account.id),
+      version: etagOf(account.version),
+    },
+  };
+  return select(selection, resource, [...USER.core.attributes, ...COMMON_ATTRIBUTES]);
+};

@@ -1,0 +1,187 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import type { DecisionClient } from '@sallyport/decision-client';
+import { createDevCa, issueDevCertificate, testDatabase, type TestDatabase } from '@sallyport/dev-env';
+import { newId } from '@sallyport/storage';
+import { silentLogger } from '@sallyport/telemetry';
+import pg from 'pg';
+
+import type { CredentialVoiders } from '../../src/accounts/index.ts';
+import type { IdentityConfig } from '../../src/config.ts';
+import { createContext, type ContextOverrides, type IdentityContext } from '../../src/context.ts';
+import { createOrganization } from '../../src/organizations/index.ts';
+import { startServer, type RunningServer } from '../../src/server.ts';
+
+export const DEPLOYMENT = 'test';
+export const OWNER_PASSWORD = 'correct horse battery staple';
+
+const directory = mkdtempSync(join(tmpdir(), 'sallyport-identity-test-'));
+process.once('exit', () => {
+  rmSync(directory, { recursive: true, force: true });
+});
+
+const file = (name: string, content: string): string => {
+  const path = join(directory, name);
+  writeFileSync(path, content);
+  return path;
+};
+
+const masterKeyFile = file('master.key', randomBytes(32).toString('hex'));
+const anyFile = file('any', 'unused');
+const ca = createDevCa(join(directory, 'ca'));
+
+/** The certificate of a service of the test deployment. */
+export const certificate = async (service: string) =>
+  await issueDevCertificate(await ca, { service, deployment: DEPLOYMENT });
+
+export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promise<IdentityConfig> => {
+  const { caFile, certFile, keyFile } = await certificate('identity');
+  return {
+    databaseUrl,
+    httpHost: '127.0.0.1',
+    httpPort: 0,
+    grpcHost: '127.0.0.1',
+    grpcPort: 0,
+    publicOrigin: 'http://localhost:8080',
+    deployment: DEPLOYMENT,
+    tlsCaFile: caFile,
+    tlsCertFile: certFile,
+    tlsKeyFile: keyFile,
+    masterKeyFile,
+    policyGrpc: '127.0.0.1:1',
+    logLevel: 'error',
+    otlpUrl: undefined,
+    leaseTtlMs,
+    cookieKeysFile: anyFile,
+    providerKeysFile: anyFile,
+    samlKeyFile: anyFile,
+    samlCertFile: anyFile,
+    allowInsecurePrivateFetch: false,
+  };
+};
+
+/** Permissions policy would refuse; everything else is granted. */
+export const decisionsWithout = (denied: ReadonlySet<string>): DecisionClient => {
+  const check: DecisionClient['check'] = ({ action }) => {
+    const allowed = !denied.has(action);
+    return Promise.resolve({
+      allowed,
+      reason: allowed ? 'GRANTED' : 'NO_GRANT',
+      explanation: allowed ? 'Granted.' : 'No grant allows it.',
+      matchedGrant: null,
+      matchedRole: null,
+      policyRevision: 'test',
+      standingPosition: 0n,
+      grantsRevision: 0n,
+      validForMs: 60_000,
+      decidedAtMonotonicMs: performance.now(),
+    });
+  };
+  return { check, checkMany: (requests) => Promise.all(requests.map(check)) };
+};
+
+export interface TestIdentity {
+  readonly database: TestDatabase;
+  readonly context: IdentityContext;
+  readonly server: RunningServer;
+  /** Permissions refused from now on. */
+  readonly denied: Set<string>;
+  /** Rows of the database as the superuser sees them. */
+  admin<Row extends pg.QueryResultRow>(sql: string, params?: unknown[]): Promise<Row[]>;
+  close(): Promise<void>;
+}
+
+export interface TestOptions extends ContextOverrides {
+  readonly leaseTtlMs?: number;
+  /** Serve an existing database instead of a new one. */
+  readonly database?: TestDatabase;
+}
+
+/** The `Authorization` value of a test principal of an organisation; its subject is the organisation's Owner. */
+export const asOwner = (orgId: string, subjectId: string): string => `Bearer owner.${orgId}.${subjectId}`;
+
+/** The whole service on a database of its own; who calls is what the test says, what they may is `denied`. */
+export const startIdentity = async (options: TestOptions = {}): Promise<TestIdentity> => {
+  const database = options.database ?? (await testDatabase('identity'));
+  const denied = new Set<string>();
+  const context = await createContext(await testConfig(database.url, options.leaseTtlMs ?? 300), {
+    logger: silentLogger(),
+    decisions: decisionsWithout(denied),
+    ...options,
+  });
+  const server = await startServer(context, {
+    strictResponses: true,
+    authenticate: (ctx) => {
+      const [scheme, orgId, subjectId] = ctx.get('authorization').split('.');
+      if (scheme !== 'Bearer owner' || orgId === undefined || subjectId === undefined) return Promise.resolve(null);
+      return Promise.resolve({
+        orgId,
+        orgSlug: 'test',
+        subjectId,
+        type: 'user',
+        epoch: 1n,
+        credentialType: 'api_token',
+        credentialId: 'token-1',
+        scopes: [],
+        authenticatedAt: new Date(),
+        expiresAt: new Date(Date.now() + 60_000),
+        displayName: 'Owner',
+      });
+    },
+  });
+  const pool = new pg.Pool({ connectionString: database.adminUrl, max: 4 });
+  pool.on('error', () => undefined);
+  return {
+    database,
+    context,
+    server,
+    denied,
+    admin: async (sql, params) => (await pool.query(sql, params)).rows as never,
+    close: async () => {
+      await server.close();
+      await context.dispose();
+      await pool.end();
+      if (options.database === undefined) await database.drop();
+    },
+  };
+};
+
+export interface TestOrganization {
+  readonly orgId: string;
+  readonly ownerId: string;
+  readonly authorization: string;
+}
+
+export const newOrganization = async (identity: TestIdentity): Promise<TestOrganization> => {
+  const { orgId, ownerSubjectId } = await createOrganization(
+    identity.context,
+    {
+      slug: `org-${newId()}`,
+      displayName: 'Test',
+      ownerEmail: 'owner@example.com',
+      ownerPassword: OWNER_PASSWORD,
+    },
+    { requestId: 'test', operator: 'operator' },
+  );
+  return { orgId, ownerId: ownerSubjectId, authorization: asOwner(orgId, ownerSubjectId) };
+};
+
+/** Voiders that do nothing but remember what they were asked. */
+export const rememberingVoiders = () => {
+  const requests: { kind: keyof CredentialVoiders; subjectIds: readonly string[]; scope: string; cause: string }[] = [];
+  const remember =
+    (kind: keyof CredentialVoiders): CredentialVoiders[typeof kind] =>
+    (_tx, { subjectIds, scope, cause }) => {
+      requests.push({ kind, subjectIds, scope, cause });
+      return Promise.resolve(1);
+    };
+  const credentialVoiders: CredentialVoiders = {
+    sessions: remember('sessions'),
+    apiTokens: remember('apiTokens'),
+    providerArtifacts: remember('providerArtifacts'),
+  };
+  return { requests, credentialVoiders };
+};
