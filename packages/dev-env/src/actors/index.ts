@@ -1,3 +1,6 @@
 /** People and machines whose clicks are scripted: for the demo and for tests that cross services. */
 export { bearer, expectStatus, Person, SESSION_COOKIE, type Answer, type Caller } from './person.ts';
 export { WebClient, type Page, type WebRequest } from './web-client.ts';
+export { DemoIdp, type IdpPerson } from './demo-idp.ts';
+export { RelyingParty, type Tokens } from './relying-party.ts';
+export { measureRevocation, type CredentialClass, type Holdings, type RevocationTimes } from './revocation.ts';

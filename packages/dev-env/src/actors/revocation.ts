@@ -1,0 +1,73 @@
+import { systemClock } from '@sallyport/storage';
+
+import { DevEnvironmentError } from '../errors.ts';
+
+export type CredentialClass =
+  | 'session'
+  | 'accessToken'
+  | 'refreshToken'
+  | 'apiToken'
+  | 'policyDecision'
+  | 'flagMutation';
+
+/** One use of a credential; answers whether it was let through. Throws when it cannot tell. */
+export type Use = () => Promise<boolean>;
+
+/** What a person holds: one way to use each class of credential. */
+export type Holdings = Readonly<Record<CredentialClass, Use>>;
+
+/** Milliseconds from the start of the IdP's deactivation to the first refusal of each class. */
+export type RevocationTimes = Readonly<Record<CredentialClass, number>>;
+
+export interface RevocationMeasurement {
+  readonly times: RevocationTimes;
+  /** Milliseconds until the IdP had its answer. */
+  readonly answeredMs: number;
+  /** Classes that let somebody through in a use that began after the IdP had its answer. Must be empty. */
+  readonly allowedAfterAnswer: readonly CredentialClass[];
+}
+
+const GIVE_UP_MS = 10_000;
+
+/**
+ * Uses every credential over and over while `deactivate` runs, until each has been refused, and once more after that.
+ *
+ * @throws UNEXPECTED_ANSWER when a credential did not work before, or still works 10 s later
+ */
+export const measureRevocation = async (
+  holdings: Holdings,
+  deactivate: () => Promise<void>,
+): Promise<RevocationMeasurement> => {
+  const classes = Object.keys(holdings) as CredentialClass[];
+  for (const name of classes) {
+    if (!(await holdings[name]()))
+      throw new DevEnvironmentError('UNEXPECTED_ANSWER', `${name} does not work beforehand.`);
+  }
+  const now = (): number => systemClock.monotonicMs();
+  const startedMs = now();
+  let answeredMs = Number.POSITIVE_INFINITY;
+  const allowedAfterAnswer = new Set<CredentialClass>();
+  const use = async (name: CredentialClass): Promise<boolean> => {
+    const beganMs = now();
+    const allowed = await holdings[name]();
+    if (allowed && beganMs > startedMs + answeredMs) allowedAfterAnswer.add(name);
+    return allowed;
+  };
+  const untilRefused = async (name: CredentialClass): Promise<number> => {
+    while (await use(name)) {
+      if (now() - startedMs > GIVE_UP_MS) throw new DevEnvironmentError('UNEXPECTED_ANSWER', `${name} still works.`);
+    }
+    return Math.round((now() - startedMs) * 10) / 10;
+  };
+  const deactivated = deactivate().then(() => {
+    answeredMs = now() - startedMs;
+  });
+  const measured = await Promise.all(classes.map(async (name) => [name, await untilRefused(name)] as const));
+  await deactivated;
+  for (const name of classes) await use(name);
+  return {
+    times: Object.fromEntries(measured) as Record<CredentialClass, number>,
+    answeredMs: Math.round(answeredMs * 10) / 10,
+    allowedAfterAnswer: [...allowedAfterAnswer],
+  };
+};
