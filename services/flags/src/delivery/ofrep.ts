@@ -1,4 +1,4 @@
-import { AppError } from '@sallyport/errors';
+import type { AppError } from '@sallyport/errors';
 import type { ErrorRenderer } from '@sallyport/http';
 
 import { type Evaluation, type EvaluationContext, TARGETING_KEY, toEvaluationContext } from '../targeting/index.ts';

@@ -14,3 +14,5 @@ export {
   readableEnvironments,
   requireIn,
 } from './caller.ts';
+export { decide, recordDenied } from './authorize.ts';
+export { connectPeers, type PeerOptions, type Peers, readTls, type WireScope } from './peers.ts';

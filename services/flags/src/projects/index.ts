@@ -16,3 +16,4 @@ export {
 } from './find-project.ts';
 export { decisionOf, environmentScope, projectRoutes, type ProjectRouteDependencies, projectScope } from './routes.ts';
 export { findEnvironmentById, findProject, listEnvironments } from './store.ts';
+export { policyRegistry } from './policy-registry.ts';
