@@ -39,6 +39,11 @@ export function unguardDirectory(path: string): void {
   tell({ kind: 'directory-gone', path });
 }
 
+/** Kills every guarded process at once, without asking: for a person who has run out of patience. */
+export function killGuarded(): void {
+  for (const [pid, signal] of guardedPids) signalQuietly(pid, signal === 'SIGTERM' ? 'SIGKILL' : 'SIGQUIT');
+}
+
 function tell(message: GuardMessage): void {
   guard ??= startGuard();
   guard.stdin?.write(`${JSON.stringify(message)}\n`);

@@ -12,3 +12,15 @@ export {
 } from './certificates.ts';
 export { SERVICE_NAMES, serviceMigrations, type ServiceName } from './services.ts';
 export { databaseUrl, serviceUrl, testDatabase, testPostgres, type TestDatabase } from './test-database.ts';
+export { bootstrapFile, bootstrapSchema, readBootstrap, type Bootstrap } from './constellation/bootstrap.ts';
+export {
+  startConstellation,
+  type Constellation,
+  type ConstellationOptions,
+  type ServiceHandle,
+} from './constellation/constellation.ts';
+export type { ConstellationEvent } from './constellation/events.ts';
+export { startOrigin, type Origin, type OriginOptions } from './origin/origin.ts';
+export { superviseChild, type Child, type ChildEvent, type ChildSpec, type RestartPolicy } from './supervise/child.ts';
+export { killGuarded } from './guard.ts';
+export { REPOSITORY } from './services.ts';

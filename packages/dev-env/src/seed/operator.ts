@@ -1,0 +1,68 @@
+import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
+import { OperatorServiceClient as FlagsOperator } from '@sallyport/proto/flags/v1';
+import { OperatorServiceClient as IdentityOperator } from '@sallyport/proto/identity/v1';
+import { OperatorServiceClient as PolicyOperator } from '@sallyport/proto/policy/v1';
+import { silentLogger } from '@sallyport/telemetry';
+import type { DevCertificate } from '../certificates.ts';
+import type { ServiceName } from '../services.ts';
+
+// Password hashing and three databases: generous, because it happens once.
+const DEADLINE_MS = 5_000;
+
+/** The operator of a deployment, over mutual TLS as the service identity `operator`. */
+export interface Operator {
+  /** Prepares the organisation in every service; idempotent by slug. */
+  createOrganization(organization: NewOrganization): Promise<{ orgId: string; created: boolean }>;
+  /** A token for AuthZEN callers; each call makes a new one. */
+  issueDecisionToken(orgId: string, name: string): Promise<string>;
+  close(): void;
+}
+
+/** An organisation with its break-glass Owner. */
+export interface NewOrganization {
+  readonly slug: string;
+  readonly displayName: string;
+  readonly ownerEmail: string;
+  readonly ownerPassword: string;
+}
+
+/** Where the services' gRPC servers are and who calls. */
+export interface OperatorOptions {
+  readonly addressOf: (service: ServiceName) => string;
+  readonly certificate: DevCertificate;
+  readonly deployment: string;
+}
+
+/** Connects on first use. */
+export function createOperator({ addressOf, certificate, deployment }: OperatorOptions): Operator {
+  const { ca, cert, key } = certificate;
+  const options = (service: ServiceName) => ({
+    address: addressOf(service),
+    tls: { ca, cert, key },
+    serverName: service,
+    deployment,
+    logger: silentLogger(),
+  });
+  const identity: GrpcClient<typeof IdentityOperator.service> = createGrpcClient(IdentityOperator, options('identity'));
+  const policy: GrpcClient<typeof PolicyOperator.service> = createGrpcClient(PolicyOperator, options('policy'));
+  const flags: GrpcClient<typeof FlagsOperator.service> = createGrpcClient(FlagsOperator, options('flags'));
+  const call = { deadlineMs: DEADLINE_MS };
+  return {
+    async createOrganization({ slug, displayName, ownerEmail, ownerPassword }) {
+      const request = { slug, displayName, ownerEmail, ownerPassword };
+      const { orgId, ownerSubjectId, created } = await identity.unary('createOrganization', request, call);
+      // Also when it was there: a start that was interrupted in between is repaired by the next one.
+      await Promise.all([
+        policy.unary('createOrganization', { orgId, slug, ownerSubjectId }, call),
+        flags.unary('createOrganization', { orgId, slug }, call),
+      ]);
+      return { orgId, created };
+    },
+    async issueDecisionToken(orgId, name) {
+      return (await policy.unary('issueDecisionToken', { orgId, name }, call)).token;
+    },
+    close() {
+      for (const client of [identity, policy, flags]) client.close();
+    },
+  };
+}
