@@ -129,7 +129,7 @@ interface Server {
 }
 
 function spawnServer({ binaries, account, cluster, options }: Launch, port: number): Server {
-  mkdirSync(dirname(options.logFile), { recursive: true });
+  mkdirSync(dirname(options.logFile), { recursive: true, mode: 0o700 });
   const log = openSync(options.logFile, 'a', 0o600);
   const settings = serverSettings(port, options.throwAway === true).flatMap((setting) => ['-c', setting]);
   const child = spawn(binaries.postgres, ['-D', cluster.directory, ...settings], {

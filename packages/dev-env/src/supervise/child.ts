@@ -7,7 +7,7 @@ import { readJsonIfThere, writePrivateFile } from '../files.ts';
 import { guardProcess, unguardProcess } from '../guard.ts';
 import { endProcess, identifyProcess, toProcessIdentity } from '../processes.ts';
 import { followLog, lastLines, openLog, type LogFollower } from './log-file.ts';
-import { notableLine, type Notable } from './log-lines.ts';
+import { lastWords, notableLine, type Notable } from './log-lines.ts';
 
 /** What to run and how to tell that it serves. */
 export interface ChildSpec {
@@ -231,8 +231,13 @@ class SupervisedChild implements Child {
     const served = this.#state === 'ready';
     if (served && systemClock.monotonicMs() - this.#readySinceMs > this.#policy.forgetAfterMs) this.#crashes = 0;
     this.#crashes += 1;
+    // That is for whoever waits in start(): a program that cannot start will not start the next time either.
     const neverServed = this.#restarts === 0 && !served;
-    if (neverServed || this.#crashes >= this.#policy.maxCrashes) {
+    if (neverServed) {
+      this.#state = 'failed';
+      return;
+    }
+    if (this.#crashes >= this.#policy.maxCrashes) {
       this.#state = 'failed';
       this.#spec.onEvent?.({ kind: 'gave-up', name: this.name, crashes: this.#crashes, logFile: this.logFile });
       return;
@@ -258,10 +263,8 @@ class SupervisedChild implements Child {
 
   #failure(): DevEnvironmentError {
     if (this.#state !== 'failed') return new DevEnvironmentError('CHILD_FAILED', `${this.name} is not running.`);
-    const said = lastLines(this.logFile)
-      .map(notableLine)
-      .findLast((notable) => notable !== null);
-    const words = said === undefined ? 'without a word' : `its last words: ${said.message}`;
+    const said = lastWords(lastLines(this.logFile));
+    const words = said === null ? 'without a word' : `its last words: ${said}`;
     return new DevEnvironmentError('CHILD_FAILED', `${this.name} does not run (${words}); its log is ${this.logFile}.`);
   }
 }

@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { notableLine } from './log-lines.ts';
+import { lastWords, notableLine } from './log-lines.ts';
 
 describe('notableLine', () => {
   it('shows warnings and errors with their cause, and nothing of the daily business', () => {
@@ -26,5 +26,28 @@ describe('notableLine', () => {
   it('cuts what would flood the terminal', () => {
     const shown = notableLine('x'.repeat(10_000));
     assert.ok(shown !== null && shown.message.length <= 200 && shown.message.endsWith('…'));
+  });
+});
+
+describe('lastWords', () => {
+  it('are the error of a stack trace, not its decoration', () => {
+    const dump = [
+      'node:internal/modules/cjs/loader:1478',
+      '  throw err;',
+      '  ^',
+      '',
+      "Error: Cannot find module 'x'",
+      '    at Module._load',
+      '  code: 1,',
+      '}',
+      'Node.js v24.21.0',
+    ];
+    assert.equal(lastWords(dump), "Error: Cannot find module 'x'");
+  });
+
+  it('are the last error a service logged, or the last line of a program that logs plainly', () => {
+    assert.equal(lastWords(['{"level":"fatal","msg":"no database"}', '{"level":"info","msg":"bye"}']), 'no database');
+    assert.equal(lastWords(['The port is taken.']), 'The port is taken.');
+    assert.equal(lastWords(['{"level":"info","msg":"bye"}']), null);
   });
 });

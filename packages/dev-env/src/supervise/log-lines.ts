@@ -15,11 +15,18 @@ export function notableLine(line: string): Notable | null {
   const trimmed = line.trim();
   if (trimmed === '') return null;
   const record = parseRecord(trimmed);
-  if (record === null) return isNoise(trimmed) ? null : { level: 'error', message: shorten(trimmed) };
+  if (record === null) return isNoise(line) ? null : { level: 'error', message: shorten(trimmed) };
   const level = levelOf(record['level']);
   if (level === null) return null;
   const parts = [record['msg'], messageOf(record['err'])].filter((part) => typeof part === 'string' && part !== '');
   return { level, message: shorten([...new Set(parts)].join(': ')) };
+}
+
+/** Out of the last lines of a log, the one that most likely says why the program ended. */
+export function lastWords(lines: readonly string[]): string | null {
+  const notable = lines.flatMap((line) => notableLine(line) ?? []).filter(({ level }) => level === 'error');
+  const error = notable.findLast(({ message }) => /^([A-Z]\w*)?(Error|Exception)\b/.test(message));
+  return (error ?? notable.at(-1))?.message ?? null;
 }
 
 function parseRecord(line: string): Readonly<Record<string, unknown>> | null {
@@ -41,9 +48,9 @@ function messageOf(error: unknown): unknown {
   return typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
 }
 
-/** The inner lines of a stack trace and of source excerpts repeat what the first line says. */
+/** The inner lines of a stack trace, of source excerpts and of error properties repeat what the first line says. */
 function isNoise(line: string): boolean {
-  return /^(at |node:|file:|Node\.js v|\^|[{}()[\];]+$|\(Use `node)/.test(line);
+  return /^(\s|node:|file:|Node\.js v|[{}()[\];]+$|\(Use `node)/.test(line);
 }
 
 function shorten(message: string): string {
