@@ -27,7 +27,6 @@ class MutualTlsServerCredentials extends ServerCredentials {
       {
         requestCert: true,
         rejectUnauthorized: true,
-        minVersion: 'TLSv1.3',
         secureOptions: constants.SSL_OP_NO_TICKET,
         handshakeTimeout: HANDSHAKE_TIMEOUT_MS * 5,
       },

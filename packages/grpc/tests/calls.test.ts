@@ -153,6 +153,7 @@ describe('unary calls', () => {
       const raw = new DecisionServiceClient(
         `127.0.0.1:${String(port)}`,
         credentials.createSsl(ca, key, cert, { checkServerIdentity: () => undefined }),
+        { 'grpc.ssl_target_name_override': 'policy' },
       );
       world.onDispose(() => {
         raw.close();
@@ -201,29 +202,35 @@ describe('unary calls', () => {
       assert.equal((await client.unary('check', question(), { deadlineMs: 1_000 })).reason, '', 'the channel is fine');
     });
 
-    it('does not read a request above 4 MiB from a client without a limit', async () => {
-      let handled = 0;
-      const service = decisionService(() => {
-        handled += 1;
-        return Promise.resolve(answer(''));
-      });
-      const { port } = await world.server([service]);
-      const { ca, cert, key } = await world.certificate('flags');
-      const raw = new DecisionServiceClient(
-        `127.0.0.1:${String(port)}`,
-        credentials.createSsl(ca, key, cert, { checkServerIdentity: () => undefined }),
-      );
-      world.onDispose(() => {
-        raw.close();
-      });
-      const code = await new Promise((resolve) => {
-        raw.check(question(big), (error) => {
-          resolve(error?.code);
+    for (const [what, compression] of [
+      ['a request above 4 MiB from a client without a limit', {}],
+      ['a small request that grows above 4 MiB when unpacked', { 'grpc.default_compression_algorithm': 2 }],
+    ] as const) {
+      it(`does not read ${what}`, async () => {
+        let handled = 0;
+        const service = decisionService(() => {
+          handled += 1;
+          return Promise.resolve(answer(''));
         });
+        const { port } = await world.server([service]);
+        const { ca, cert, key } = await world.certificate('flags');
+        const raw = new DecisionServiceClient(
+          `127.0.0.1:${String(port)}`,
+          credentials.createSsl(ca, key, cert, { checkServerIdentity: () => undefined }),
+          { ...compression, 'grpc.ssl_target_name_override': 'policy' },
+        );
+        world.onDispose(() => {
+          raw.close();
+        });
+        const code = await new Promise((resolve) => {
+          raw.check(question(big), (error) => {
+            resolve(error?.code);
+          });
+        });
+        assert.equal(code, 8, 'RESOURCE_EXHAUSTED');
+        assert.equal(handled, 0);
       });
-      assert.equal(code, 8, 'RESOURCE_EXHAUSTED');
-      assert.equal(handled, 0);
-    });
+    }
 
     it('does not send a response above 4 MiB', async () => {
       const client = await pair(() => Promise.resolve(answer(big)));
