@@ -3,7 +3,14 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { createDevCa, type DevCa, issueDevCertificate, testDatabase, type TestDatabase } from '@sallyport/dev-env';
+import {
+  createDevCa,
+  type DevCa,
+  issueDevCertificate,
+  testDatabase,
+  type TestDatabase,
+  waitFor,
+} from '@sallyport/dev-env';
 import { createGrpcClient, type GrpcServer, type GrpcService, startGrpcServer } from '@sallyport/grpc';
 import { OperatorServiceClient } from '@sallyport/proto/flags/v1';
 import { newId } from '@sallyport/storage';
@@ -202,13 +209,58 @@ export class World {
     return { status: response.status, body, text, headers: response.headers };
   }
 
+  /**
+   * Holds row locks in another session. `releaseWhenWaitedFor` waits until somebody queues for them and until the
+   * database's clock has moved on by that many ms since.
+   */
+  async holdLock(orgId: string, sql: string): Promise<{ releaseWhenWaitedFor(ms: number): Promise<void> }> {
+    const client = new pg.Client({ connectionString: this.database.adminUrl, options: '-c search_path=flags,public' });
+    await client.connect();
+    await client.query('BEGIN');
+    await client.query(sql, [orgId]);
+    return {
+      releaseWhenWaitedFor: async (ms) => {
+        await waitFor(
+          async () => {
+            const { rows } = await client.query<{ waiting: boolean }>(
+              'SELECT count(*) > 0 AS waiting FROM pg_locks WHERE NOT granted',
+            );
+            return rows[0]?.waiting === true;
+          },
+          { timeoutMs: 5_000, message: 'nobody waits for the lock' },
+        );
+        const { rows } = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+        const until = Number(rows[0]?.now) + ms;
+        await waitFor(async () => {
+          const later = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+          return Number(later.rows[0]?.now) > until;
+        });
+        await client.query('COMMIT');
+        await client.end();
+      },
+    };
+  }
+
   /** Runs SQL as the service's own role, in the organisation's scope: what a hole in the service could do. */
   async asService<T extends pg.QueryResultRow>(orgId: string, sql: string, params: unknown[] = []): Promise<T[]> {
-    const client = new pg.Client({ connectionString: this.database.url, options: '-c search_path=flags,public' });
+    return await this.#query<T>(this.database.url, orgId, { sql, params });
+  }
+
+  /** Runs SQL as the superuser of the cluster. */
+  async asAdmin<T extends pg.QueryResultRow>(orgId: string, sql: string, params: unknown[] = []): Promise<T[]> {
+    return await this.#query<T>(this.database.adminUrl, orgId, { sql, params });
+  }
+
+  async #query<T extends pg.QueryResultRow>(
+    url: string,
+    orgId: string,
+    statement: { readonly sql: string; readonly params: unknown[] },
+  ): Promise<T[]> {
+    const client = new pg.Client({ connectionString: url, options: '-c search_path=flags,public' });
     await client.connect();
     try {
       await client.query(`SELECT set_config('sallyport.org_id', $1, false)`, [orgId]);
-      return (await client.query<T>(sql, params)).rows;
+      return (await client.query<T>(statement.sql, statement.params)).rows;
     } finally {
       await client.end();
     }
