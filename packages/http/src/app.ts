@@ -53,7 +53,10 @@ export const createHttpApp = (options: HttpAppOptions): HttpApp => {
   const compiled = compileRoutes(options.routes);
   const app = new Koa();
   app.silent = true;
-  app.on('error', (error: unknown) => options.logger.error({ err: error }, 'response failed'));
+  app.on('error', (error: unknown) => {
+    if (isConnectionLoss(error)) options.logger.debug({ err: error }, 'connection lost');
+    else options.logger.error({ err: error }, 'response failed');
+  });
   pinOrigin(app, publicOrigin);
   const server = createHttpServer();
   const { metrics, readiness = {} } = options;
@@ -72,6 +75,12 @@ export const createHttpApp = (options: HttpAppOptions): HttpApp => {
   const { listen, close, isClosing } = server;
   server.serve(app.callback());
   return { app, listen, close, isClosing };
+};
+
+/** The client's doing, not ours: it reset the connection, or left in the middle of a message. */
+const isConnectionLoss = (error: unknown): boolean => {
+  const code: unknown = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' && /^(ECONNRESET|EPIPE|ERR_STREAM_PREMATURE_CLOSE|HPE_\w+)$/.test(code);
 };
 
 /** Protocol and host are configuration: a forged Host or X-Forwarded-Proto changes neither links nor cookies. */

@@ -83,7 +83,9 @@ export const authorize = async (
   throw new AppError('PERMISSION_DENIED', explanation, { metadata: { reason, permission } });
 };
 
-const isGranted = (answer: Decision | Refusal): answer is GrantedDecision => 'allowed' in answer && answer.allowed;
+// Compared, not trusted to be a boolean: what decides is outside of this package.
+const isGranted = (answer: Decision | Refusal): answer is GrantedDecision =>
+  'allowed' in answer && (answer.allowed as unknown) === true;
 
 const ask = async (decide: Decide, ...question: Parameters<Decide>): Promise<Decision | Refusal> => {
   try {

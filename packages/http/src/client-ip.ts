@@ -13,9 +13,10 @@ const toBlockList = (networks: readonly string[]): BlockList => {
   for (const network of networks) {
     const [address = '', bits] = network.split('/');
     const family = familyOf(address);
-    const prefix = bits === undefined ? (family === 'ipv4' ? 32 : 128) : Number(bits);
-    const isValid =
-      isIP(address) !== 0 && Number.isInteger(prefix) && prefix >= 0 && prefix <= (family === 'ipv4' ? 32 : 128);
+    const widest = family === 'ipv4' ? 32 : 128;
+    // Not Number('') === 0: a slash left behind must not make everybody a trusted proxy.
+    const prefix = bits === undefined ? widest : /^\d{1,3}$/.test(bits) ? Number(bits) : -1;
+    const isValid = isIP(address) !== 0 && prefix >= 0 && prefix <= widest;
     if (!isValid) throw new AppError('INVALID_VALUE', `${network} is not an address or a network of a trusted proxy.`);
     list.addSubnet(address, prefix, family);
   }

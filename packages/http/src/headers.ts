@@ -1,3 +1,5 @@
+import { AppError } from '@sallyport/errors';
+
 import type { Surface } from './route.ts';
 
 const YEAR_SECONDS = 365 * 24 * 60 * 60;
@@ -11,18 +13,31 @@ export interface ContentSecurityPolicyOptions {
   readonly scriptHashes?: readonly string[];
 }
 
-/** The policy of our pages: own files only, no inline script unless its hash is named, never in a frame. */
+const ORIGIN = /^https?:\/\/[A-Za-z0-9.-]+(:\d{1,5})?$/;
+const HASH = /^sha(256|384|512)-[A-Za-z0-9+/]+={0,2}$/;
+
+const checked = (sources: readonly string[], pattern: RegExp): readonly string[] => {
+  const wrong = sources.find((source) => !pattern.test(source));
+  if (wrong !== undefined) throw new AppError('INVALID_VALUE', `${wrong} is not a source a policy may name.`);
+  return sources;
+};
+
+/**
+ * The policy of our pages: own files only, no inline script unless its hash is named, never in a frame.
+ *
+ * @throws INVALID_VALUE for a source that is not an origin (or a hash), so that none can widen the policy
+ */
 export const contentSecurityPolicy = (options: ContentSecurityPolicyOptions = {}): string => {
   const own = (more: readonly string[] = []): string => ["'self'", ...more].join(' ');
-  const hashes = (options.scriptHashes ?? []).map((hash) => `'${hash}'`);
+  const hashes = checked(options.scriptHashes ?? [], HASH).map((hash) => `'${hash}'`);
   return [
     "default-src 'none'",
     `script-src ${own(hashes)}`,
     `style-src ${own()}`,
-    `img-src ${own(['data:', ...(options.imgSrc ?? [])])}`,
+    `img-src ${own(['data:', ...checked(options.imgSrc ?? [], ORIGIN)])}`,
     `font-src ${own()}`,
     `connect-src ${own()}`,
-    `form-action ${own(options.formAction)}`,
+    `form-action ${own(checked(options.formAction ?? [], ORIGIN))}`,
     "frame-ancestors 'none'",
     "base-uri 'none'",
   ].join('; ');

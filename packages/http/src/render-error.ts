@@ -43,7 +43,7 @@ export const renderError = (
   const { requestId } = live;
   const rendering = { requestId, surface: options.surface, method: ctx.method, path: ctx.path, status, opaque };
   respond(ctx, options.surface, render(renderer, error, rendering, live));
-  if (ctx.status === 401 && ctx.response.get('www-authenticate') === '') ctx.set('www-authenticate', challenge(ctx));
+  if (ctx.status === 401 && !ctx.res.hasHeader('www-authenticate')) ctx.set('www-authenticate', challenge(ctx));
   if (error.retryAfterSeconds !== undefined) ctx.set('retry-after', String(Math.ceil(error.retryAfterSeconds)));
 };
 

@@ -44,8 +44,16 @@ export const createHttpServer = (): HttpServer & { serve(listener: Listener): vo
     // Longer than the idle time of common proxies (60 s), so that they never reuse a socket we are closing.
     keepAliveTimeout: 65 * SECOND_MS,
   });
-  server.on('request', (_request, response) => {
-    if (closing) response.setHeader('connection', 'close');
+  const open = new Set<ServerResponse>();
+  server.on('request', (request, response) => {
+    // The absolute form (RFC 9112 §3.2.2) names a host; ours is configured.
+    if (request.url?.startsWith('/') !== true) request.url = pathOf(request.url ?? '');
+    if (closing) endAfter(response);
+    open.add(response);
+    response.once('close', () => {
+      open.delete(response);
+      if (closing) server.closeIdleConnections();
+    });
   });
   let closed: Promise<void> | null = null;
   return {
@@ -61,9 +69,20 @@ export const createHttpServer = (): HttpServer & { serve(listener: Listener): vo
     listen: (options) => listenOn(server, options),
     close: ({ graceMs = 10 * SECOND_MS } = {}) => {
       closing = true;
+      for (const response of open) endAfter(response);
       return (closed ??= closeServer(server, graceMs));
     },
   };
+};
+
+/** Asks the client not to use the connection again. */
+const endAfter = (response: ServerResponse): void => {
+  if (!response.headersSent) response.setHeader('connection', 'close');
+};
+
+const pathOf = (target: string): string => {
+  const url = URL.parse(target);
+  return url === null ? '/' : url.pathname + url.search;
 };
 
 const listenOn = async (server: Server, options: ListenOptions): Promise<{ port: number }> => {
