@@ -51,12 +51,13 @@ export const createBarrier = (options: BarrierOptions): Barrier => {
   const { registry, monotonicMs } = options;
   const lifeMs = serverWaitMs(options.leaseTtlMs);
 
+  /** Answers when the wait ended. */
   const waitForHolders = async (
     waiting: readonly Waiting[],
     position: { readonly orgId: string; readonly position: bigint },
     window: { readonly startedMs: number; readonly notBeforeMs: number },
-  ): Promise<void> => {
-    const done = Promise.withResolvers<void>();
+  ): Promise<number> => {
+    const done = Promise.withResolvers<number>();
     let cancelTimer = (): void => undefined;
     const check = (): void => {
       const nowMs = monotonicMs();
@@ -66,14 +67,15 @@ export const createBarrier = (options: BarrierOptions): Barrier => {
       const open = waiting.filter(({ ackedMs }) => ackedMs === null).map(({ holder }) => holder.expiresAtMs);
       const untilMs = Math.max(window.notBeforeMs, ...open);
       cancelTimer();
-      if (untilMs <= nowMs) done.resolve();
+      if (untilMs <= nowMs) done.resolve(nowMs);
       else cancelTimer = options.after(untilMs - nowMs, check);
     };
     const unsubscribe = registry.onAcknowledged(check);
     check();
-    await done.promise;
+    const endedMs = await done.promise;
     unsubscribe();
     cancelTimer();
+    return endedMs;
   };
 
   return {
@@ -82,11 +84,11 @@ export const createBarrier = (options: BarrierOptions): Barrier => {
       const waiting = registry.holders(startedMs).map((holder): Waiting => ({ holder, ackedMs: null }));
       const unknown = await options.othersMayHaveGranted().catch(() => true);
       const notBeforeMs = unknown ? startedMs + lifeMs : startedMs;
-      await waitForHolders(waiting, { orgId, position }, { startedMs, notBeforeMs });
+      const endedMs = await waitForHolders(waiting, { orgId, position }, { startedMs, notBeforeMs });
       const replicas = waiting.map(({ holder: { replicaId, bootId }, ackedMs }) => ({ replicaId, bootId, ackedMs }));
       return {
         by: unknown || replicas.some(({ ackedMs }) => ackedMs === null) ? 'waited' : 'acknowledged',
-        waitedMs: monotonicMs() - startedMs,
+        waitedMs: endedMs - startedMs,
         replicas,
       };
     },
