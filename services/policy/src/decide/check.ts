@@ -11,6 +11,7 @@
  * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
  */
 import type { Clock } from '@sallyport/storage';
+import type { Metrics } from '@sallyport/telemetry';
 
 import {
   findRole,
@@ -122,10 +123,16 @@ const explain = (verdict: Verdict, action: string, place: Place): Answer => {
 export class DecisionPoint {
   readonly #knowledge: DecisionKnowledge;
   readonly #clock: Clock;
+  readonly #count: (reason: Reason) => void;
 
-  constructor(knowledge: DecisionKnowledge, clock: Clock) {
+  /** Without metrics nothing is counted. */
+  constructor(knowledge: DecisionKnowledge, clock: Clock, metrics?: Metrics) {
     this.#knowledge = knowledge;
     this.#clock = clock;
+    const counter = metrics?.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
+    this.#count = (reason) => {
+      counter?.inc({ reason });
+    };
   }
 
   /** Decides. Never throws for anything a caller can send: what cannot be decided is denied with its reason. */
@@ -134,24 +141,32 @@ export class DecisionPoint {
     return this.#answered(isIdentifier(request.orgId) ? request.orgId : '', this.#answer(request));
   }
 
-  /** A denial for a question that could not even be put together, with the revision at which it was refused. */
-  refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>, explanation?: string): Decision {
-    return this.#answered(orgId, explanation === undefined ? { reason } : { reason, explanation });
+  /**
+   * A denial for a question that could not be put together, because it names something we cannot find. Knowledge that
+   * is too old to be used comes first: what cannot be found may only be unknown yet.
+   */
+  refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>): Decision {
+    return this.#answered(orgId, { reason: reason === 'INVALID_REQUEST' ? reason : (this.#stale(orgId) ?? reason) });
   }
 
   #answer(request: DecisionRequest): Answer {
     if (!isWellFormed(request)) return { reason: 'INVALID_REQUEST' };
     if (!isPermission(request.action)) return { reason: 'UNKNOWN_ACTION' };
     const { orgId, subject } = request;
-    // Less than one whole millisecond could not be told to anybody.
-    if (this.#knowledge.standingForMs(orgId) < 1) return { reason: 'STANDING_STALE' };
-    if (this.#knowledge.grantsForMs(orgId) < 1) return { reason: 'GRANTS_STALE' };
+    const stale = this.#stale(orgId);
+    if (stale !== null) return { reason: stale };
     const index = this.#knowledge.organization(orgId);
     if (index === undefined) return { reason: 'UNKNOWN_ORGANIZATION' };
     const standing = this.#knowledge.subject(orgId, subject.id);
     const problem = standingProblem(request, standing);
     if (problem !== null || standing === undefined) return { reason: problem ?? 'SUBJECT_UNKNOWN' };
     return this.#evaluate(request, request.action, index, standing);
+  }
+
+  // Less than one whole millisecond could not be told to anybody.
+  #stale(orgId: string): 'STANDING_STALE' | 'GRANTS_STALE' | null {
+    if (this.#knowledge.standingForMs(orgId) < 1) return 'STANDING_STALE';
+    return this.#knowledge.grantsForMs(orgId) < 1 ? 'GRANTS_STALE' : null;
   }
 
   #evaluate(request: DecisionRequest, action: Permission, index: OrganizationIndex, standing: SubjectStanding): Answer {
@@ -168,6 +183,7 @@ export class DecisionPoint {
     const grantsRevision = this.#knowledge.organization(orgId)?.revision ?? 0n;
     const grant = grantOf(verdict);
     const allowed = reason === 'GRANTED';
+    this.#count(reason);
     return {
       allowed,
       reason,

@@ -6,4 +6,6 @@
  */
 export { DecisionPoint, findTarget, type DecisionKnowledge } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
+export { checkRoutes } from './routes.ts';
+export { decisionService } from './rpc.ts';
 export { evaluate, type Actor, type Target, type Verdict } from './evaluate.ts';

@@ -53,3 +53,12 @@ export const readStates = (entry: Pick<LogEntry, 'subjects' | 'groups'>): ReadEn
     quarantined: subjects.filter(({ standing }) => standing === null).map(({ subjectId }) => subjectId),
   };
 };
+
+/** The same for a page of a snapshot: what names nobody is left out, because re-reading would bring it again. */
+export const readSnapshotStates = (page: Pick<LogEntry, 'subjects' | 'groups'>): ReadEntry & { nameless: number } => {
+  const subjects = page.subjects.filter(({ subjectId }) => isIdentifier(subjectId));
+  const groups = page.groups.filter(({ groupId }) => isIdentifier(groupId));
+  const nameless = page.subjects.length - subjects.length + page.groups.length - groups.length;
+  const read = readStates({ subjects, groups }) ?? { subjects: [], groups: [], quarantined: [] };
+  return { ...read, nameless };
+};

@@ -113,7 +113,10 @@ export class SubjectReplica {
   /** The next Renew, to be sent at once: the lease will count from now. Also acknowledges what was applied. */
   renew(): Renew {
     this.#nonce += 1n;
-    const applied = [...this.#changed].map((orgId) => ({ orgId, position: this.#standing.position(orgId) }));
+    // Where an organisation stands that is being re-read says nothing until the snapshot is in.
+    const applied = [...this.#changed]
+      .filter((orgId) => !this.#resyncing.has(orgId))
+      .map((orgId) => ({ orgId, position: this.#standing.position(orgId) }));
     this.#changed.clear();
     if (this.#outstanding.length >= MAX_OUTSTANDING) this.#port.reconnect('renewals stay without an answer');
     this.#outstanding.push({ nonce: this.#nonce, sent: this.#lease.reading(), applied });

@@ -1,0 +1,179 @@
+/**
+ * What giving and taking a role share: the lock, the rules on what the database says under it, the record of a refused
+ * attempt, and waiting until this process itself decides by the new state.
+ */
+import type { AuditedTx, AuditEvent, AuditLog } from '@sallyport/audit';
+import { AppError, isAppError } from '@sallyport/errors';
+import type { GrantedDecision, Principal, RequestContext, Scope } from '@sallyport/http';
+import { isUniqueViolation, type Clock } from '@sallyport/storage';
+
+import { evaluate, findTarget } from '../decide/index.ts';
+import { BUILT_IN_ROLES, permissionNumber, type GrantRow, type OrganizationIndex } from '../model/index.ts';
+import type { Standing } from '../subjects/index.ts';
+import type { NewGrant } from './grant.ts';
+import type { Holder } from './held.ts';
+import type { GrantKnowledge } from './knowledge.ts';
+import { compileRaw, type RawOrganization } from './read-rows.ts';
+import type { Population } from './rules.ts';
+import { lockOrganization, nextRevision } from './store.ts';
+
+/** What the commands of this slice work with. */
+export interface GrantDependencies {
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly standing: Standing;
+  readonly knowledge: GrantKnowledge;
+}
+
+/** Who changes grants: the principal, and how it is asked what it may do. */
+export interface Administrator {
+  readonly principal: Principal;
+  readonly context: Pick<RequestContext, 'require' | 'auditContext'>;
+}
+
+/** What the rules look at, read under the lock. */
+export interface LockedState {
+  readonly actor: Holder;
+  readonly before: OrganizationIndex;
+  readonly population: Population;
+  readonly nowMs: number;
+  /** The index as it would be with these grants instead. @throws CONFLICT when it could not be built */
+  after(change: { readonly add?: NewGrant; readonly remove?: string }): OrganizationIndex;
+}
+
+const noOrganization = (): AppError => new AppError('NOT_FOUND', 'There is no such organisation.');
+
+export const populationOf = (standing: Standing, orgId: string): Population => ({
+  find: (subjectId) => standing.find(orgId, subjectId),
+  members: (groupId) => standing.members(orgId, groupId),
+});
+
+/** The row a grant becomes in the index. */
+export const toRow = (grant: NewGrant): GrantRow => ({
+  grantId: grant.grantId,
+  subjectType: grant.subjectType,
+  subjectId: grant.subjectId,
+  roleKey: grant.roleKey,
+  projectId: grant.projectId,
+  environmentId: grant.environmentId,
+  effect: grant.effect,
+  validFromMs: grant.validFrom?.getTime() ?? null,
+  validUntilMs: grant.validUntil?.getTime() ?? null,
+});
+
+const compiled = (raw: RawOrganization): OrganizationIndex => {
+  const result = compileRaw(raw, BUILT_IN_ROLES);
+  if (!result.ok)
+    throw new AppError('CONFLICT', 'A stored grant makes no sense: nothing can be changed before it is repaired.');
+  return result.index;
+};
+
+const changed = (
+  raw: RawOrganization,
+  { add, remove }: { readonly add?: NewGrant; readonly remove?: string },
+): RawOrganization => ({
+  ...raw,
+  grants: [
+    ...raw.grants.filter(({ grantId }) => grantId !== remove),
+    ...(add === undefined ? [] : [{ ...toRow(add) }]),
+  ],
+});
+
+const locked = async (
+  tx: AuditedTx,
+  { standing, clock }: GrantDependencies,
+  principal: Principal,
+): Promise<LockedState> => {
+  const { orgId, subjectId: id, type, scopes } = principal;
+  const raw = await lockOrganization(tx, orgId);
+  if (raw === undefined) throw noOrganization();
+  const groupIds = standing.find(orgId, id)?.groupIds ?? [];
+  return {
+    actor: { type, id, groupIds, limitedTo: scopes },
+    before: compiled(raw),
+    population: populationOf(standing, orgId),
+    nowMs: clock.now().getTime(),
+    after: (change) => compiled(changed(raw, change)),
+  };
+};
+
+/** Throws the first refusal. */
+export const enforce = (...refusals: readonly (AppError | null)[]): void => {
+  for (const refusal of refusals) if (refusal !== null) throw refusal;
+};
+
+/** Takes the next revision. @throws NOT_FOUND when there is no such organisation */
+export const takeRevision = async (tx: AuditedTx): Promise<bigint> => {
+  const revision = await nextRevision(tx, tx.orgId);
+  if (revision === undefined) throw noOrganization();
+  return revision;
+};
+
+/** What an audit entry says about the decision it rests on. */
+export const describeDecision = (decision: GrantedDecision): Record<string, string | null> => ({
+  reason: decision.reason,
+  grant: decision.matchedGrant ?? null,
+  role: decision.matchedRole ?? null,
+  policyRevision: decision.policyRevision,
+});
+
+const RULES: ReadonlySet<string> = new Set(['ESCALATION', 'SEPARATION_OF_DUTIES', 'LAST_OWNER']);
+
+/** A change on its way: what is asked of policy for it, and what the record of a refused attempt says. */
+export interface GrantChange {
+  readonly permission: string;
+  readonly scope: Scope;
+  readonly attempt: AuditEvent;
+}
+
+/** @throws DECISION_EXPIRED when what was decided a moment ago no longer holds */
+const assertStillAllowed = ({ before, actor, nowMs }: LockedState, { permission, scope }: GrantChange): void => {
+  const target = findTarget(before, scope.projectId ?? '', scope.environmentId ?? '');
+  const isAllowed =
+    typeof target !== 'string' &&
+    evaluate(before, { actor, permission: permissionNumber(permission), target, nowMs }).kind === 'allowed';
+  if (!isAllowed) throw new AppError('DECISION_EXPIRED', 'The roles have changed meanwhile. Try again.');
+};
+
+/**
+ * Runs a change of grants.
+ *
+ * 1. The administrator is asked for (the caller's grants decide, in the scope of what is changed).
+ * 2. Under the lock of the organisation the same is asked again of what the database says now: of two administrators
+ *    who take each other's role at once, the second has none any more.
+ * 3. `work` enforces the rules and writes; the decision fences the commit.
+ * 4. A refusal by a rule is recorded before it is thrown.
+ * 5. It returns once this process decides by the new state.
+ *
+ * @throws PERMISSION_DENIED, ESCALATION, SEPARATION_OF_DUTIES, LAST_OWNER, ALREADY_EXISTS, DECISION_EXPIRED
+ */
+export const changeGrants = async <T>(
+  dependencies: GrantDependencies,
+  { principal, context }: Administrator,
+  change: GrantChange,
+  work: (tx: AuditedTx, state: LockedState, decision: GrantedDecision) => Promise<T>,
+): Promise<T> => {
+  const { audit, knowledge } = dependencies;
+  const decision = await context.require(change.permission, change.scope);
+  const auditContext = context.auditContext();
+  try {
+    const { value } = await audit.mutate(auditContext, async (tx) => {
+      tx.fence(decision);
+      const state = await locked(tx, dependencies, principal);
+      assertStillAllowed(state, change);
+      return await work(tx, state, decision);
+    });
+    await knowledge.settled();
+    return value;
+  } catch (error) {
+    if (isUniqueViolation(error, 'role_grant_given_once'))
+      throw new AppError('ALREADY_EXISTS', 'The subject has this role here already.', { cause: error });
+    if (isAppError(error) && RULES.has(error.code))
+      await audit.recordDenied(auditContext, {
+        ...change.attempt,
+        reason: error.code,
+        decision: describeDecision(decision),
+      });
+    throw error;
+  }
+};

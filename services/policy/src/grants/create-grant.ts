@@ -1,0 +1,128 @@
+import { AppError } from '@sallyport/errors';
+import { newId } from '@sallyport/storage';
+
+import { findRole, type Effect, type OrganizationIndex, type ScopeLevel, type SubjectType } from '../model/index.ts';
+import {
+  changeGrants,
+  describeDecision,
+  enforce,
+  takeRevision,
+  toRow,
+  type Administrator,
+  type GrantDependencies,
+} from './change-grants.ts';
+import { describeGrant, type Grant, type NewGrant } from './grant.ts';
+import { toScope, type GrantScope } from './held.ts';
+import { futureOf, refuseBeyondOwn, refuseCombination, refuseLastOwner, refuseOwn } from './rules.ts';
+import { insertGrant } from './store.ts';
+
+/** A role to be given (or taken, with effect deny). */
+export interface GrantInput {
+  readonly subjectType: SubjectType;
+  readonly subjectId: string;
+  readonly roleKey: string;
+  readonly scope: GrantScope;
+  readonly effect: Effect;
+  readonly source: Grant['source'];
+  readonly validFrom: Date | null;
+  readonly validUntil: Date | null;
+}
+
+const levelOf = ({ projectId, environmentId }: GrantScope): ScopeLevel => {
+  if (environmentId !== null) return 'environment';
+  return projectId === null ? 'organization' : 'project';
+};
+
+const invalid = (pointer: string, code: string, detail: string): AppError =>
+  new AppError('INVALID_REQUEST', detail, { fields: [{ pointer, code, detail }] });
+
+/** The scope as the registry knows it, so that an environment brings its project along. @throws NOT_FOUND */
+export const knownScope = (index: OrganizationIndex | undefined, scope: GrantScope): GrantScope => {
+  if (scope.environmentId !== null) {
+    const environment = index?.environments.get(scope.environmentId);
+    if (environment === undefined || (scope.projectId !== null && environment.projectId !== scope.projectId))
+      throw new AppError('NOT_FOUND', 'There is no such environment.');
+    return { projectId: environment.projectId, environmentId: environment.environmentId };
+  }
+  if (scope.projectId !== null && index?.projects.has(scope.projectId) !== true)
+    throw new AppError('NOT_FOUND', 'There is no such project.');
+  return { projectId: scope.projectId, environmentId: null };
+};
+
+const checkRole = (roleKey: string, scope: GrantScope): void => {
+  const role = findRole(roleKey);
+  if (role === undefined) throw invalid('/role', 'UNKNOWN_ROLE', 'There is no such role.');
+  if (!role.levels.includes(levelOf(scope)))
+    throw invalid('/scope', 'WRONG_LEVEL', `The role ${role.name} can be granted at: ${role.levels.join(', ')}.`);
+};
+
+const checkPeriod = ({ validFrom, validUntil }: GrantInput, now: Date): void => {
+  if (validUntil === null) return;
+  if (validUntil <= now || (validFrom !== null && validFrom >= validUntil))
+    throw invalid('/validUntil', 'NOT_A_PERIOD', 'A grant ends in the future and after it begins.');
+};
+
+/** @throws NOT_FOUND when the organisation has no such subject (another organisation's is none) */
+const checkSubject = ({ standing }: GrantDependencies, orgId: string, input: GrantInput): void => {
+  const { subjectType, subjectId } = input;
+  const exists =
+    subjectType === 'group'
+      ? standing.hasGroup(orgId, subjectId)
+      : standing.find(orgId, subjectId)?.type === subjectType;
+  if (!exists) throw new AppError('NOT_FOUND', 'There is no such subject.');
+};
+
+/**
+ * Gives a role. See {@link changeGrants} for order and errors.
+ *
+ * @throws NOT_FOUND for an unknown subject or scope, INVALID_REQUEST for an unknown role, level or period
+ */
+export const createGrant = async (
+  dependencies: GrantDependencies,
+  administrator: Administrator,
+  input: GrantInput,
+): Promise<Grant> => {
+  const { clock, knowledge } = dependencies;
+  const { orgId, subjectId } = administrator.principal;
+  const scope = knownScope(knowledge.organization(orgId), input.scope);
+  checkRole(input.roleKey, scope);
+  checkPeriod(input, clock.now());
+  checkSubject(dependencies, orgId, input);
+  const grant: NewGrant = {
+    grantId: newId(),
+    subjectType: input.subjectType,
+    subjectId: input.subjectId,
+    roleKey: input.roleKey,
+    ...scope,
+    effect: input.effect,
+    source: input.source,
+    validFrom: input.validFrom,
+    validUntil: input.validUntil,
+    createdAt: clock.now(),
+    createdBy: subjectId,
+  };
+  const event = {
+    action: input.source === 'mapping' ? 'group-mapping.created' : 'grant.created',
+    target: { type: 'grant', id: grant.grantId },
+    after: describeGrant(grant),
+  };
+  const change = {
+    permission: input.source === 'mapping' ? 'mapping:manage' : 'grant:manage',
+    // A denial reaches people of any rank: only who administers the whole organisation may make one.
+    scope: input.source === 'mapping' || input.effect === 'deny' ? {} : toScope(scope),
+    attempt: event,
+  };
+  return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
+    const row = toRow(grant);
+    enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, futureOf(row, state.nowMs)));
+    const after = state.after({ add: grant });
+    enforce(
+      refuseCombination(after, row, state.population, state.nowMs),
+      refuseLastOwner(state.before, after, state.population),
+    );
+    const revision = await takeRevision(tx);
+    await insertGrant(tx, tx.orgId, { ...grant, revision });
+    tx.record({ ...event, decision: describeDecision(decision) });
+    return { ...grant, revision };
+  });
+};

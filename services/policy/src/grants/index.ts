@@ -1,0 +1,23 @@
+/**
+ * Who holds which role.
+ *
+ * Owns: grants and group mappings, the rules a change of them must keep (nobody beyond what they hold, nobody their
+ * own, exclusive roles, the last Owner), the snapshot of everything that decides and the lease under which it may be
+ * used. Does not own: what a role means (model/), who is who (subjects/), the answer to a question (decide/).
+ */
+export { describeDecision, takeRevision } from './change-grants.ts';
+export { describeGrant, type Grant, type NewGrant } from './grant.ts';
+export { knownScope } from './create-grant.ts';
+export { toScope, type GrantScope } from './held.ts';
+export {
+  GrantKnowledge,
+  databaseSource,
+  type GrantKnowledgeOptions,
+  type GrantSource,
+  type LoadedOrganization,
+} from './knowledge.ts';
+export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
+export { roleRoutes } from './role-routes.ts';
+export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
+export { insertGrant, lockHead, nextRevision } from './store.ts';
+export { id } from './wire.ts';

@@ -1,0 +1,51 @@
+import {
+  compileOrganization,
+  isPoison,
+  readEnvironment,
+  readGrant,
+  readProject,
+  type Compiled,
+  type OrganizationRows,
+  type PoisonRow,
+  type RoleDefinition,
+} from '../model/index.ts';
+
+type RawRow = Readonly<Record<string, unknown>>;
+
+/** Rows as they came out of the database: nothing about them is taken for granted. */
+export interface RawOrganization {
+  readonly orgId: string;
+  readonly slug: string;
+  /** Decimal. */
+  readonly revision: string;
+  readonly grants: readonly RawRow[];
+  readonly projects: readonly RawRow[];
+  readonly environments: readonly RawRow[];
+}
+
+const sort = <T extends object>(rows: readonly (T | PoisonRow)[], poison: PoisonRow[]): readonly T[] =>
+  rows.filter((row): row is T => {
+    if (!isPoison(row)) return true;
+    poison.push(row);
+    return false;
+  });
+
+/** Reads raw rows; what makes no sense comes back apart. */
+export const readRows = (raw: RawOrganization): { readonly rows: OrganizationRows; readonly poison: PoisonRow[] } => {
+  const poison: PoisonRow[] = [];
+  const rows = {
+    orgId: raw.orgId,
+    slug: raw.slug,
+    revision: BigInt(raw.revision),
+    grants: sort(raw.grants.map(readGrant), poison),
+    projects: sort(raw.projects.map(readProject), poison),
+    environments: sort(raw.environments.map(readEnvironment), poison),
+  };
+  return { rows, poison };
+};
+
+/** Raw rows → index (or the refusal to make one). */
+export const compileRaw = (raw: RawOrganization, roles: readonly RoleDefinition[]): Compiled => {
+  const { rows, poison } = readRows(raw);
+  return compileOrganization(rows, roles, poison);
+};

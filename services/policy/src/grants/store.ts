@@ -1,0 +1,170 @@
+import type { ReadTx, WriteTx } from '@sallyport/storage';
+
+import type { Grant, GrantPage, NewGrant } from './grant.ts';
+import type { DecisionToken } from './snapshot.ts';
+import type { RawOrganization } from './read-rows.ts';
+
+/** Wakes every replica of this service; a wake-up only, the truth is the head. */
+export const GRANTS_CHANNEL = 'sallyport_policy_grants';
+
+/** The revision of every organisation, as one statement read it. */
+export interface GrantHeads {
+  /** True on a standby, whose answer may be old. */
+  readonly isRecovering: boolean;
+  readonly revisions: ReadonlyMap<string, bigint>;
+}
+
+/** Reads all heads in one statement on the primary. */
+export const readHeads = async (tx: ReadTx): Promise<GrantHeads> => {
+  const [row] = await tx.query<{ recovering: boolean; heads: Readonly<Record<string, string>> | null }>(
+    `SELECT pg_is_in_recovery() AS recovering, (SELECT json_object_agg(org_id, revision::text) FROM grants_head) AS heads`,
+  );
+  return {
+    isRecovering: row?.recovering ?? true,
+    revisions: new Map(Object.entries(row?.heads ?? {}).map(([orgId, revision]) => [orgId, BigInt(revision)])),
+  };
+};
+
+// One statement sees one state of the database, so grants, scopes and revision belong together. Times as ms since 1970.
+const ORGANIZATION_ROWS = `
+  SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
+    (SELECT coalesce(json_agg(json_build_object(
+         'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
+         'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
+         'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
+         'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8) ORDER BY g.grant_id), '[]')
+       FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
+    (SELECT coalesce(json_agg(json_build_object('projectId', p.project_id, 'key', p.key)), '[]')
+       FROM project_scope p WHERE p.org_id = o.org_id AND NOT p.deleted) AS projects,
+    (SELECT coalesce(json_agg(json_build_object('environmentId', e.environment_id, 'projectId', e.project_id,
+         'key', e.key, 'tier', e.tier)), '[]')
+       FROM environment_scope e WHERE e.org_id = o.org_id AND NOT e.deleted) AS environments,
+    (SELECT coalesce(json_agg(json_build_object('tokenId', t.token_id, 'hash', encode(t.token_hash, 'base64'),
+         'expiresAtMs', (extract(epoch FROM t.expires_at) * 1000)::float8)), '[]')
+       FROM decision_token t WHERE t.org_id = o.org_id AND t.revoked_at IS NULL) AS tokens
+  FROM organization o JOIN grants_head h ON h.org_id = o.org_id
+`;
+
+/** Everything that decides in these organisations; the rows are unread (see read-rows.ts). */
+export const readOrganizations = async (
+  tx: ReadTx,
+  orgIds: readonly string[],
+): Promise<readonly (RawOrganization & { readonly tokens: readonly DecisionToken[] })[]> =>
+  await tx.query(`${ORGANIZATION_ROWS} WHERE o.org_id = ANY ($1)`, [orgIds]);
+
+/** Locks the organisation's head until COMMIT; its revision, or undefined when there is no such organisation. */
+export const lockHead = async (tx: WriteTx, orgId: string): Promise<bigint | undefined> => {
+  const [row] = await tx.query<{ revision: string }>('SELECT revision FROM grants_head WHERE org_id = $1 FOR UPDATE', [
+    orgId,
+  ]);
+  return row === undefined ? undefined : BigInt(row.revision);
+};
+
+/**
+ * Locks the organisation's head until COMMIT, then reads everything that decides in it: what the rules look at can
+ * not change under them. Undefined when there is no such organisation.
+ */
+export const lockOrganization = async (tx: WriteTx, orgId: string): Promise<RawOrganization | undefined> => {
+  await lockHead(tx, orgId);
+  const [row] = await tx.query<RawOrganization>(`${ORGANIZATION_ROWS} WHERE o.org_id = $1`, [orgId]);
+  return row;
+};
+
+/** Takes the next revision and wakes the replicas when the transaction commits. Undefined: no such organisation. */
+export const nextRevision = async (tx: WriteTx, orgId: string): Promise<bigint | undefined> => {
+  const [row] = await tx.query<{ revision: string }>(
+    'UPDATE grants_head SET revision = revision + 1 WHERE org_id = $1 RETURNING revision',
+    [orgId],
+  );
+  await tx.query('SELECT pg_notify($1, $2)', [GRANTS_CHANNEL, '']);
+  return row === undefined ? undefined : BigInt(row.revision);
+};
+
+export const insertGrant = async (tx: WriteTx, orgId: string, grant: NewGrant & { readonly revision: bigint }) => {
+  await tx.query(
+    `INSERT INTO role_grant (org_id, grant_id, subject_type, subject_id, role_key, project_id, environment_id, effect,
+                             source, valid_from, valid_until, created_at, created_by, revision)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+    [
+      orgId,
+      grant.grantId,
+      grant.subjectType,
+      grant.subjectId,
+      grant.roleKey,
+      grant.projectId,
+      grant.environmentId,
+      grant.effect,
+      grant.source,
+      grant.validFrom,
+      grant.validUntil,
+      grant.createdAt,
+      grant.createdBy,
+      grant.revision.toString(),
+    ],
+  );
+};
+
+export const deleteGrantRow = async (tx: WriteTx, orgId: string, grantId: string): Promise<void> => {
+  await tx.query('DELETE FROM role_grant WHERE org_id = $1 AND grant_id = $2', [orgId, grantId]);
+};
+
+interface GrantRecord {
+  readonly grant_id: string;
+  readonly subject_type: Grant['subjectType'];
+  readonly subject_id: string;
+  readonly role_key: string;
+  readonly project_id: string | null;
+  readonly environment_id: string | null;
+  readonly effect: Grant['effect'];
+  readonly source: Grant['source'];
+  readonly valid_from: Date | null;
+  readonly valid_until: Date | null;
+  readonly created_at: Date;
+  readonly created_by: string;
+  readonly revision: string;
+}
+
+const toGrant = (row: GrantRecord): Grant => ({
+  grantId: row.grant_id,
+  subjectType: row.subject_type,
+  subjectId: row.subject_id,
+  roleKey: row.role_key,
+  projectId: row.project_id,
+  environmentId: row.environment_id,
+  effect: row.effect,
+  source: row.source,
+  validFrom: row.valid_from,
+  validUntil: row.valid_until,
+  createdAt: row.created_at,
+  createdBy: row.created_by,
+  revision: BigInt(row.revision),
+});
+
+export const findGrant = async (tx: ReadTx, orgId: string, grantId: string): Promise<Grant | undefined> => {
+  const [row] = await tx.query<GrantRecord>('SELECT * FROM role_grant WHERE org_id = $1 AND grant_id = $2', [
+    orgId,
+    grantId,
+  ]);
+  return row === undefined ? undefined : toGrant(row);
+};
+
+/** Grants in the order of their ids, which is that of their making. */
+export const listGrants = async (tx: ReadTx, orgId: string, page: GrantPage): Promise<readonly Grant[]> => {
+  const rows = await tx.query<GrantRecord>(
+    `SELECT * FROM role_grant
+      WHERE org_id = $1 AND ($2::uuid IS NULL OR grant_id > $2) AND ($3::text IS NULL OR source = $3)
+        AND ($4::uuid IS NULL OR project_id = $4) AND ($5::uuid IS NULL OR environment_id = $5)
+        AND ($6::uuid IS NULL OR subject_id = $6)
+      ORDER BY grant_id LIMIT $7`,
+    [
+      orgId,
+      page.after ?? null,
+      page.source ?? null,
+      page.projectId ?? null,
+      page.environmentId ?? null,
+      page.subjectId ?? null,
+      page.limit,
+    ],
+  );
+  return rows.map(toGrant);
+};

@@ -1,0 +1,84 @@
+import { auditRoutes } from '@sallyport/audit-api';
+import { AppError } from '@sallyport/errors';
+import { startGrpcServer, type GrpcService } from '@sallyport/grpc';
+import { createHttpApp, type Route } from '@sallyport/http';
+
+import { authzenRoutes, renderAuthzenError } from './authzen/index.ts';
+import type { PolicyContext } from './context.ts';
+import { checkRoutes, decisionService } from './decide/index.ts';
+import { tokenRoutes } from './decision-tokens/index.ts';
+import { decideLocally, recordDenied } from './edge/index.ts';
+import { grantRoutes, roleRoutes } from './grants/index.ts';
+import { operatorService } from './organizations/index.ts';
+import { scopeRoutes, scopeService } from './scopes/index.ts';
+
+export interface RunningServer {
+  readonly httpPort: number;
+  readonly grpcPort: number;
+  /** Finishes what is running, then stops. */
+  close(): Promise<void>;
+}
+
+/** The HTTP surface of the whole service; each slice's routes hold its rows. */
+export const routes = (context: PolicyContext): Route[] => [
+  ...authzenRoutes({ ...context, publicOrigin: context.config.publicOrigin }), // /access/v1, /.well-known
+  ...roleRoutes(context.knowledge), //                     /api/policy/v1/roles, /permissions
+  ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
+  ...checkRoutes(context.decisions), //                    /api/policy/v1/check
+  ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
+  ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
+  ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
+];
+
+/** The gRPC surface: which service may call what. */
+export const rpcs = (context: PolicyContext): GrpcService[] => [
+  decisionService(context.decisions), // DecisionService  identity, flags, operator
+  scopeService(context), //              ScopeService     flags
+  operatorService(context), //           OperatorService  operator
+];
+
+const holds = async (isTrue: boolean, what: string): Promise<void> => {
+  if (!isTrue) throw new AppError('UNAVAILABLE', `${what} is too old.`);
+  await Promise.resolve();
+};
+
+/** Serves both surfaces. */
+export const startServer = async (context: PolicyContext, strictResponses = false): Promise<RunningServer> => {
+  const { config, logger, metrics, audit, clock, decisions, principals, knowledge, standingLease, db } = context;
+  const http = createHttpApp({
+    service: 'policy',
+    logger,
+    metrics,
+    routes: routes(context),
+    authenticate: (ctx) => principals.fromRequest(ctx),
+    decide: decideLocally(decisions, clock),
+    onDenied: recordDenied(audit),
+    renderers: { authzen: renderAuthzenError },
+    publicOrigin: config.publicOrigin,
+    readiness: {
+      database: () => db.ping(),
+      grants: () => holds(knowledge.remainingMs() > 0, 'What is known of grants'),
+      standing: () => holds(standingLease.remainingMs() > 0, 'What is known of standing'),
+    },
+    strictResponses,
+  });
+  const grpc = await startGrpcServer({
+    service: 'policy',
+    host: config.grpcHost,
+    port: config.grpcPort,
+    tls: context.tls,
+    deployment: config.deployment,
+    logger,
+    metrics,
+    services: rpcs(context),
+  });
+  const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
+  return {
+    httpPort: port,
+    grpcPort: grpc.port,
+    close: async () => {
+      await Promise.all([http.close(), grpc.drain()]);
+      await grpc.close();
+    },
+  };
+};
