@@ -1,7 +1,4 @@
 // npm run demo [-- --json]: the main job against a fresh constellation on free ports.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import process from 'node:process';
 
 import { startConstellation } from '@sallyport/dev-env';
@@ -25,16 +22,14 @@ const timesTable = (times: RevocationTimes): string =>
     .join('\n');
 
 const main = async (): Promise<number> => {
-  const stateDir = mkdtempSync(join(tmpdir(), 'sallyport-demo-'));
   say('Starting a fresh constellation …');
-  const constellation = await startConstellation({ stateDir, port: 0 });
+  const constellation = await startConstellation();
   const stage = new Stage(announce);
   let times: RevocationTimes | undefined;
   try {
     times = await playJourney(stage, constellation.bootstrap);
   } finally {
     await constellation.stop();
-    rmSync(stateDir, { recursive: true, force: true });
   }
   say('');
   if (times !== undefined) say(`From the IdP’s deactivation to the first refusal:\n${timesTable(times)}\n`);

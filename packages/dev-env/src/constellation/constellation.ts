@@ -288,7 +288,7 @@ async function seedOrganization({
   const startedMs = systemClock.monotonicMs();
   const operator = createOperator({
     addressOf: (service) => grpcAddress(ports, service),
-    certificate: certificates.operator,
+    tls: certificates.operator,
     deployment: DEPLOYMENT,
   });
   try {

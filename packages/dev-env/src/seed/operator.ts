@@ -29,13 +29,14 @@ export interface NewOrganization {
 /** Where the services' gRPC servers are and who calls. */
 export interface OperatorOptions {
   readonly addressOf: (service: ServiceName) => string;
-  readonly certificate: DevCertificate;
+  /** PEM contents of the mutual-TLS identity `operator`. */
+  readonly tls: Pick<DevCertificate, 'ca' | 'cert' | 'key'>;
   readonly deployment: string;
 }
 
 /** Connects on first use. */
-export function createOperator({ addressOf, certificate, deployment }: OperatorOptions): Operator {
-  const { ca, cert, key } = certificate;
+export function createOperator({ addressOf, tls, deployment }: OperatorOptions): Operator {
+  const { ca, cert, key } = tls;
   const options = (service: ServiceName) => ({
     address: addressOf(service),
     tls: { ca, cert, key },
