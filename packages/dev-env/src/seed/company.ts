@@ -6,11 +6,11 @@ export const CONNECTION = { name: 'Demo IdP', oidcClientId: 'sallyport' } as con
 
 /** Which role a group of the demo company carries. */
 export const ROLE_OF_GROUP: Readonly<Record<string, string>> = {
-  Developers: 'Developer',
-  'Release Managers': 'Release Manager',
-  'Project Admins': 'Project Admin',
-  Auditors: 'Auditor',
-  Viewers: 'Viewer',
+  Developers: 'developer',
+  'Release Managers': 'release_manager',
+  'Project Admins': 'project_admin',
+  Auditors: 'auditor',
+  Viewers: 'viewer',
 };
 
 export const PROJECT = { key: 'storefront', name: 'Storefront' } as const;
