@@ -106,7 +106,7 @@ interface Real {
 type Command = fc.AsyncCommand<Model, Real>;
 
 const ANYBODY = fc.nat({ max: 3 });
-const ANY_CHANGE = fc.nat({ max: 2 });
+const ANY_CHANGE = fc.nat({ max: 1 });
 
 /** Runs one action on both sides, then compares everything there is to see. */
 const step = (
@@ -165,7 +165,7 @@ const request = ANYBODY.map((person) =>
       }
       return { expected, answer };
     },
-    (model) => model.changes.length < 3,
+    (model) => model.changes.length < 2,
   ),
 );
 
@@ -179,25 +179,22 @@ const edit = fc.tuple(ANYBODY, ANY_CHANGE).map(([person, index]) =>
   }),
 );
 
-const review = fc
-  .tuple(
-    ANYBODY,
-    ANY_CHANGE,
-    fc.constantFrom('approve', 'approve', 'approve', 'request-changes', 'reject'),
-    fc.nat({ max: 3 }),
-  )
-  .map(([person, index, verdict, back]) =>
-    onChange(
-      `${String(person)} gives ${verdict} (${String(back)} hashes back) to`,
-      index,
-      async (model, change, real) => {
-        const hashes = real.hashes[index] ?? [];
-        const hash = hashes.at(-1 - back) ?? hashes.at(-1);
-        const answer = await act(personOf(real, person), real.ids[index] ?? '', verdict, { hash });
-        return { expected: model.review(person, change, verdict, hash === hashes.at(-1)), answer };
-      },
-    ),
+const reviewing = ([person, index, verdict, back]: [number, number, string, number]): Command =>
+  onChange(
+    `${String(person)} gives ${verdict} (${String(back)} hashes back) to`,
+    index,
+    async (model, change, real) => {
+      const hashes = real.hashes[index] ?? [];
+      const hash = hashes.at(-1 - back) ?? hashes.at(-1);
+      const answer = await act(personOf(real, person), real.ids[index] ?? '', verdict, { hash });
+      return { expected: model.review(person, change, verdict, hash === hashes.at(-1)), answer };
+    },
   );
+
+const approve = fc.tuple(ANYBODY, ANY_CHANGE, fc.constant('approve'), fc.constant(0)).map(reviewing);
+const review = fc
+  .tuple(ANYBODY, ANY_CHANGE, fc.constantFrom('approve', 'request-changes', 'reject'), fc.nat({ max: 2 }))
+  .map(reviewing);
 
 const apply = fc.tuple(ANYBODY, ANY_CHANGE).map(([person, index]) =>
   onChange(`${String(person)} applies`, index, async (model, change, real) => {
@@ -213,7 +210,7 @@ const cancel = fc.tuple(ANYBODY, ANY_CHANGE).map(([person, index]) =>
   }),
 );
 
-const setActive = fc.tuple(ANYBODY, fc.boolean()).map(([person, isActive]) =>
+const setActive = fc.tuple(ANYBODY, fc.constantFrom(true, true, false)).map(([person, isActive]) =>
   step(`${String(person)} is ${isActive ? 're' : 'de'}activated`, async (model, real) => {
     personOf(real, person).account.active = isActive;
     if (isActive) model.inactive.delete(person);
@@ -231,7 +228,7 @@ const raiseRule = fc.constant(
       const body = { requiredApprovals: model.required };
       return { expected: 200, answer: await scene.owner.call('PATCH', `${PROJECT}/environments/production`, body) };
     },
-    (model) => model.required < 3,
+    (model) => model.required < 2,
   ),
 );
 
@@ -255,25 +252,16 @@ describe('change requests, against a model', () => {
       model.ruleVersion = 2;
       return { model, real: { scene, people, ids: [], hashes: [], counter: 0 } };
     };
-    const actions = [
-      request,
-      request,
-      edit,
-      review,
-      review,
-      review,
-      review,
-      apply,
-      apply,
-      cancel,
-      setActive,
-      raiseRule,
-    ];
+    // A kind that is listed more often is drawn more often: most sequences should get somewhere.
+    const times = (count: number, command: fc.Arbitrary<Command>): fc.Arbitrary<Command>[] =>
+      Array.from({ length: count }, () => command);
+    const often = [...times(3, request), ...times(10, approve), ...times(6, apply), ...times(2, edit)];
+    const actions = [...often, review, cancel, setActive, raiseRule];
     await fc.assert(
-      fc.asyncProperty(fc.commands(actions, { maxCommands: 30, size: 'max' }), async (commands) => {
+      fc.asyncProperty(fc.commands(actions, { maxCommands: 60, size: 'max' }), async (commands) => {
         await fc.asyncModelRun(setup, commands);
       }),
-      { numRuns: 25, endOnFailure: true },
+      { numRuns: 20, endOnFailure: true },
     );
   }).timeout(180_000);
 });
