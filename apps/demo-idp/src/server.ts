@@ -54,7 +54,13 @@ export async function startDemoIdp(settings: Settings, overrides: DemoIdpOverrid
   const { port } = server.address() as AddressInfo;
   const origin = settings.origin ?? `http://localhost:${String(port)}`;
   // The issuer and all addresses contain the port, so the rest is built after it is known.
-  handle = await buildHandler(composeContext(settings, origin, overrides), port, overrides);
+  try {
+    handle = await buildHandler(composeContext(settings, origin, overrides), port, overrides);
+  } catch (error) {
+    // A program that cannot start leaves no port behind.
+    server.close();
+    throw error;
+  }
   return {
     port,
     origin,

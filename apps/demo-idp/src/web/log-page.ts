@@ -8,13 +8,15 @@ export function logItems(entries: readonly LogEntry[]): Html[] {
 
 function logItem(entry: LogEntry): Html {
   const time = entry.at.slice(11, 23);
+  const [path = '', query] = readablePath(entry.path ?? '').split('?', 2);
   return html`<li class="entry ${tone(entry)}" data-seq="${entry.seq}">
     <p class="entry-line">
       <time datetime="${entry.at}">${time}</time>
       ${entry.method === null ? null : html`<span class="method">${entry.method}</span>`}
-      <span class="entry-what">${entry.method === null ? entry.summary : readablePath(entry.path ?? '')}</span>
+      <span class="entry-what">${entry.method === null ? entry.summary : path}</span>
       ${answerBadge(entry)} ${entry.ms === null ? null : html`<span class="ms">${formatMs(entry.ms)}</span>`}
     </p>
+    ${query === undefined ? null : html`<p class="query">${query}</p>`}
     ${entry.requestBody === null && entry.responseBody === null && entry.error === null ? null : details(entry)}
   </li>`;
 }

@@ -79,7 +79,7 @@ export async function startRecordingScim(): Promise<RecordingScim> {
     incoming.on('end', () => {
       const text = Buffer.concat(chunks).toString('utf8');
       const path = decodeURIComponent((incoming.url ?? '').replace(/^\/scim\/v2/, ''));
-      const body = text === '' ? null : (JSON.parse(text) as Record<string, unknown>);
+      const body = text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : null;
       const request = { method: incoming.method ?? '', path, headers: incoming.headers, body };
       requests.push(request);
       const answer = respond(request);
