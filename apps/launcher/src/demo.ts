@@ -1,7 +1,7 @@
 // npm run demo [-- --json]: the main job against a fresh constellation on free ports.
 import process from 'node:process';
 
-import { startConstellation } from '@sallyport/dev-env';
+import { DevEnvironmentError, startConstellation } from '@sallyport/dev-env';
 import type { RevocationTimes } from '@sallyport/dev-env/actors';
 
 import { playJourney } from './demo/journey.ts';
@@ -40,4 +40,10 @@ const main = async (): Promise<number> => {
   return stage.failed === 0 && times !== undefined ? 0 : 1;
 };
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  // A constellation that does not start says so in one sentence.
+  process.stderr.write(`${error instanceof DevEnvironmentError ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
