@@ -33,13 +33,15 @@ export const alice = (more: Partial<Principal> = {}): Principal => ({
   ...more,
 });
 
-/** `Bearer alice`, `Bearer limited:<scope>` or a session cookie; anything else is nobody. */
+/** `Bearer alice`, `Bearer limited:<scope>`, a session cookie or a token in a cookie; anything else is nobody. */
 export const authenticate = (ctx: Koa.Context): Promise<Principal | null> => {
   const bearer = /^Bearer (?<name>alice|limited:(?<scope>\S+))$/.exec(ctx.get('authorization'));
   if (bearer !== null) {
     const scope = bearer.groups?.['scope'];
     return Promise.resolve(alice(scope === undefined ? {} : { scopes: [scope] }));
   }
+  // A credential that is no session and still travels by itself.
+  if (ctx.cookies.get('token') === 'alice') return Promise.resolve(alice());
   const hasSession = ctx.cookies.get('__Host-sallyport_session') === 'alice';
   return Promise.resolve(hasSession ? alice({ credentialType: 'session', credentialId: 'session-1' }) : null);
 };

@@ -86,6 +86,11 @@ describe('origin check', () => {
     );
   });
 
+  it('counts every credential outside of Authorization as sent by the browser itself', async () => {
+    assert.equal(await post('/api/test/v1/mine', { cookie: 'token=alice', origin: 'https://evil.example' }), 403);
+    assert.equal(await post('/api/test/v1/mine', { cookie: 'token=alice', origin: ORIGIN }), 204);
+  });
+
   it('lets safe methods pass', async () => {
     const response = await app.fetch('/api/test/v1/thing', { headers: { cookie, origin: 'https://evil.example' } });
     assert.equal(response.status, 204);

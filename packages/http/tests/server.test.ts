@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { connect } from 'node:net';
+import { connect, type AddressInfo } from 'node:net';
+
+import { createMetrics } from '@sallyport/telemetry';
+import Koa from 'koa';
 
 import { PUBLIC, route, type RequestContext } from '../src/index.ts';
 import { problemOf, rawRequest, startApp, until, type TestApp } from './harness.ts';
@@ -180,6 +183,19 @@ describe('health endpoints', () => {
     assert.equal(metrics.includes('secret'), false);
     assert.equal((await app.fetch('/healthz', { method: 'POST' })).status, 404);
     await app.close();
+  });
+
+  it('are not ready once closing has begun, whatever the checks say', async () => {
+    const { healthEndpoints } = await import('../src/health.ts');
+    const metrics = createMetrics('test', { processMetrics: false });
+    const koa = new Koa().use(healthEndpoints({ metrics, readiness: {}, isClosing: () => true }));
+    const server = koa.listen(0);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const response = await fetch(`http://127.0.0.1:${String(port)}/readyz`);
+    assert.deepEqual([response.status, await response.json()], [503, { status: 'not ready', failing: ['closing'] }]);
+    server.close();
+    server.closeAllConnections();
   });
 
   it('gives a check that hangs one second', async () => {
