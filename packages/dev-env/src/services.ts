@@ -11,6 +11,9 @@ export type ServiceName = (typeof SERVICE_NAMES)[number];
 /** Absolute path of the repository this package is part of. */
 export const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 
+/** Where Node keeps compiled code from start to start; belongs to the installation, like node_modules itself. */
+export const COMPILE_CACHE = `${REPOSITORY}node_modules/.cache/sallyport-node`;
+
 /** The program of a service or of an app, run as a process of its own. */
 export const programOf = (name: ServiceName | 'demo-idp'): string =>
   `${REPOSITORY}${name === 'demo-idp' ? 'apps' : 'services'}/${name}/src/main.ts`;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { DevCertificate } from '../certificates.ts';
-import type { ServiceName } from '../services.ts';
+import { COMPILE_CACHE, type ServiceName } from '../services.ts';
 import type { Ports } from './addresses.ts';
 import type { ConstellationDatabase } from './database.ts';
 import type { Secrets } from './secrets.ts';
@@ -83,7 +83,7 @@ function identityOnly(secrets: Secrets): Environment {
 /** What a Node process needs of its surroundings. Nothing else is passed on: settings come from here alone. */
 function inherited(): Environment {
   const names = ['PATH', 'HOME', 'TMPDIR', 'NODE_OPTIONS', 'NODE_EXTRA_CA_CERTS'];
-  return Object.fromEntries(
-    names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
-  );
+  const passed = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  // Compiled code from the last start: halves the work of the next one.
+  return { ...(Object.fromEntries(passed) as Environment), NODE_COMPILE_CACHE: COMPILE_CACHE };
 }

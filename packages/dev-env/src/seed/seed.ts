@@ -54,17 +54,19 @@ export async function seed(options: SeedOptions): Promise<Seeded> {
 
 async function signIn(origin: string, ownerPassword: string, created: boolean): Promise<Person> {
   const owner = new Person(origin, ORGANIZATION.ownerEmail);
-  try {
-    await owner.signInWithPassword(ORGANIZATION.slug, ownerPassword);
-    return owner;
-  } catch (cause) {
-    if (created) throw cause;
+  const credentials = { organization: ORGANIZATION.slug, email: ORGANIZATION.ownerEmail, password: ownerPassword };
+  const answer = await owner.call('POST', '/api/identity/v1/login', credentials);
+  if (answer.status >= 200 && answer.status < 300) return owner;
+  if (answer.status === 401 && !created) {
     throw new DevEnvironmentError(
       'STATE_DAMAGED',
       `The database already holds the organisation "${ORGANIZATION.slug}", and the password of its Owner is not the one in this state directory: use that directory's own database, or an empty one.`,
-      { cause },
     );
   }
+  throw new DevEnvironmentError(
+    'SEED_FAILED',
+    `The Owner's sign-in was answered ${answer.status}: ${JSON.stringify(answer.body)}`,
+  );
 }
 
 /** Works with an API token of the Owner that is gone afterwards. */

@@ -1,0 +1,62 @@
+import { ConfigError } from '@sallyport/config';
+import { DevEnvironmentError, killGuarded, startConstellation } from '@sallyport/dev-env';
+import { readLauncherConfig } from './config.ts';
+import { createReporter, welcome } from './report.ts';
+
+const print = (line: string): void => {
+  process.stdout.write(`${line}\n`);
+};
+
+/** What a person is told about a failure: our own sentences as they are, anything else with its stack. */
+function explain(error: unknown): string {
+  if (error instanceof DevEnvironmentError || error instanceof ConfigError) return error.message;
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+async function main(): Promise<void> {
+  const config = readLauncherConfig();
+  const interrupted = new AbortController();
+  const signalled = new Promise<void>((resolve) => {
+    const onSignal = (signal: string): void => {
+      if (interrupted.signal.aborted) {
+        print('Killed.');
+        killGuarded();
+        process.exit(130);
+      }
+      print(`\nStopping (${signal}); once more to kill …`);
+      interrupted.abort();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+  });
+  const reporter = createReporter(print);
+  print('Starting Sallyport …');
+  const common = { SALLYPORT_LOG_LEVEL: config.logLevel };
+  try {
+    const constellation = await startConstellation({
+      stateDir: config.stateDir,
+      ...(config.port !== 0 && { port: config.port }),
+      preferredIdpPort: 8090,
+      ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
+      settings: { identity: common, policy: common, flags: common },
+      signal: interrupted.signal,
+      onEvent: reporter.report,
+    });
+    reporter.started();
+    for (const line of welcome(constellation, process.cwd())) print(line);
+    await signalled;
+    await constellation.stop();
+  } catch (error) {
+    if (!interrupted.signal.aborted) throw error;
+  }
+  print('Stopped.');
+  process.exit(0);
+}
+
+/** Runs until it is told to stop; ends the process. */
+export function run(): void {
+  main().catch((error: unknown) => {
+    process.stderr.write(`${explain(error)}\n`);
+    process.exit(1);
+  });
+}
