@@ -241,6 +241,25 @@ export class World {
     };
   }
 
+  /** Cuts every LISTEN connection: what is sent until they are back is lost. */
+  async cutListeners(): Promise<void> {
+    const { rows } = await this.#admin<{ cut: number }>(
+      `SELECT count(pg_terminate_backend(pid))::int AS cut FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE '%-listen'`,
+    );
+    if ((rows[0]?.cut ?? 0) === 0) throw new Error('nobody was listening');
+  }
+
+  async #admin<T extends pg.QueryResultRow>(sql: string): Promise<pg.QueryResult<T>> {
+    const client = new pg.Client({ connectionString: this.database.adminUrl });
+    await client.connect();
+    try {
+      return await client.query<T>(sql);
+    } finally {
+      await client.end();
+    }
+  }
+
   /** Runs SQL as the service's own role, in the organisation's scope: what a hole in the service could do. */
   async asService<T extends pg.QueryResultRow>(orgId: string, sql: string, params: unknown[] = []): Promise<T[]> {
     return await this.#query<T>(this.database.url, orgId, { sql, params });
