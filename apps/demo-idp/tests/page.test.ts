@@ -29,7 +29,7 @@ describe('the page without scripts', () => {
     assert.match(answer.headers.get('content-security-policy') ?? '', /default-src 'none'; script-src 'self'/);
     for (const name of ['Dana Developer', 'Zoë Özdemir', 'Release Managers']) assert.ok(text.includes(name));
     assert.doesNotMatch(text, /<script(?![^>]*src=)|<style|\son\w+=|\sstyle=/);
-    for (const asset of ['page.css', 'page.js', 'continue.js', 'icon.svg']) {
+    for (const asset of ['page.css', 'company.css', 'page.js', 'continue.js', 'icon.svg']) {
       assert.equal((await fetch(`${idp.origin}/assets/${asset}`)).status, 200);
     }
   });

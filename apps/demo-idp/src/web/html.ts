@@ -19,7 +19,7 @@ export function html(literals: TemplateStringsArray, ...values: readonly HtmlVal
   return { markup: parts.join('') };
 }
 
-/** A whole document with the shared style sheet and, where named, one script. */
+/** A whole document with the style sheets and, where named, one script. */
 export function page(title: string, body: Html, script: string | null): string {
   const document = html`<!doctype html>
     <html lang="en">
@@ -29,6 +29,7 @@ export function page(title: string, body: Html, script: string | null): string {
         <title>${title}</title>
         <link rel="icon" href="/assets/icon.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="/assets/page.css" />
+        <link rel="stylesheet" href="/assets/company.css" />
         ${script === null ? null : html`<script src="${script}" defer></script>`}
       </head>
       ${body}

@@ -14,6 +14,7 @@ const SHOWN_ENTRIES = 100;
 
 const ASSETS = [
   ['page.css', 'text/css; charset=utf-8'],
+  ['company.css', 'text/css; charset=utf-8'],
   ['page.js', 'text/javascript; charset=utf-8'],
   ['continue.js', 'text/javascript; charset=utf-8'],
   ['icon.svg', 'image/svg+xml'],
