@@ -5,7 +5,7 @@ import type { Constellation, ConstellationEvent } from '@sallyport/dev-env';
 export type Print = (line: string) => void;
 
 const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
-const row = (label: string, value: string): string => `  ${label.padEnd(16)}${value}`;
+const row = (label: string, value: string): string => `  ${label.padEnd(18)}${value}`;
 
 type Kind = ConstellationEvent['kind'];
 type EventOf<K extends Kind> = Extract<ConstellationEvent, { readonly kind: K }>;
@@ -67,7 +67,8 @@ export function welcome({ origin, bootstrap, stateDir, startedInMs }: Constellat
     row('Secrets', `${shownState}/bootstrap.json  (passwords, tokens, keys)`),
     row('Logs', `${shownState}/logs`),
     '',
-    `Try this first: open ${idp.url}, sign in as Dana, then deactivate Dana there and reload: she is out.`,
+    `Try this first: at ${origin}/login sign in as dana@acme.example (the demo IdP asks no password),`,
+    `then deactivate Dana at ${idp.url} and reload: she is out.`,
     'Or ask for a flag:',
     `  curl -s -X POST ${flags.ofrepUrl}/ofrep/v1/evaluate/flags/new-checkout -H 'content-type: application/json' \\`,
     `    -H 'authorization: Bearer <flags.environmentKeys.${environment} of bootstrap.json>' -d '{"context":{"targetingKey":"me"}}'`,

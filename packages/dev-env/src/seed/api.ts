@@ -25,7 +25,6 @@ export async function listAll(caller: Caller, path: string): Promise<Item[]> {
   let cursor: unknown = null;
   do {
     const url = new URL(path, 'http://list');
-    url.searchParams.set('limit', '200');
     if (typeof cursor === 'string') url.searchParams.set('cursor', cursor);
     const page = await expectStatus(caller, 200, 'GET', `${url.pathname}${url.search}`);
     items.push(...(page['items'] as Item[]));

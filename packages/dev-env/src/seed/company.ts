@@ -2,7 +2,7 @@
 export const ORGANIZATION = { slug: 'acme', displayName: 'Acme Corp', ownerEmail: 'owner@acme.example' } as const;
 
 /** The connection to the demo identity provider. */
-export const CONNECTION = { name: 'Demo IdP', oidcClientId: 'sallyport' } as const;
+export const CONNECTION = { name: 'Demo IdP', domain: 'acme.example', oidcClientId: 'sallyport' } as const;
 
 /** Which role a group of the demo company carries. */
 export const ROLE_OF_GROUP: Readonly<Record<string, string>> = {

@@ -57,7 +57,7 @@ async function signIn(origin: string, ownerPassword: string, created: boolean): 
   const credentials = { organization: ORGANIZATION.slug, email: ORGANIZATION.ownerEmail, password: ownerPassword };
   const answer = await owner.call('POST', '/api/identity/v1/login', credentials);
   if (answer.status >= 200 && answer.status < 300) return owner;
-  if (answer.status === 401 && !created) {
+  if (answer.body['code'] === 'LOGIN_REFUSED' && !created) {
     throw new DevEnvironmentError(
       'STATE_DAMAGED',
       `The database already holds the organisation "${ORGANIZATION.slug}", and the password of its Owner is not the one in this state directory: use that directory's own database, or an empty one.`,

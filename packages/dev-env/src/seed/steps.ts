@@ -40,6 +40,7 @@ export async function connectDemoIdp({ owner, origin, idpUrl, progress }: SeedSt
   await mustSucceed(owner, 'PUT', `${path}/${connectionId}/saml`, { metadataXml });
   const client = { issuer: `${idpUrl}/oidc`, clientId: CONNECTION.oidcClientId, clientSecret: oidcClientSecret };
   await mustSucceed(owner, 'PUT', `${path}/${connectionId}/oidc`, client);
+  await mustSucceed(owner, 'PUT', `${path}/${connectionId}/domains`, { domains: [CONNECTION.domain] });
   if (progress.record.scimToken === undefined) {
     const { body } = await mustSucceed(owner, 'POST', `${path}/${connectionId}/scim-tokens`, { name: CONNECTION.name });
     progress.note({ scimToken: textOf(body, 'token') });
