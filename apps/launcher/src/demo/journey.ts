@@ -1,18 +1,25 @@
 import { waitFor, type Bootstrap } from '@sallyport/dev-env';
-import { expectStatus, measureRevocation, type Answer, type RevocationTimes } from '@sallyport/dev-env/actors';
+import {
+  expectStatus,
+  holdEverything,
+  issueApiToken,
+  measureRevocation,
+  type Answer,
+  type RevocationTimes,
+} from '@sallyport/dev-env/actors';
 import { systemClock } from '@sallyport/storage';
 
 import {
+  authzen,
   changePath,
   castOf,
   FLAG,
   flagPath,
-  issueApiToken,
+  inADay,
   projectPath,
   registerApplication,
   type Cast,
 } from './cast.ts';
-import { holdEverything, type Scene } from './holdings.ts';
 import { evaluateThroughOpenFeature } from './open-feature.ts';
 import { claim, type Stage } from './stage.ts';
 import { verifyLogs } from './verify-logs.ts';
@@ -88,8 +95,9 @@ const flagChanges = async (stage: Stage, { dana, ravi, rosa, bootstrap }: Cast):
   await stage.step('The developer is refused in production, with the reason', async () => {
     return refusedWith(await dana.call('PATCH', flagPath('production'), { state: 'ENABLED' }), 403);
   });
-  await stage.step('The release manager’s toggle in production becomes a change request', async () => {
-    const body = await expectStatus(ravi, 202, 'PATCH', flagPath('production'), { state: 'ENABLED' });
+  await stage.step('The release manager’s change in production becomes a change request', async () => {
+    const on = { state: 'ENABLED', defaultVariant: 'on' };
+    const body = await expectStatus(ravi, 202, 'PATCH', flagPath('production'), on);
     change = body['change'] as Item;
     return `${String(change['id'])} waits for approval of ${String(change['hash']).slice(0, 12)}…`;
   });
@@ -112,23 +120,26 @@ const flagChanges = async (stage: Stage, { dana, ravi, rosa, bootstrap }: Cast):
   });
 };
 
-const sceneOf = async (cast: Cast): Promise<Scene> => {
-  const me = await expectStatus(cast.dana, 200, 'GET', '/api/identity/v1/me');
+const stagingOf = async (cast: Cast): Promise<{ projectId: string; environmentId: string }> => {
   const project = await expectStatus(cast.owner, 200, 'GET', projectPath);
-  const environments = await itemsAt(cast.owner, `${projectPath}/environments`);
+  const listed = await expectStatus(cast.owner, 200, 'GET', `${projectPath}/environments`);
+  const environments = listed['items'] as Item[];
   const staging = environments.find(({ key }) => key === 'staging');
-  return {
-    subjectId: String(me['subjectId']),
-    projectId: String(project['id']),
-    environmentId: String(staging?.['id']),
-  };
+  return { projectId: String(project['id']), environmentId: String(staging?.['id']) };
 };
 
 const accessEnds = async (stage: Stage, cast: Cast): Promise<RevocationTimes | undefined> => {
   let times: RevocationTimes | undefined;
   await stage.step('The IdP deactivates the developer: every credential dies', async () => {
-    const application = await registerApplication(cast);
-    const holdings = await holdEverything(cast, application, { scene: await sceneOf(cast), now: systemClock.now() });
+    const holdings = await holdEverything({
+      person: cast.dana,
+      application: await registerApplication(cast),
+      samlConnectionId: cast.bootstrap.saml.connectionId,
+      decisions: authzen(cast.bootstrap),
+      ...(await stagingOf(cast)),
+      flagPath: flagPath('staging'),
+      expiresAt: inADay(systemClock.now()),
+    });
     const measured = await measureRevocation(holdings, async () => {
       await cast.idp.act('dana', 'deactivate');
     });
@@ -161,7 +172,7 @@ export const playJourney = async (stage: Stage, bootstrap: Bootstrap): Promise<R
   await peopleSignIn(stage, cast);
   await flagChanges(stage, cast);
   await stage.step('The auditor exports the logs; they verify offline', async () => {
-    return await verifyLogs(bootstrap, await issueApiToken(cast.otto, 'Demo: export', systemClock.now()));
+    return await verifyLogs(bootstrap, await issueApiToken(cast.otto, 'Demo: export', inADay(systemClock.now())));
   });
   return await accessEnds(stage, cast);
 };

@@ -5,6 +5,8 @@ export interface IdpPerson {
   readonly key: string;
   readonly userName: string;
   readonly active: boolean;
+  /** Id of their account with us; null when they are not provisioned. */
+  readonly scimId: string | null;
 }
 
 /** The demo IdP's control API: what a company's administrator does in Okta or Entra. */
@@ -28,6 +30,15 @@ export class DemoIdp implements Caller {
 
   async people(): Promise<IdpPerson[]> {
     return (await expectStatus(this, 200, 'GET', '/api/people'))['items'] as IdpPerson[];
+  }
+
+  /** Somebody new joins the company and is pushed at once, in the dialect being played. */
+  async hire(userName: string, groups: readonly string[] = []): Promise<IdpPerson> {
+    const [givenName = ''] = userName.split('@');
+    const answer = await expectStatus(this, 201, 'POST', '/api/people', { givenName, familyName: 'Tester', userName });
+    const person = answer['person'] as IdpPerson;
+    for (const group of groups) await this.setMember(group, person.key, true);
+    return person;
   }
 
   async setFlavor(flavor: 'okta' | 'entra'): Promise<void> {

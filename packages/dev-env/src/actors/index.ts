@@ -2,5 +2,13 @@
 export { bearer, expectStatus, Person, SESSION_COOKIE, type Answer, type Caller } from './person.ts';
 export { WebClient, type Page, type WebRequest } from './web-client.ts';
 export { DemoIdp, type IdpPerson } from './demo-idp.ts';
+export { holdEverything, issueApiToken, type HoldingsScene } from './holdings.ts';
 export { RelyingParty, type Tokens } from './relying-party.ts';
-export { measureRevocation, type CredentialClass, type Holdings, type RevocationTimes } from './revocation.ts';
+export {
+  measureRevocation,
+  type CredentialClass,
+  type Holdings,
+  type RevocationMeasurement,
+  type RevocationTimes,
+  type Use,
+} from './revocation.ts';

@@ -14,17 +14,17 @@ export type CredentialClass =
 export type Use = () => Promise<boolean>;
 
 /** What a person holds: one way to use each class of credential. */
-export type Holdings = Readonly<Record<CredentialClass, Use>>;
+export type Holdings<Class extends string = CredentialClass> = Readonly<Record<Class, Use>>;
 
 /** Milliseconds from the start of the IdP's deactivation to the first refusal of each class. */
-export type RevocationTimes = Readonly<Record<CredentialClass, number>>;
+export type RevocationTimes<Class extends string = CredentialClass> = Readonly<Record<Class, number>>;
 
-export interface RevocationMeasurement {
-  readonly times: RevocationTimes;
+export interface RevocationMeasurement<Class extends string = CredentialClass> {
+  readonly times: RevocationTimes<Class>;
   /** Milliseconds until the IdP had its answer. */
   readonly answeredMs: number;
   /** Classes that let somebody through in a use that began after the IdP had its answer. Must be empty. */
-  readonly allowedAfterAnswer: readonly CredentialClass[];
+  readonly allowedAfterAnswer: readonly Class[];
 }
 
 const GIVE_UP_MS = 10_000;
@@ -34,11 +34,11 @@ const GIVE_UP_MS = 10_000;
  *
  * @throws UNEXPECTED_ANSWER when a credential did not work before, or still works 10 s later
  */
-export const measureRevocation = async (
-  holdings: Holdings,
+export const measureRevocation = async <Class extends string>(
+  holdings: Holdings<Class>,
   deactivate: () => Promise<void>,
-): Promise<RevocationMeasurement> => {
-  const classes = Object.keys(holdings) as CredentialClass[];
+): Promise<RevocationMeasurement<Class>> => {
+  const classes = Object.keys(holdings) as Class[];
   for (const name of classes) {
     if (!(await holdings[name]()))
       throw new DevEnvironmentError('UNEXPECTED_ANSWER', `${name} does not work beforehand.`);
@@ -46,14 +46,14 @@ export const measureRevocation = async (
   const now = (): number => systemClock.monotonicMs();
   const startedMs = now();
   let answeredMs = Number.POSITIVE_INFINITY;
-  const allowedAfterAnswer = new Set<CredentialClass>();
-  const use = async (name: CredentialClass): Promise<boolean> => {
+  const allowedAfterAnswer = new Set<Class>();
+  const use = async (name: Class): Promise<boolean> => {
     const beganMs = now();
     const allowed = await holdings[name]();
     if (allowed && beganMs > startedMs + answeredMs) allowedAfterAnswer.add(name);
     return allowed;
   };
-  const untilRefused = async (name: CredentialClass): Promise<number> => {
+  const untilRefused = async (name: Class): Promise<number> => {
     while (await use(name)) {
       if (now() - startedMs > GIVE_UP_MS) throw new DevEnvironmentError('UNEXPECTED_ANSWER', `${name} still works.`);
     }
@@ -66,7 +66,7 @@ export const measureRevocation = async (
   await deactivated;
   for (const name of classes) await use(name);
   return {
-    times: Object.fromEntries(measured) as Record<CredentialClass, number>,
+    times: Object.fromEntries(measured) as Record<Class, number>,
     answeredMs: Math.round(answeredMs * 10) / 10,
     allowedAfterAnswer: [...allowedAfterAnswer],
   };
