@@ -10,9 +10,9 @@ import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { credentialVoiders } from './edge/credential-voiders.ts';
 import { policyClient, readTls } from './edge/tls.ts';
-import { createSignIn, type SignIn } from './login/index.ts';
 import type { TlsFiles } from '@sallyport/grpc';
 import { migrations } from './migrations/index.ts';
+import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
 
 /** Everything the slices share; built once per process and passed as a parameter. */
@@ -82,6 +82,9 @@ export const createContext = async (
     const decisions = overrides.decisions ?? createDecisionClient({ grpc: policy });
     const feed = await createSubjectFeed({ db, audit, clock, logger, leaseTtlMs: config.leaseTtlMs });
     disposers.push(() => feed.close());
+    const voiders = overrides.credentialVoiders ?? credentialVoiders;
+    const signIn = await createSignIn({ config, db, audit, clock, logger, credentialVoiders: voiders });
+    disposers.push(() => signIn.samlVerifier.close());
     return {
       config,
       clock,
@@ -92,8 +95,9 @@ export const createContext = async (
       keyring,
       audit,
       decisions,
-      credentialVoiders: overrides.credentialVoiders ?? credentialVoiders,
+      credentialVoiders: voiders,
       feed,
+      ...signIn,
       dispose,
     };
   } catch (error) {

@@ -8,9 +8,16 @@ import { decide, recordDenied } from './edge/authorize.ts';
 import { carryThroughUnfinished, connectionRoutes } from './connections/index.ts';
 import type { IdentityContext } from './context.ts';
 import { groupRoutes } from './groups/index.ts';
+import { introspectionService } from './introspection/index.ts';
+import { domainRoutes, loginRoutes, startSweeping } from './login/index.ts';
+import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { operatorService } from './organizations/index.ts';
+import { clientRoutes, interactionRoutes } from './provider/index.ts';
+import { samlAdminRoutes, samlRoutes } from './saml/index.ts';
 import { renderScimError, scimRoutes } from './scim/index.ts';
+import { sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
+import { tokenRoutes } from './tokens/index.ts';
 
 export interface RunningServer {
   readonly httpPort: number;
@@ -26,12 +33,23 @@ export const routes = (context: IdentityContext): Route[] => [
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
+  ...loginRoutes(context), //      /, /login, /login/start, /login/password, /account, /logout, /api/identity/v1/login
+  ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs
+  ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback
+  ...interactionRoutes(context), // /login/interaction/:uid
+  ...samlAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/saml
+  ...oidcAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/oidc
+  ...domainRoutes(context), //     /api/identity/v1/connections/:connectionId/domains
+  ...sessionRoutes(context), //    /api/identity/v1/me, /api/identity/v1/sessions
+  ...tokenRoutes(context), //      /api/identity/v1/api-tokens
+  ...clientRoutes(context), //     /api/identity/v1/oauth-clients
 ];
 
 /** The gRPC surface: which service may call what. */
 export const rpcs = (context: IdentityContext) => [
   operatorService(context), //     OperatorService       operator
   subjectFeedService(context), //  SubjectFeedService    policy, flags
+  introspectionService(context), // IntrospectionService policy, flags
 ];
 
 /** What a test may replace. */
@@ -58,6 +76,7 @@ export const startServer = async (
     onDenied: recordDenied(context),
     renderers: { scim: renderScimError },
     publicOrigin: config.publicOrigin,
+    mounts: [context.openIdProvider.mount], // /oidc
     readiness: { database: () => context.db.ping() },
     strictResponses: overrides.strictResponses ?? false,
   });
@@ -72,10 +91,12 @@ export const startServer = async (
     services: rpcs(context),
   });
   const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
+  const stopSweeping = startSweeping(context);
   return {
     httpPort: port,
     grpcPort: grpc.port,
     close: async () => {
+      stopSweeping();
       await Promise.all([http.close(), grpc.drain()]);
       await grpc.close();
     },

@@ -1,13 +1,18 @@
-import type { Principal } from '@sallyport/http';
-import type Koa from 'koa';
+import { credentialOf } from '@sallyport/decision-client';
+import type { Authenticate } from '@sallyport/http';
 
 import type { IdentityContext } from '../context.ts';
+import { resolveCredential } from '../introspection/index.ts';
 
 /**
  * Who calls the HTTP API: the session cookie or a bearer token, through the same introspection the other services use.
- * Until a slice answers, nobody is authenticated.
+ * @throws UNAUTHENTICATED for a malformed or ambiguous credential
  */
 export const authenticate =
-  (_context: IdentityContext) =>
-  (_request: Koa.Context): Promise<Principal | null> =>
-    Promise.resolve(null);
+  (context: IdentityContext): Authenticate =>
+  async (ctx) => {
+    const credential = credentialOf(ctx.req);
+    if (credential === null) return null;
+    const resolved = await resolveCredential(context, credential);
+    return resolved.active ? resolved.principal : null;
+  };

@@ -1,11 +1,11 @@
 import type { CredentialVoiders } from '../accounts/index.ts';
+import { voidProviderArtifacts } from '../provider/index.ts';
+import { voidSessions } from '../sessions/index.ts';
+import { voidApiTokens } from '../tokens/index.ts';
 
-/**
- * The kinds of credentials that exist, wired to the slices that own them: `voidSessions` of sessions/,
- * `voidApiTokens` of tokens/, `voidProviderArtifacts` of provider/.
- */
+/** The kinds of credentials that exist, wired to the slices that own them. */
 export const credentialVoiders: CredentialVoiders = {
-  sessions: () => Promise.resolve(0),
-  apiTokens: () => Promise.resolve(0),
-  providerArtifacts: () => Promise.resolve(0),
+  sessions: voidSessions,
+  apiTokens: voidApiTokens,
+  providerArtifacts: voidProviderArtifacts,
 };

@@ -3,5 +3,6 @@
  *
  * Owns: the password hash and its check. Does not own: accounts, sessions, throttling of failures (login/).
  */
+export { findLocalAccount } from './find-local-account.ts';
 export { hashPassword, verifyPassword } from './password.ts';
 export { putPasswordHash } from './store.ts';

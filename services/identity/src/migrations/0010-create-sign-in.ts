@@ -75,6 +75,8 @@ const PENDING = `
     relay_state_hash bytea,
     browser_hash bytea NOT NULL,
     return_to text NOT NULL,
+    replaces_account_id uuid,
+    replaces_session_id uuid,
     created_at timestamptz NOT NULL,
     expires_at timestamptz NOT NULL,
     consumed_at timestamptz,

@@ -6,6 +6,7 @@ import { createSubjectLog } from './0003-create-subject-log.ts';
 import { createSignIn } from './0010-create-sign-in.ts';
 import { createCredentials } from './0011-create-credentials.ts';
 import { createProvider } from './0012-create-provider.ts';
+import { noteEpochTime } from './0013-note-epoch-time.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
 export const migrations: readonly Migration[] = [
@@ -15,4 +16,5 @@ export const migrations: readonly Migration[] = [
   createSignIn,
   createCredentials,
   createProvider,
+  noteEpochTime,
 ];

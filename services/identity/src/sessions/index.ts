@@ -10,6 +10,7 @@ export { clearedSessionCookie, cookieOf, sessionCookie } from './cookie.ts';
 export { openSession, type OpenedSession, type OpenSession } from './open-session.ts';
 export { resolveSession, type ResolvedSession } from './resolve-session.ts';
 export { sessionRoutes } from './routes.ts';
+export { sessionOfRequest } from './session-of-request.ts';
 export { principalOf, type InactiveReason, type LoginMethod, type Session, type SessionStanding } from './session.ts';
 export { lockAccountForIssue, type LockedAccount } from './store.ts';
 export { voidSessions } from './void-sessions.ts';

@@ -4,13 +4,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import type { DecisionClient } from '@sallyport/decision-client';
-import { createDevCa, issueDevCertificate, testDatabase, type TestDatabase } from '@sallyport/dev-env';
+import {
+  createDevCa,
+  createSelfSigned,
+  issueDevCertificate,
+  testDatabase,
+  type TestDatabase,
+} from '@sallyport/dev-env';
 import { newId } from '@sallyport/storage';
 import { silentLogger } from '@sallyport/telemetry';
+import { exportJWK, generateKeyPair } from 'jose';
 import pg from 'pg';
 
 import type { CredentialVoiders } from '../../src/accounts/index.ts';
 import type { IdentityConfig } from '../../src/config.ts';
+import { authenticate } from '../../src/edge/authenticate.ts';
 import { createContext, type ContextOverrides, type IdentityContext } from '../../src/context.ts';
 import { createOrganization } from '../../src/organizations/index.ts';
 import { startServer, type RunningServer } from '../../src/server.ts';
@@ -30,7 +38,16 @@ const file = (name: string, content: string): string => {
 };
 
 const masterKeyFile = file('master.key', randomBytes(32).toString('hex'));
-const anyFile = file('any', 'unused');
+const cookieKeysFile = file('cookie.keys', `${randomBytes(32).toString('hex')}\n`);
+const providerKeysFile = (async () => {
+  const { privateKey } = await generateKeyPair('RS256', { extractable: true });
+  const jwk = { ...(await exportJWK(privateKey)), kid: 'test', alg: 'RS256', use: 'sig' };
+  return file('provider.jwks', JSON.stringify({ keys: [jwk] }));
+})();
+const samlFiles = (async () => {
+  const { cert, key } = await createSelfSigned('sallyport test');
+  return { samlCertFile: file('saml.pem', cert), samlKeyFile: file('saml.key', key) };
+})();
 const ca = createDevCa(join(directory, 'ca'));
 
 /** The certificate of a service of the test deployment. */
@@ -55,10 +72,9 @@ export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promi
     logLevel: 'error',
     otlpUrl: undefined,
     leaseTtlMs,
-    cookieKeysFile: anyFile,
-    providerKeysFile: anyFile,
-    samlKeyFile: anyFile,
-    samlCertFile: anyFile,
+    cookieKeysFile,
+    providerKeysFile: await providerKeysFile,
+    ...(await samlFiles),
     allowInsecurePrivateFetch: false,
   };
 };
@@ -98,6 +114,8 @@ export interface TestOptions extends ContextOverrides {
   readonly leaseTtlMs?: number;
   /** Serve an existing database instead of a new one. */
   readonly database?: TestDatabase;
+  /** Settings that differ. */
+  readonly config?: Partial<IdentityConfig>;
 }
 
 /** The `Authorization` value of a test principal of an organisation; its subject is the organisation's Owner. */
@@ -107,17 +125,20 @@ export const asOwner = (orgId: string, subjectId: string): string => `Bearer own
 export const startIdentity = async (options: TestOptions = {}): Promise<TestIdentity> => {
   const database = options.database ?? (await testDatabase('identity'));
   const denied = new Set<string>();
-  const context = await createContext(await testConfig(database.url, options.leaseTtlMs ?? 300), {
+  const config = { ...(await testConfig(database.url, options.leaseTtlMs ?? 300)), ...options.config };
+  const context = await createContext(config, {
     logger: silentLogger(),
     decisions: decisionsWithout(denied),
     ...options,
   });
   const server = await startServer(context, {
     strictResponses: true,
-    authenticate: (ctx) => {
+    authenticate: async (ctx) => {
       const [scheme, orgId, subjectId] = ctx.get('authorization').split('.');
-      if (scheme !== 'Bearer owner' || orgId === undefined || subjectId === undefined) return Promise.resolve(null);
-      return Promise.resolve({
+      if (scheme !== 'Bearer owner' || orgId === undefined || subjectId === undefined) {
+        return await authenticate(context)(ctx);
+      }
+      return {
         orgId,
         orgSlug: 'test',
         subjectId,
@@ -129,7 +150,7 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
         authenticatedAt: new Date(),
         expiresAt: new Date(Date.now() + 60_000),
         displayName: 'Owner',
-      });
+      };
     },
   });
   const pool = new pg.Pool({ connectionString: database.adminUrl, max: 4 });

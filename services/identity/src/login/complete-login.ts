@@ -1,0 +1,97 @@
+import type { AuditContext } from '@sallyport/audit';
+import { isAppError } from '@sallyport/errors';
+
+import type { IdentityContext } from '../context.ts';
+import { openSession, type OpenedSession } from '../sessions/index.ts';
+import type { AccountRefusal, ExternalLogin } from './external-login.ts';
+import type { ReplacedSession } from './pending-store.ts';
+import { resolveAccount } from './resolve-account.ts';
+
+/** Where a login comes from, for the record. */
+export type LoginOrigin = Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
+
+export type CompletedLogin =
+  | { readonly ok: true; readonly session: OpenedSession }
+  | { readonly ok: false; readonly reason: AccountRefusal };
+
+/**
+ * Turns the word of an identity provider, already verified and used up, into a session or an audited refusal.
+ * Account, session and entry commit together.
+ */
+export const completeLogin = async (
+  context: IdentityContext,
+  login: ExternalLogin,
+  request: { readonly origin: LoginOrigin; readonly replaces: ReplacedSession | null },
+): Promise<CompletedLogin> => {
+  const auditContext: AuditContext = {
+    orgId: login.orgId,
+    actor: { type: 'connection', id: login.connectionId, via: login.method },
+    ...request.origin,
+  };
+  try {
+    const { value } = await context.audit.mutate(auditContext, async (tx): Promise<CompletedLogin> => {
+      const resolution = await resolveAccount(tx, context, login);
+      if (!resolution.ok) {
+        tx.record(refusal(login.connectionId, resolution.reason));
+        return resolution;
+      }
+      const session = await openSession(tx, {
+        accountId: resolution.accountId,
+        connectionId: login.connectionId,
+        method: login.method,
+        acr: login.acr,
+        amr: login.amr,
+        authenticatedAt: login.authenticatedAt,
+        idpSessionEndsAtMs: login.idpSessionEndsAtMs,
+        idpSubjectKey: login.subjectKey,
+        idpSession: login.idpSession,
+        replaces: request.replaces,
+        now: context.clock.now(),
+      });
+      return { ok: true, session };
+    });
+    return value;
+  } catch (error) {
+    // Closed or taken between our look and our write: the transaction is gone, the refusal is recorded on its own.
+    const reason = raceReason(error);
+    if (reason === null) throw error;
+    await context.audit.recordDenied(auditContext, refusal(login.connectionId, reason));
+    return { ok: false, reason };
+  }
+};
+
+const refusal = (connectionId: string, reason: AccountRefusal) =>
+  ({ action: 'login.refused', target: { type: 'connection', id: connectionId }, reason, outcome: 'denied' }) as const;
+
+const raceReason = (error: unknown): AccountRefusal | null => {
+  if (!isAppError(error)) return null;
+  if (error.code === 'LOGIN_REFUSED') return 'ACCOUNT_INACTIVE';
+  if (error.code === 'ALREADY_EXISTS') return 'NAME_TAKEN';
+  return error.code === 'CONNECTION_DISABLED' ? 'CONNECTION_DISABLED' : null;
+};
+
+/** Records that the answer of an identity provider was refused before anybody was looked for. */
+export const recordRefusedLogin = async (
+  context: IdentityContext,
+  refused: {
+    readonly orgId: string;
+    readonly connectionId: string;
+    readonly method: 'saml' | 'oidc';
+    readonly reason: string;
+    /** Element names and limits for the connection's administrator; never values from the message. */
+    readonly where: string | null;
+  },
+  origin: LoginOrigin,
+): Promise<void> => {
+  const { orgId, connectionId, method, reason, where } = refused;
+  context.logger.info({ connectionId, method, reason }, 'login refused');
+  await context.audit.recordDenied(
+    { orgId, actor: { type: 'anonymous', id: 'anonymous', via: method }, ...origin },
+    {
+      action: 'login.refused',
+      target: { type: 'connection', id: connectionId },
+      reason,
+      ...(where === null ? {} : { after: { where } }),
+    },
+  );
+};

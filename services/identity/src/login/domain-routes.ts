@@ -1,0 +1,61 @@
+import { AppError } from '@sallyport/errors';
+import { route, type Route } from '@sallyport/http';
+import { z } from 'zod';
+
+import type { IdentityContext } from '../context.ts';
+import { findLoginConnection, listDomains, replaceDomains } from './identity-store.ts';
+
+const PATH = '/api/identity/v1/connections/:connectionId/domains';
+const params = z.object({ connectionId: z.uuid() });
+const domain = z
+  .string()
+  .max(253)
+  .toLowerCase()
+  .regex(/^(?=.*\.)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$|^localhost$/);
+const domainsSchema = z.object({ domains: z.array(domain).max(100) });
+
+/** The mail domains whose people a connection signs in: for finding where to go, and as a limit for first logins. */
+export const domainRoutes = (context: IdentityContext): Route[] => [
+  route({
+    method: 'GET',
+    path: PATH,
+    permission: 'connection:read',
+    surface: 'api',
+    summary: 'The mail domains of a connection.',
+    params,
+    responses: { 200: domainsSchema, 404: null },
+    handler: async ({ params: { connectionId }, context: request }) => {
+      const { orgId } = request.auditContext();
+      const domains = await context.db.read(orgId, async (tx) => {
+        if ((await findLoginConnection(tx, connectionId)) === null) return null;
+        return await listDomains(tx, orgId, connectionId);
+      });
+      if (domains === null) throw new AppError('NOT_FOUND', 'There is no such connection.');
+      return { status: 200, body: { domains } };
+    },
+  }),
+  route({
+    method: 'PUT',
+    path: PATH,
+    permission: 'connection:manage',
+    surface: 'api',
+    summary: 'Sets the mail domains of a connection.',
+    params,
+    body: domainsSchema,
+    responses: { 200: domainsSchema, 404: null },
+    handler: async ({ params: { connectionId }, body, context: request }) => {
+      const who = request.auditContext();
+      const domains = [...new Set(body.domains)].sort();
+      await context.audit.mutate(who, async (tx) => {
+        if ((await findLoginConnection(tx, connectionId)) === null) {
+          throw new AppError('NOT_FOUND', 'There is no such connection.');
+        }
+        const before = await listDomains(tx, who.orgId, connectionId);
+        await replaceDomains(tx, who.orgId, connectionId, domains);
+        const target = { type: 'connection', id: connectionId };
+        tx.record({ action: 'connection.domains-set', target, before: { domains: before }, after: { domains } });
+      });
+      return { status: 200, body: { domains } };
+    },
+  }),
+];

@@ -1,0 +1,161 @@
+import type { ReadTx, WriteTx } from '@sallyport/storage';
+
+/** A connection as a login finds it. */
+export interface LoginConnection {
+  readonly orgId: string;
+  readonly id: string;
+  readonly name: string;
+  readonly orgName: string;
+  readonly enabled: boolean;
+  /** True while a directory (SCIM) decides who exists. */
+  readonly hasDirectory: boolean;
+}
+
+interface ConnectionRow {
+  readonly org_id: string;
+  readonly id: string;
+  readonly name: string;
+  readonly org_name: string;
+  readonly enabled: boolean;
+  readonly has_directory: boolean;
+}
+
+const COLUMNS = `c.org_id, c.id, c.name, o.display_name AS org_name, c.enabled,
+  EXISTS (SELECT FROM scim_facet f WHERE f.org_id = c.org_id AND f.connection_id = c.id) AS has_directory`;
+
+const toConnection = (row: ConnectionRow): LoginConnection => ({
+  orgId: row.org_id,
+  id: row.id,
+  name: row.name,
+  orgName: row.org_name,
+  enabled: row.enabled,
+  hasDirectory: row.has_directory,
+});
+
+/** A connection by its id alone, which is all a sign-in address names. Removed ones are not found. */
+export const findLoginConnection = async (tx: ReadTx, id: string): Promise<LoginConnection | null> => {
+  const [row] = await tx.query<ConnectionRow>(
+    `SELECT ${COLUMNS} FROM connection c JOIN organization o ON o.org_id = c.org_id
+      WHERE c.id = $1 AND c.deleted_at IS NULL`,
+    [id],
+  );
+  return row === undefined ? null : toConnection(row);
+};
+
+/** A connection people of a mail domain sign in through. */
+export interface HomeRealm extends LoginConnection {
+  readonly protocol: 'saml' | 'oidc';
+}
+
+/** Enabled connections with a sign-in facet that claim this mail domain, by name. */
+export const listHomeRealms = async (tx: ReadTx, domain: string, limit: number): Promise<HomeRealm[]> => {
+  const rows = await tx.query<ConnectionRow & { protocol: HomeRealm['protocol'] }>(
+    `SELECT ${COLUMNS}, p.protocol
+       FROM connection_domain d
+       JOIN connection c ON c.org_id = d.org_id AND c.id = d.connection_id AND c.enabled AND c.deleted_at IS NULL
+       JOIN organization o ON o.org_id = c.org_id
+       JOIN (SELECT org_id, connection_id, 'saml' AS protocol FROM saml_facet
+             UNION ALL SELECT org_id, connection_id, 'oidc' FROM oidc_facet) p
+         ON p.org_id = c.org_id AND p.connection_id = c.id
+      WHERE d.domain = $1 ORDER BY o.display_name, c.name, p.protocol LIMIT $2`,
+    [domain, limit],
+  );
+  return rows.map((row) => ({ ...toConnection(row), protocol: row.protocol }));
+};
+
+export const listDomains = async (tx: ReadTx, orgId: string, connectionId: string): Promise<string[]> => {
+  const rows = await tx.query<{ domain: string }>(
+    'SELECT domain FROM connection_domain WHERE org_id = $1 AND connection_id = $2 ORDER BY domain',
+    [orgId, connectionId],
+  );
+  return rows.map(({ domain }) => domain);
+};
+
+/** Makes these the domains of a connection. */
+export const replaceDomains = async (
+  tx: WriteTx,
+  orgId: string,
+  connectionId: string,
+  domains: readonly string[],
+): Promise<void> => {
+  await tx.query('DELETE FROM connection_domain WHERE org_id = $1 AND connection_id = $2', [orgId, connectionId]);
+  await tx.query(
+    `INSERT INTO connection_domain (org_id, connection_id, domain) SELECT $1, $2, d FROM unnest($3::text[]) AS d`,
+    [orgId, connectionId, domains],
+  );
+};
+
+/** Who a subject of the IdP is with us; null when nobody has signed in as that subject. */
+export const findLinkedAccount = async (
+  tx: ReadTx,
+  key: { readonly orgId: string; readonly connectionId: string; readonly subjectKey: string },
+): Promise<string | null> => {
+  const [row] = await tx.query<{ account_id: string }>(
+    'SELECT account_id FROM login_identity WHERE org_id = $1 AND connection_id = $2 AND subject_key = $3',
+    [key.orgId, key.connectionId, key.subjectKey],
+  );
+  return row?.account_id ?? null;
+};
+
+export const insertLink = async (
+  tx: WriteTx,
+  link: {
+    readonly orgId: string;
+    readonly connectionId: string;
+    readonly subjectKey: string;
+    readonly accountId: string;
+    readonly at: Date;
+  },
+): Promise<void> => {
+  await tx.query(
+    `INSERT INTO login_identity (org_id, connection_id, subject_key, account_id, created_at) VALUES ($1, $2, $3, $4, $5)`,
+    [link.orgId, link.connectionId, link.subjectKey, link.accountId, link.at],
+  );
+};
+
+/** Accounts of a connection, tombstones left out, whose external id or user name is exactly this. */
+export const listAccountsNamed = async (
+  tx: ReadTx,
+  key: {
+    readonly orgId: string;
+    readonly connectionId: string;
+    readonly target: 'externalId' | 'userName';
+    readonly value: string;
+  },
+): Promise<string[]> => {
+  const rows = await tx.query<{ id: string }>(
+    `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND status <> 'deleted' AND kind = 'user'
+        AND CASE $3 WHEN 'externalId' THEN external_id = $4 ELSE user_name = $4 END LIMIT 2`,
+    [key.orgId, key.connectionId, key.target, key.value],
+  );
+  return rows.map(({ id }) => id);
+};
+
+/** What an account is now, and since when only newer assertions count; null when there is no such account. */
+export interface LoginStanding {
+  readonly status: string;
+  readonly epochRaisedAt: Date | null;
+}
+
+export const findLoginStanding = async (
+  tx: ReadTx,
+  orgId: string,
+  accountId: string,
+): Promise<LoginStanding | null> => {
+  const [row] = await tx.query<{ status: string; epoch_raised_at: Date | null }>(
+    'SELECT status, epoch_raised_at FROM account WHERE org_id = $1 AND id = $2',
+    [orgId, accountId],
+  );
+  return row === undefined ? null : { status: row.status, epochRaisedAt: row.epoch_raised_at };
+};
+
+/** True when a live account of the organisation already goes by this name or address. */
+export const isNameInUse = async (tx: ReadTx, orgId: string, foldedName: string): Promise<boolean> => {
+  const rows = await tx.query<{ id: string }>(
+    `SELECT id FROM account WHERE org_id = $1 AND status <> 'deleted'
+        AND (user_name_key = $2 OR id IN (SELECT account_id FROM account_email WHERE org_id = $1 AND email_key = $2))
+      LIMIT 1`,
+    [orgId, foldedName],
+  );
+  return rows.length > 0;
+};

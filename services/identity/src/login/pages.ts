@@ -1,0 +1,98 @@
+import { escapeHtml } from '@sallyport/http';
+
+import { page } from '../pages/index.ts';
+import type { SessionStanding } from '../sessions/index.ts';
+import type { HomeRealm } from './identity-store.ts';
+
+/** What the sign-in page says above its forms. */
+export interface SignInNotice {
+  /** Why the last attempt failed; announced to assistive technology. */
+  readonly alert?: string;
+  readonly status?: string;
+}
+
+const hidden = (name: string, value: string): string =>
+  `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`;
+
+/** Where a sign-in through a connection starts. */
+export const startPathOf = ({ id, protocol }: Pick<HomeRealm, 'id' | 'protocol'>, returnTo: string): string => {
+  const query = new URLSearchParams({ returnTo }).toString();
+  return protocol === 'saml' ? `/saml/${id}/login?${query}` : `/login/oidc/${id}/start?${query}`;
+};
+
+/** The sign-in page: first the work address, which leads to the company's identity provider; below, local accounts. */
+export const signInPage = (returnTo: string, notice: SignInNotice = {}): string =>
+  page({
+    title: 'Sign in',
+    main: `${notice.alert === undefined ? '' : `<p role="alert">${escapeHtml(notice.alert)}</p>`}
+${notice.status === undefined ? '' : `<p role="status">${escapeHtml(notice.status)}</p>`}
+<form method="post" action="/login/start">
+${hidden('returnTo', returnTo)}
+<label for="email">Work e-mail</label>
+<input id="email" name="email" type="email" autocomplete="username" required maxlength="254">
+<button type="submit">Continue</button>
+</form>
+<h2>With a local account</h2>
+<form method="post" action="/login/password">
+${hidden('returnTo', returnTo)}
+<label for="local-email">E-mail</label>
+<input id="local-email" name="email" type="email" autocomplete="username" required maxlength="254">
+<label for="password">Password</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="1024">
+<label for="organization">Organisation (only if you have the same account in several)</label>
+<input id="organization" name="organization" maxlength="63">
+<button type="submit">Sign in</button>
+</form>`,
+  });
+
+/** Where somebody of a mail domain can go on. One place is gone to at once. */
+export const choicePage = (realms: readonly HomeRealm[], returnTo: string): string => {
+  const [only, ...others] = realms;
+  const links = realms.map(
+    (realm) =>
+      `<li><a href="${escapeHtml(startPathOf(realm, returnTo))}">${escapeHtml(realm.orgName)}: ${escapeHtml(realm.name)}</a></li>`,
+  );
+  return page({
+    title: 'Continue at your identity provider',
+    main: `<ul>${links.join('')}</ul>`,
+    ...(only !== undefined && others.length === 0 ? { refreshTo: startPathOf(only, returnTo) } : {}),
+  });
+};
+
+/**
+ * The one page of every refused sign-in: it does not tell which check failed, or whether an account exists.
+ * The request id leads an administrator to the reason in the audit log.
+ */
+export const refusedPage = (requestId: string): string =>
+  page({
+    title: 'You could not be signed in',
+    main: `<p role="alert">Your identity provider's answer was not accepted.</p>
+<p><a href="/login">Start again</a>. If it happens again, give your administrator this number: <code>${escapeHtml(requestId)}</code></p>`,
+  });
+
+/** Goes on to a page of ours without a redirect, which the form's policy would extend to what comes after it. */
+export const goOnPage = (returnTo: string): string =>
+  page({
+    title: 'You are signed in',
+    main: `<p><a href="${escapeHtml(returnTo)}">Continue</a></p>`,
+    refreshTo: returnTo,
+  });
+
+/** Who is signed in, how and since when; or that nobody is. */
+export const accountPage = (standing: SessionStanding | null): string => {
+  if (standing === null) {
+    return page({
+      title: 'You are signed out',
+      main: '<p role="status">No session is open in this browser, or it has been ended.</p><p><a href="/login">Sign in</a></p>',
+    });
+  }
+  const { session, displayName, connectionName, orgSlug } = standing;
+  const time = (at: Date): string => `<time datetime="${at.toISOString()}">${at.toUTCString()}</time>`;
+  return page({
+    title: 'Your account',
+    main: `<p role="status">Signed in as <strong>${escapeHtml(displayName)}</strong> via ${escapeHtml(connectionName ?? 'a local account')} since ${time(session.createdAt)}.</p>
+<dl><dt>Organisation</dt><dd>${escapeHtml(orgSlug)}</dd>
+<dt>Session ends</dt><dd>at the latest ${time(session.expiresAt)}, or after an hour without use</dd></dl>
+<form method="post" action="/logout"><button type="submit">Sign out</button></form>`,
+  });
+};

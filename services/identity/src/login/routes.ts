@@ -1,0 +1,209 @@
+import { isAppError } from '@sallyport/errors';
+import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
+import { z } from 'zod';
+
+import { closeSession } from '../accounts/index.ts';
+import type { IdentityContext } from '../context.ts';
+import { STYLE, STYLE_PATH } from '../pages/index.ts';
+import { clearedSessionCookie, sessionCookie, sessionOfRequest } from '../sessions/index.ts';
+import type { LoginOrigin } from './complete-login.ts';
+import { listHomeRealms } from './identity-store.ts';
+import { loginWithPassword } from './local-login.ts';
+import { replacedSession } from './replaced-session.ts';
+import { accountPage, choicePage, goOnPage, signInPage } from './pages.ts';
+import { safeReturnTo } from './return-to.ts';
+
+const MAX_REALMS = 20;
+const html = z.string();
+
+/** Where a request comes from, for the record. */
+export const originOf = ({ requestId, ip, userAgent }: RequestContext): LoginOrigin => ({
+  requestId,
+  ip,
+  ...(userAgent === undefined ? {} : { userAgent }),
+});
+
+const startPages = (context: IdentityContext): Route[] => [
+  route({
+    method: 'GET',
+    path: '/login',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'The sign-in page.',
+    query: z.object({ returnTo: z.string().optional(), signedOut: z.string().optional() }),
+    responses: { 200: html },
+    handler: ({ query }) => {
+      const notice = query.signedOut === undefined ? {} : { status: 'You are signed out.' };
+      const body = signInPage(safeReturnTo(query.returnTo, context.config.publicOrigin), notice);
+      return Promise.resolve({ status: 200, body });
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/login/start',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Finds where somebody signs in, by the domain of their work address.',
+    body: z.object({ email: z.string().max(254), returnTo: z.string().optional() }),
+    responses: { 200: html },
+    handler: async ({ body }) => {
+      const returnTo = safeReturnTo(body.returnTo, context.config.publicOrigin);
+      const domain = body.email
+        .slice(body.email.lastIndexOf('@') + 1)
+        .trim()
+        .toLowerCase();
+      // By domain only: the answer is the same for every address of it, whether somebody has it or not.
+      const realms = await context.db.readAcrossOrganizations('a mail domain leads to its connections', async (tx) => {
+        return await listHomeRealms(tx, domain, MAX_REALMS);
+      });
+      const alert = 'No identity provider is set up for this domain. Local accounts sign in below.';
+      return {
+        status: 200,
+        body: realms.length === 0 ? signInPage(returnTo, { alert }) : choicePage(realms, returnTo),
+      };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: STYLE_PATH,
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'The style sheet of the pages.',
+    responses: { 200: z.string() },
+    handler: () => {
+      const headers = { 'content-type': 'text/css; charset=utf-8', 'cache-control': 'public, max-age=3600' };
+      return Promise.resolve({ status: 200, body: STYLE, headers });
+    },
+  }),
+];
+
+const passwordPage = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: '/login/password',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Signs in with a local account.',
+    body: z.object({
+      email: z.string().max(254),
+      password: z.string().max(1024),
+      organization: z.string().max(63).optional(),
+      returnTo: z.string().optional(),
+    }),
+    responses: { 200: html, 303: null, 403: html, 429: html },
+    handler: async ({ body, context: request, ctx }) => {
+      const returnTo = safeReturnTo(body.returnTo, context.config.publicOrigin);
+      const { organization = '' } = body;
+      try {
+        const session = await loginWithPassword(context, {
+          email: body.email,
+          password: body.password,
+          organization: organization.trim() === '' ? null : organization.trim(),
+          origin: originOf(request),
+          replaces: await replacedSession(context, ctx),
+        });
+        return signedIn(returnTo, session.token);
+      } catch (error) {
+        if (!isAppError(error) || (error.code !== 'LOGIN_REFUSED' && error.code !== 'RATE_LIMITED')) throw error;
+        return { status: error.kind.http, body: signInPage(returnTo, { alert: error.message }) };
+      }
+    },
+  });
+
+const signedIn = (returnTo: string, token: string): RouteResponse => {
+  const headers = { 'set-cookie': sessionCookie(token) };
+  // An application's redirect would count as part of this form's submission: see goOnPage.
+  const leadsAway = returnTo.startsWith('/login/interaction/');
+  return leadsAway
+    ? { status: 200, body: goOnPage(returnTo), headers }
+    : { status: 303, headers: { ...headers, location: returnTo } };
+};
+
+const passwordApi = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: '/api/identity/v1/login',
+    permission: PUBLIC,
+    surface: 'api',
+    summary: 'Signs in with a local account; the session is in the cookie of the answer.',
+    body: z.object({
+      email: z.string().max(254),
+      password: z.string().max(1024),
+      organization: z.string().max(63).optional(),
+    }),
+    responses: { 200: z.object({ sessionId: z.uuid(), expiresAt: z.iso.datetime() }), 403: null, 429: null },
+    handler: async ({ body, context: request, ctx }) => {
+      const session = await loginWithPassword(context, {
+        email: body.email,
+        password: body.password,
+        organization: body.organization ?? null,
+        origin: originOf(request),
+        replaces: await replacedSession(context, ctx),
+      });
+      return {
+        status: 200,
+        body: { sessionId: session.sessionId, expiresAt: session.expiresAt.toISOString() },
+        headers: { 'set-cookie': sessionCookie(session.token) },
+      };
+    },
+  });
+
+const accountPages = (context: IdentityContext): Route[] => [
+  route({
+    method: 'GET',
+    path: '/account',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Who is signed in in this browser, if anybody.',
+    responses: { 200: html },
+    handler: async ({ ctx }) => ({ status: 200, body: accountPage(await sessionOfRequest(context, ctx)) }),
+  }),
+  route({
+    method: 'POST',
+    path: '/logout',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Ends the session of this browser, with everything that hangs on it.',
+    responses: { 303: null },
+    handler: async ({ ctx, context: request }) => {
+      const standing = await sessionOfRequest(context, ctx);
+      if (standing !== null) {
+        const { orgId, id, accountId } = standing.session;
+        const actor = { type: 'user', id: accountId, via: `session:${id}`, session: id } as const;
+        await context.audit.mutate({ orgId, actor, ...originOf(request) }, async (tx) => {
+          await closeSession(tx, context, { subjectId: accountId, sessionId: id, cause: 'session.signed-out' });
+        });
+      }
+      return { status: 303, headers: { location: '/login?signedOut=1', 'set-cookie': clearedSessionCookie() } };
+    },
+  }),
+];
+
+const redirects = (): Route[] =>
+  [
+    ['/', '/account', "The start page: one's account."] as const,
+    [
+      '/.well-known/openid-configuration',
+      '/oidc/.well-known/openid-configuration',
+      'Leads to the discovery document.',
+    ] as const,
+  ].map(([path, location, summary]) =>
+    route({
+      method: 'GET',
+      path,
+      permission: PUBLIC,
+      surface: 'browser',
+      summary,
+      responses: { 303: null },
+      handler: () => Promise.resolve({ status: 303, headers: { location } }),
+    }),
+  );
+
+/** Pages and API of signing in and out. */
+export const loginRoutes = (context: IdentityContext): Route[] => [
+  ...startPages(context),
+  passwordPage(context),
+  passwordApi(context),
+  ...accountPages(context),
+  ...redirects(),
+];

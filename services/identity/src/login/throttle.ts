@@ -1,0 +1,61 @@
+import { AppError } from '@sallyport/errors';
+import { secretHash, type Clock, type Database } from '@sallyport/storage';
+
+import { countAttempts, uncountAttempts } from './throttle-store.ts';
+
+const MINUTE_MS = 60_000;
+const WINDOW_MS = 15 * MINUTE_MS;
+
+/** One thing attempts are counted by, and how many failures it may have in 15 minutes. */
+export interface ThrottleRule {
+  readonly key: string;
+  readonly limit: number;
+}
+
+/**
+ * The rules of a password attempt: few from one address against one name, many more against a name from everywhere
+ * (so that nobody can lock somebody else out cheaply; NIST SP 800-63B-4 §3.2.2 allows 100), and a cap per address.
+ */
+export const passwordRules = (userName: string, ip: string): ThrottleRule[] => [
+  { key: `password:${ip}:${userName}`, limit: 10 },
+  { key: `password:*:${userName}`, limit: 100 },
+  { key: `password:${ip}:*`, limit: 300 },
+];
+
+/** The rules of an answer of an identity provider: per address and per connection. */
+export const federatedRules = (connectionId: string, ip: string): ThrottleRule[] => [
+  { key: `federated:${ip}`, limit: 600 },
+  { key: `federated:${ip}:${connectionId}`, limit: 300 },
+];
+
+/** An attempt that has been counted. */
+export interface Attempt {
+  /** Takes the attempt out of the count again. */
+  succeeded(): Promise<void>;
+}
+
+/**
+ * Counts an attempt before it is made, so that guesses made at the same time are all counted.
+ * @throws RATE_LIMITED when there were too many; nothing may be checked then
+ */
+export const countedAttempt = async (
+  { db, clock }: { readonly db: Database; readonly clock: Clock },
+  rules: readonly ThrottleRule[],
+): Promise<Attempt> => {
+  const now = clock.now();
+  const keys = rules.map(({ key }) => secretHash(key));
+  const window = { now, endsAt: new Date(now.getTime() + WINDOW_MS) };
+  const counts = await db.unauditedWrite('all-organizations', 'attempts are counted before anybody is known', (tx) =>
+    countAttempts(tx, keys, window),
+  );
+  if (counts.some((count, index) => count > (rules[index]?.limit ?? 0))) {
+    throw new AppError('RATE_LIMITED', 'There were too many attempts. Try again later.', { retryAfterSeconds: 60 });
+  }
+  return {
+    succeeded: async () => {
+      await db.unauditedWrite('all-organizations', 'a successful attempt does not count', (tx) =>
+        uncountAttempts(tx, keys),
+      );
+    },
+  };
+};

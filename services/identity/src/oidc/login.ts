@@ -1,0 +1,185 @@
+import { constantTimeEqual, newId, secretHash } from '@sallyport/storage';
+
+import type { IdentityContext } from '../context.ts';
+import {
+  completeLogin,
+  composeKey,
+  consumePendingLogin,
+  derivedSecret,
+  findPendingLogin,
+  insertPendingLogin,
+  type AccountRefusal,
+  type AccountRule,
+  type Browser,
+  type ExternalLogin,
+  type LoginOrigin,
+  type PendingLogin,
+  type ReplacedSession,
+} from '../login/index.ts';
+import type { OpenedSession } from '../sessions/index.ts';
+import type { OidcFacet } from './facet-store.ts';
+import { OidcRefusal, type OidcReason } from './reasons.ts';
+import type { ClientOf, LoginSecrets, VerifiedIdentity } from './relying-party.ts';
+
+const PENDING_MS = 10 * 60_000;
+/** Purpose under which client secrets are sealed. */
+export const SECRET_PURPOSE = 'oidc-client-secret';
+
+/** Our redirect address of one connection; each has its own, against mix-up (RFC 9700 §4.4). */
+export const redirectUriOf = (publicOrigin: string, connectionId: string): string =>
+  `${new URL(publicOrigin).origin}/login/oidc/${connectionId}/callback`;
+
+const clientOf = ({ keyring }: IdentityContext, facet: OidcFacet): ClientOf => {
+  const { orgId, connectionId, clientSecretSealed } = facet;
+  const opened =
+    clientSecretSealed === null ? null : keyring.open(orgId, SECRET_PURPOSE, connectionId, clientSecretSealed);
+  return { facet, clientSecret: opened?.toString('utf8') ?? null };
+};
+
+const secretsOf = (browser: Browser, loginId: string): LoginSecrets => ({
+  state: derivedSecret(browser, 'state', loginId),
+  nonce: derivedSecret(browser, 'nonce', loginId),
+  codeVerifier: derivedSecret(browser, 'pkce', loginId),
+});
+
+/** `state` is looked up by its hash: who can read our database cannot answer for a browser. */
+const requestKeyOf = (state: string): string => secretHash(state).toString('hex');
+
+export interface OidcStart {
+  readonly facet: OidcFacet;
+  readonly browser: Browser;
+  readonly returnTo: string;
+  readonly replaces: ReplacedSession | null;
+}
+
+/** Remembers a login for this browser and answers the address of the IdP it is to go to. @throws OidcRefusal */
+export const startOidcLogin = async (context: IdentityContext, start: OidcStart): Promise<string> => {
+  const { facet, browser, returnTo, replaces } = start;
+  const id = newId();
+  const secrets = secretsOf(browser, id);
+  const redirectUri = redirectUriOf(context.config.publicOrigin, facet.connectionId);
+  const location = await context.relyingParty.authorizationUrl(clientOf(context, facet), { ...secrets, redirectUri });
+  const now = context.clock.now();
+  await context.db.unauditedWrite(facet.orgId, 'a login under way; its outcome is audited', async (tx) => {
+    await insertPendingLogin(tx, {
+      orgId: facet.orgId,
+      id,
+      connectionId: facet.connectionId,
+      protocol: 'oidc',
+      requestKey: requestKeyOf(secrets.state),
+      relayStateHash: null,
+      browserHash: browser.hash,
+      returnTo,
+      replaces,
+      createdAt: now,
+      expiresAt: new Date(now.getTime() + PENDING_MS),
+    });
+  });
+  return location;
+};
+
+/** An answer as it came to our redirect address. */
+export interface OidcAnswer {
+  readonly facet: OidcFacet;
+  readonly query: string;
+  readonly browser: Browser | null;
+  readonly origin: LoginOrigin;
+}
+
+export type Finished =
+  | { readonly ok: true; readonly session: OpenedSession; readonly returnTo: string }
+  | {
+      readonly ok: false;
+      readonly reason: OidcReason | AccountRefusal;
+      readonly where: string | null;
+      readonly recorded: boolean;
+    };
+
+/**
+ * Turns the answer of an IdP into a session, or says why not.
+ *
+ * 1. Its state names a login of this connection and this browser; 2. the login is used up before anything else happens,
+ * so that of two answers one goes on; 3. the code is exchanged and the id_token verified (issuer, audience, nonce,
+ * signature, PKCE); 4. the account is found and the session opened.
+ */
+export const finishOidcLogin = async (context: IdentityContext, answer: OidcAnswer): Promise<Finished> => {
+  const { facet, browser } = answer;
+  try {
+    const url = new URL(`${redirectUriOf(context.config.publicOrigin, facet.connectionId)}?${answer.query}`);
+    const { pending, by } = await correlate(context, { facet, browser, url }); // 1
+    await useUp(context, pending); // 2
+    const identity = await context.relyingParty.redeem(clientOf(context, facet), url, {
+      ...secretsOf(by, pending.id),
+      wantsUserInfo: (claims) => neededClaims(facet.accountRule).some((name) => !claims.has(name)),
+    }); // 3
+    const completed = await completeLogin(context, externalLogin(context, facet, identity), {
+      origin: answer.origin,
+      replaces: pending.replaces,
+    }); // 4
+    if (completed.ok) return { ok: true, session: completed.session, returnTo: pending.returnTo };
+    return { ok: false, reason: completed.reason, where: null, recorded: true };
+  } catch (error) {
+    if (!(error instanceof OidcRefusal)) throw error;
+    return { ok: false, reason: error.reason, where: error.where, recorded: false };
+  }
+};
+
+const correlate = async (
+  { db, clock }: IdentityContext,
+  { facet, browser, url }: { readonly facet: OidcFacet; readonly browser: Browser | null; readonly url: URL },
+): Promise<{ readonly pending: PendingLogin; readonly by: Browser }> => {
+  const [state, ...more] = url.searchParams.getAll('state');
+  if (state === undefined || state === '' || more.length > 0) throw new OidcRefusal('STATE_MISSING');
+  const { orgId, connectionId } = facet;
+  const key = { orgId, connectionId, requestKey: requestKeyOf(state) };
+  const pending = await db.read(orgId, async (tx) => await findPendingLogin(tx, key));
+  if (pending?.protocol !== 'oidc') throw new OidcRefusal('STATE_UNKNOWN');
+  if (browser === null || !constantTimeEqual(browser.hash, pending.browserHash))
+    throw new OidcRefusal('STATE_OTHER_BROWSER');
+  if (pending.consumedAt !== null) throw new OidcRefusal('STATE_CONSUMED');
+  if (clock.now() >= pending.expiresAt) throw new OidcRefusal('STATE_EXPIRED');
+  return { pending, by: browser };
+};
+
+const useUp = async ({ db, clock }: IdentityContext, pending: PendingLogin): Promise<void> => {
+  const isFirst = await db.unauditedWrite(pending.orgId, 'a state is used once; the outcome is audited', async (tx) => {
+    return await consumePendingLogin(tx, pending, clock.now());
+  });
+  if (!isFirst) throw new OidcRefusal('STATE_CONSUMED');
+};
+
+const neededClaims = ({ source, createOnFirstLogin, emailAttribute }: AccountRule): string[] => [
+  ...(source === 'subject' ? [] : [source.attribute]),
+  ...(createOnFirstLogin ? [emailAttribute] : []),
+];
+
+const texts = (value: unknown): string[] =>
+  (Array.isArray(value) ? (value as unknown[]) : [value]).filter((item): item is string => typeof item === 'string');
+
+const seconds = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null);
+
+const externalLogin = (
+  { clock }: IdentityContext,
+  facet: OidcFacet,
+  { issuer, subject, claims, issuedAtSeconds }: VerifiedIdentity,
+): ExternalLogin => {
+  const sessionEndsAt = seconds(claims.get('session_expiry'));
+  if (sessionEndsAt !== null && sessionEndsAt * 1000 <= clock.now().getTime())
+    throw new OidcRefusal('IDP_SESSION_ENDED');
+  return {
+    orgId: facet.orgId,
+    connectionId: facet.connectionId,
+    method: 'oidc',
+    rule: facet.accountRule,
+    subject,
+    subjectKey: composeKey('oidc', issuer, subject),
+    attributes: [...claims].map(([name, value]) => [name, texts(value)] as const),
+    authenticatedAt: new Date((seconds(claims.get('auth_time')) ?? issuedAtSeconds) * 1000),
+    // Whole seconds: the token may have been issued as late as at the end of its second.
+    issuedAt: new Date(issuedAtSeconds * 1000 + 999),
+    acr: texts(claims.get('acr'))[0] ?? null,
+    amr: texts(claims.get('amr')),
+    idpSession: texts(claims.get('sid'))[0] ?? null,
+    idpSessionEndsAtMs: sessionEndsAt === null ? null : sessionEndsAt * 1000,
+  };
+};

@@ -1,0 +1,111 @@
+import { isAppError } from '@sallyport/errors';
+import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
+import { z } from 'zod';
+
+import type { IdentityContext } from '../context.ts';
+import {
+  browserForLogin,
+  countedAttempt,
+  federatedRules,
+  findBrowser,
+  findLoginConnection,
+  loginCookie,
+  originOf,
+  recordRefusedLogin,
+  refusedPage,
+  replacedSession,
+  safeReturnTo,
+} from '../login/index.ts';
+import { sessionCookie } from '../sessions/index.ts';
+import { findOidcFacet, type OidcFacet } from './facet-store.ts';
+import { finishOidcLogin, startOidcLogin } from './login.ts';
+import { OidcRefusal } from './reasons.ts';
+
+const params = z.object({ connectionId: z.string().max(64) });
+
+/** The facet of an enabled connection; null for everything else. */
+const openFacet = async ({ db }: IdentityContext, connectionId: string): Promise<OidcFacet | null> => {
+  if (!z.uuid().safeParse(connectionId).success) return null;
+  return await db.readAcrossOrganizations('a sign-in address names a connection only', async (tx) => {
+    const connection = await findLoginConnection(tx, connectionId);
+    return connection?.enabled === true ? await findOidcFacet(tx, connection.orgId, connection.id) : null;
+  });
+};
+
+const refusal = (request: RequestContext, status: 403 | 429 = 403): RouteResponse => ({
+  status,
+  body: refusedPage(request.requestId),
+});
+
+interface Refused {
+  readonly reason: string;
+  readonly where: string | null;
+}
+
+const recordAndRefuse = async (
+  context: IdentityContext,
+  facet: OidcFacet,
+  { reason, where }: Refused,
+  request: RequestContext,
+): Promise<RouteResponse> => {
+  const { orgId, connectionId } = facet;
+  await recordRefusedLogin(context, { orgId, connectionId, method: 'oidc', reason, where }, originOf(request));
+  return refusal(request);
+};
+
+const startRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: '/login/oidc/:connectionId/start',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Starts a sign-in: sends the browser to the identity provider.',
+    params,
+    query: z.object({ returnTo: z.string().optional() }),
+    responses: { 303: null, 403: z.string() },
+    handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
+      const facet = await openFacet(context, connectionId);
+      if (facet === null) return refusal(request);
+      const browser = browserForLogin(ctx.req);
+      const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
+      try {
+        const replaces = await replacedSession(context, ctx);
+        const location = await startOidcLogin(context, { facet, browser, returnTo, replaces });
+        return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
+      } catch (error) {
+        if (!(error instanceof OidcRefusal)) throw error;
+        return await recordAndRefuse(context, facet, error, request);
+      }
+    },
+  });
+
+const callbackRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: '/login/oidc/:connectionId/callback',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Takes the answer of the identity provider.',
+    params,
+    responses: { 303: null, 403: z.string(), 429: z.string() },
+    handler: async ({ params: { connectionId }, context: request, ctx }) => {
+      const facet = await openFacet(context, connectionId);
+      if (facet === null) return refusal(request);
+      try {
+        const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
+        const answer = { facet, query: ctx.querystring, browser: findBrowser(ctx.req), origin: originOf(request) };
+        const finished = await finishOidcLogin(context, answer);
+        if (!finished.ok)
+          return finished.recorded ? refusal(request) : await recordAndRefuse(context, facet, finished, request);
+        await attempt.succeeded();
+        const headers = { location: finished.returnTo, 'set-cookie': sessionCookie(finished.session.token) };
+        return { status: 303, headers };
+      } catch (error) {
+        if (isAppError(error) && error.code === 'RATE_LIMITED') return refusal(request, 429);
+        throw error;
+      }
+    },
+  });
+
+/** `/login/oidc/:connectionId/…`: what browsers call on the way to an identity provider and back. */
+export const oidcRoutes = (context: IdentityContext): Route[] => [startRoute(context), callbackRoute(context)];

@@ -1,0 +1,228 @@
+/** oidc-provider's storage interface on our table: see facts of each method, and artifact-store.ts for the joins. */
+import { type AuditContext, type AuditLog } from '@sallyport/audit';
+import { newId, secretHash, type Clock, type Database, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider';
+
+import {
+  consumeArtifact,
+  deleteArtifact,
+  deleteGrant,
+  findArtifact,
+  findArtifactByUid,
+  findGrantOf,
+  findGrantOwner,
+  upsertArtifact,
+  upsertGrantArtifact,
+  type ArtifactOwner,
+  type FoundArtifact,
+  type NewArtifact,
+} from './artifact-store.ts';
+import { clientMetadata } from './client.ts';
+import { findClientById } from './client-store.ts';
+import { providerRequest } from './request-session.ts';
+
+export interface AdapterDependencies {
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  /** `id_token_signed_response_alg` of every client: what our signing key can do. */
+  readonly signingAlgorithm: 'ES256' | 'RS256';
+}
+
+const WHY = 'state of the OpenID Provider; grants are audited';
+const ALL = 'all-organizations';
+
+/** Makes the adapter of one model. */
+export const adapterFactory =
+  (dependencies: AdapterDependencies) =>
+  (model: string): Adapter =>
+    model === 'Client' ? new ClientAdapter(dependencies) : new ArtifactAdapter(model, dependencies);
+
+const unsupported = async (): Promise<undefined> => await Promise.resolve(undefined);
+
+/** Clients are read from their own table and written through the admin API only. */
+class ClientAdapter implements Adapter {
+  readonly #dependencies: AdapterDependencies;
+  readonly upsert = unsupported;
+  readonly findByUserCode = unsupported;
+  readonly findByUid = unsupported;
+  readonly consume = unsupported;
+  readonly destroy = unsupported;
+  readonly revokeByGrantId = unsupported;
+
+  constructor(dependencies: AdapterDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const { db, signingAlgorithm } = this.#dependencies;
+    const client = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
+      return await findClientById(tx, id);
+    });
+    return client === null ? undefined : clientMetadata(client, signingAlgorithm);
+  }
+}
+
+class ArtifactAdapter implements Adapter {
+  readonly #model: string;
+  readonly #dependencies: AdapterDependencies;
+  readonly findByUserCode = unsupported;
+
+  constructor(model: string, dependencies: AdapterDependencies) {
+    this.#model = model;
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * 1. What hangs on a grant takes organisation, account and epoch from it; 2. a grant, a session or an interaction of
+   * somebody takes them from the browser session of this very request; 3. everything else belongs to nobody yet.
+   */
+  async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
+    const artifact = this.#artifact(id, payload, expiresIn);
+    if (this.#model === 'ReplayDetection') return await this.#insertOnce(artifact);
+    const accountId = subjectOf(payload);
+    if (accountId === null)
+      return await this.#write(async (tx) => {
+        await upsertArtifact(tx, artifact, null);
+      });
+    if (artifact.grantHash !== null) return await this.#upsertOfGrant(artifact, accountId);
+    const owner = ownerOf(accountId);
+    if (this.#model === 'Grant') return await this.#upsertGrant(artifact, owner);
+    await this.#write(async (tx) => {
+      await upsertArtifact(tx, artifact, owner);
+    });
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const now = this.#dependencies.clock.now();
+    const found = await this.#read(async (tx) => {
+      return await findArtifact(tx, { model: this.#model, idHash: secretHash(id), now });
+    });
+    if (found === null) return undefined;
+    // A provider session is the shadow of one browser session; with another one signed in, it is not found.
+    const isOther = this.#model === 'Session' && found.browserSessionId !== (providerRequest()?.session?.id ?? null);
+    if (isOther && found.browserSessionId !== null) return undefined;
+    return { ...restored(found), jti: id };
+  }
+
+  async findByUid(uid: string): Promise<AdapterPayload | undefined> {
+    const now = this.#dependencies.clock.now();
+    const found = await this.#read(async (tx) => await findArtifactByUid(tx, { model: this.#model, uid, now }));
+    return found === null ? undefined : restored(found);
+  }
+
+  /** A second use ends the whole grant, also when both come at once (RFC 6749 §4.1.2, RFC 9700 §4.14.2). */
+  async consume(id: string): Promise<void> {
+    const idHash = secretHash(id);
+    const at = this.#dependencies.clock.now();
+    const isFirst = await this.#writing(async (tx) => await consumeArtifact(tx, { model: this.#model, idHash, at }));
+    if (isFirst) return;
+    const grant = await this.#read(async (tx) => await findGrantOf(tx, this.#model, idHash));
+    if (grant !== null) await this.#revoke(grant.grantHash, 'reuse');
+    throw new errors.InvalidGrant('already consumed');
+  }
+
+  async destroy(id: string): Promise<void> {
+    if (this.#model === 'Grant') await this.#revoke(secretHash(id), Provider.ctx?.oidc.route ?? 'provider');
+    else await this.#write(async (tx) => await deleteArtifact(tx, this.#model, secretHash(id)));
+  }
+
+  async revokeByGrantId(grantId: string): Promise<void> {
+    await this.#revoke(secretHash(grantId), Provider.ctx?.oidc.route ?? 'provider');
+  }
+
+  #artifact(id: string, payload: AdapterPayload, expiresIn: number | undefined): NewArtifact {
+    const now = this.#dependencies.clock.now();
+    const isGrantChild = payload.grantId !== undefined && this.#model !== 'Interaction';
+    return {
+      model: this.#model,
+      idHash: secretHash(id),
+      clientId: payload.clientId ?? null,
+      grantHash: isGrantChild ? secretHash(payload.grantId ?? '') : null,
+      uid: this.#model === 'Session' ? (payload.uid ?? null) : null,
+      payload: withoutSecrets(payload),
+      createdAt: now,
+      expiresAt: expiresIn === undefined ? null : new Date(now.getTime() + expiresIn * 1000),
+    };
+  }
+
+  /** The insert is the check: of two at once, one fails (RFC 9449 §11.1). */
+  async #insertOnce(artifact: NewArtifact): Promise<void> {
+    const isNew = await this.#writing(async (tx) => await upsertArtifact(tx, artifact, null));
+    if (!isNew) throw new errors.InvalidRequest('the proof was used before');
+  }
+
+  async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {
+    const isWritten = await this.#writing(async (tx) => await upsertGrantArtifact(tx, artifact, accountId));
+    if (!isWritten) throw new errors.InvalidGrant('the grant is gone');
+  }
+
+  async #upsertGrant(artifact: NewArtifact, owner: ArtifactOwner): Promise<void> {
+    const { audit } = this.#dependencies;
+    const actor = { type: 'user' as const, id: owner.accountId };
+    await audit.mutate({ ...this.#auditContext(owner.orgId), actor }, async (tx) => {
+      const isNew = await upsertArtifact(tx, artifact, owner);
+      if (!isNew) return tx.unchanged();
+      const after = { accountId: owner.accountId, clientId: artifact.clientId, sessionId: owner.browserSessionId };
+      tx.record({ action: 'oauth-grant.created', target: grantTarget(artifact.idHash), after });
+    });
+  }
+
+  async #revoke(grantHash: Buffer, reason: string): Promise<void> {
+    const owner = await this.#read(async (tx) => await findGrantOwner(tx, grantHash));
+    if (owner === null) return;
+    await this.#dependencies.audit.mutate(this.#auditContext(owner.orgId), async (tx) => {
+      const count = await deleteGrant(tx, grantHash);
+      if (count === 0) return tx.unchanged();
+      const before = { accountId: owner.accountId, clientId: owner.clientId, artifacts: count };
+      tx.record({ action: 'oauth-grant.revoked', target: grantTarget(grantHash), before, reason });
+    });
+  }
+
+  #auditContext(orgId: string): AuditContext {
+    const origin = providerRequest()?.origin ?? { requestId: newId() };
+    return { orgId, actor: { type: 'system', id: 'openid-provider' }, ...origin };
+  }
+
+  async #read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    return await this.#dependencies.db.readAcrossOrganizations('a token names no organisation', work);
+  }
+
+  async #writing<T>(work: (tx: WriteTx) => Promise<T>): Promise<T> {
+    return await this.#dependencies.db.unauditedWrite(ALL, WHY, work);
+  }
+
+  async #write(work: (tx: WriteTx) => Promise<void>): Promise<void> {
+    await this.#writing(work);
+  }
+}
+
+const grantTarget = (grantHash: Buffer): { type: string; id: string } => ({
+  type: 'oauth_grant',
+  id: grantHash.toString('hex'),
+});
+
+/** Whose artifact this is to be: its account, or who signs in through it. */
+const subjectOf = (payload: AdapterPayload): string | null =>
+  payload.accountId ?? payload.result?.login?.accountId ?? payload.session?.accountId ?? null;
+
+/** @throws errors.SessionNotFound when this browser is not signed in as that account (any more) */
+const ownerOf = (accountId: string): ArtifactOwner => {
+  const session = providerRequest()?.session ?? null;
+  if (session === null || session.accountId !== accountId) {
+    throw new errors.SessionNotFound('the browser session has ended');
+  }
+  return { orgId: session.orgId, accountId, epoch: session.epoch, browserSessionId: session.id };
+};
+
+/** The identifier is a bearer secret in most models: only its hash is stored. */
+const withoutSecrets = ({ jti: _jti, session, ...payload }: AdapterPayload): object => {
+  if (session === undefined) return payload;
+  const { cookie: _cookie, ...rest } = session;
+  return { ...payload, session: rest };
+};
+
+const restored = ({ payload, consumedAt }: FoundArtifact): AdapterPayload => ({
+  ...payload,
+  ...(consumedAt === null ? {} : { consumed: Math.floor(consumedAt.getTime() / 1000) }),
+});

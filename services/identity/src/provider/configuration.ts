@@ -1,0 +1,166 @@
+/**
+ * Every setting of oidc-provider that differs from its default, and why.
+ * @see OpenID Connect Core 1.0, RFC 6749, RFC 7636 (PKCE), RFC 7662, RFC 9700
+ */
+import { isId, type Clock, type Database } from '@sallyport/storage';
+import {
+  interactionPolicy,
+  type Account,
+  type ClientAuthMethod,
+  type Configuration,
+  type KoaContextWithOIDC,
+} from 'oidc-provider';
+
+import type { GuardedFetch } from '../outbound/index.ts';
+import { findSubject } from './account-store.ts';
+import { adapterFactory, type AdapterDependencies } from './adapter.ts';
+import { CLIENT_MAY_INTROSPECT, CLIENT_ORG } from './client.ts';
+import { renderLoggedOut, renderLogoutQuestion, renderProviderError } from './pages.ts';
+import { providerRequest } from './request-session.ts';
+
+const MINUTE_S = 60;
+const DAY_S = 24 * 60 * MINUTE_S;
+/** An authorization request in progress; it ends with a sign-in or not at all. */
+const INTERACTION_S = 10 * MINUTE_S;
+
+/** Where an authorization request goes on when somebody has to sign in. */
+export const INTERACTION_PATH = '/login/interaction';
+
+export interface ProviderOptions extends AdapterDependencies {
+  readonly db: Database;
+  readonly clock: Clock;
+  readonly cookieKeys: readonly string[];
+  readonly jwks: NonNullable<Configuration['jwks']>;
+  readonly fetch: GuardedFetch;
+}
+
+/** The configuration; a pure function of its options. */
+export const providerConfiguration = (options: ProviderOptions): Configuration => ({
+  adapter: adapterFactory(options),
+  jwks: options.jwks,
+  cookies: cookies(options.cookieKeys),
+  clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'] satisfies ClientAuthMethod[],
+  clientBasedCORS: (_ctx, origin, client) =>
+    (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
+  claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'org_id'], email: ['email'] },
+  scopes: ['openid', 'offline_access', 'profile', 'email'],
+  responseTypes: ['code'],
+  pkce: { required: () => true }, // For confidential clients too (RFC 9700 §2.1.1).
+  rotateRefreshToken: true, // Every use; a second use of one ends the grant (adapter.consume).
+  expiresWithSession: () => true, // offline_access included: nothing outlives the browser session.
+  features: features(),
+  interactions: { url: (_ctx, interaction) => `${INTERACTION_PATH}/${interaction.uid}`, policy: policy() },
+  findAccount: findAccount(options),
+  loadExistingGrant,
+  renderError: (ctx, out) => {
+    renderProviderError(ctx, out);
+  },
+  extraClientMetadata: { properties: [CLIENT_ORG, CLIENT_MAY_INTROSPECT] },
+  fetch: async (input, init) => await options.fetch(input instanceof Request ? input.url : input, init as never),
+  ttl: ttl(options.clock),
+});
+
+const cookies = (keys: readonly string[]): NonNullable<Configuration['cookies']> => ({
+  keys,
+  names: {
+    session: '__Host-sallyport_op',
+    // Bound to the path of one authorization request each, which the __Host- prefix would not allow.
+    interaction: '__Secure-sallyport_op_interaction',
+    resume: '__Secure-sallyport_op_resume',
+  },
+  long: { httpOnly: true, secure: true, sameSite: 'lax', signed: true, path: '/' },
+  short: { httpOnly: true, secure: true, sameSite: 'lax', signed: true },
+});
+
+const features = (): NonNullable<Configuration['features']> => ({
+  devInteractions: { enabled: false },
+  resourceIndicators: { enabled: false },
+  claimsParameter: { enabled: false },
+  backchannelLogout: { enabled: true },
+  revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
+  introspection: {
+    enabled: true,
+    // One's own tokens, or as a resource server those of the same organisation; never for anonymous clients.
+    allowedPolicy: async (ctx, client, token) => {
+      if (client.clientAuthMethod === 'none') return false;
+      if (token.clientId === client.clientId) return true;
+      const owner = await ctx.oidc.provider.Client.find(token.clientId ?? '');
+      return client[CLIENT_MAY_INTROSPECT] === true && owner?.[CLIENT_ORG] === client[CLIENT_ORG];
+    },
+  },
+  rpInitiatedLogout: { enabled: true, logoutSource: renderLogoutQuestion, postLogoutSuccessSource: renderLoggedOut },
+});
+
+const ttl = (clock: Clock): NonNullable<Configuration['ttl']> => ({
+  AccessToken: 10 * MINUTE_S,
+  AuthorizationCode: MINUTE_S,
+  IdToken: 10 * MINUTE_S,
+  Interaction: INTERACTION_S,
+  Grant: DAY_S,
+  // Rotation hands on what is left: a refresh token has an absolute end (ASVS 10.4.8).
+  RefreshToken: (ctx) => ctx.oidc.entities.RotatedRefreshToken?.remainingTTL ?? DAY_S,
+  Session: () => {
+    const session = providerRequest()?.session;
+    if (session === undefined || session === null) return INTERACTION_S;
+    return Math.max(1, Math.floor((session.expiresAt.getTime() - clock.now().getTime()) / 1000));
+  },
+});
+
+const isOfClient = (ctx: KoaContextWithOIDC, account: Account | undefined): boolean =>
+  account !== undefined && account['orgId'] === ctx.oidc.client?.[CLIENT_ORG];
+
+/** Signing in is asked of whoever is not signed in, and of those who are signed in to another organisation. */
+const policy = (): interactionPolicy.Prompt[] => {
+  const { Check, Prompt } = interactionPolicy;
+  const prompts = interactionPolicy.base();
+  const otherOrganization = new Check(
+    'other_organization',
+    'the person is signed in to another organisation',
+    'access_denied',
+    (ctx) => ctx.oidc.session?.accountId !== undefined && !isOfClient(ctx, ctx.oidc.account),
+  );
+  prompts.get('login')?.checks.add(otherOrganization);
+  // Clients are the organisation's own: consent was given by whoever registered them. Asking for it stays possible.
+  prompts.remove('consent');
+  prompts.add(new Prompt({ name: 'consent', requestable: true }));
+  return prompts;
+};
+
+/** Whoever is active. Beyond the authorization endpoint (which asks to sign in anew) only those of the client's organisation. */
+const findAccount =
+  ({ db }: ProviderOptions): NonNullable<Configuration['findAccount']> =>
+  async (ctx, accountId, token) => {
+    if (!isId(accountId)) return undefined;
+    const subject = await db.readAcrossOrganizations('a subject names no organisation', async (tx) => {
+      return await findSubject(tx, accountId);
+    });
+    if (subject === null) return undefined;
+    const account: Account = {
+      accountId,
+      orgId: subject.orgId,
+      claims: () => ({
+        sub: accountId,
+        name: subject.displayName,
+        preferred_username: subject.userName,
+        org_id: subject.orgId,
+        ...(subject.email === null ? {} : { email: subject.email }),
+      }),
+    };
+    return token === undefined || isOfClient(ctx, account) ? account : undefined;
+  };
+
+/** The grant of this session for this client, made or widened without a question. */
+const loadExistingGrant: NonNullable<Configuration['loadExistingGrant']> = async (ctx) => {
+  const { account, client, provider, session } = ctx.oidc;
+  if (account === undefined || client === undefined || !isOfClient(ctx, account)) return undefined;
+  const grantId = session?.grantIdFor(client.clientId);
+  const existing = grantId === undefined ? undefined : await provider.Grant.find(grantId);
+  const isUsable = existing?.accountId === account.accountId && existing.clientId === client.clientId;
+  const grant = isUsable ? existing : new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  const granted = new Set(grant.getOIDCScope().split(' '));
+  const missing = [...ctx.oidc.requestParamOIDCScopes].filter((scope) => !granted.has(scope));
+  if (isUsable && missing.length === 0) return grant;
+  grant.addOIDCScope(missing.join(' '));
+  await grant.save();
+  return grant;
+};

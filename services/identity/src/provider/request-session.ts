@@ -1,0 +1,29 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+import type { AuditContext } from '@sallyport/audit';
+
+/** The browser session of a request to the OpenID Provider, as far as its artifacts depend on it. */
+export interface ProviderSession {
+  readonly orgId: string;
+  readonly id: string;
+  readonly accountId: string;
+  readonly epoch: bigint;
+  readonly expiresAt: Date;
+}
+
+/** What the adapter has to know of the request it serves. */
+export interface ProviderRequest {
+  /** Null when the browser is not signed in, and at endpoints no browser calls. */
+  readonly session: ProviderSession | null;
+  readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
+}
+
+// oidc-provider calls its adapter without any context. What an artifact is bound to, above all the epoch the person
+// signed in with, must come from the request and not from a later read, or a revocation in between would be outlived.
+const current = new AsyncLocalStorage<ProviderRequest>();
+
+/** Serves a request of the provider with its browser session known to the adapter. */
+export const withProviderRequest = <T>(request: ProviderRequest, serve: () => T): T => current.run(request, serve);
+
+/** The request being served; undefined outside of one. */
+export const providerRequest = (): ProviderRequest | undefined => current.getStore();

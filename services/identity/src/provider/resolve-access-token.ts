@@ -1,0 +1,39 @@
+import type { Principal } from '@sallyport/http';
+import { secretHash, type Clock, type Database } from '@sallyport/storage';
+
+import { findAccessToken } from './artifact-store.ts';
+
+const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
+
+/** A token bound to a key is not a bearer token: shown as one, it was taken from its holder (RFC 9449 §7.1). */
+const isBound = (payload: Record<string, unknown>): boolean => 'jkt' in payload || 'x5t#S256' in payload;
+
+/**
+ * Who is behind an opaque access token of our OpenID Provider, as the primary says at this moment: token, grant,
+ * browser session, client, account and epoch are joined. Null when any of them is gone, when the client may not use our
+ * API, and when the token is bound to a key.
+ */
+export const resolveAccessToken = async (
+  { db, clock }: { readonly db: Database; readonly clock: Clock },
+  token: string,
+): Promise<(Principal & { readonly clientId: string }) | null> => {
+  const standing = await db.readAcrossOrganizations('an access token names no organisation', async (tx) => {
+    return await findAccessToken(tx, secretHash(token), clock.now());
+  });
+  if (standing === null || !standing.apiAccess || isBound(standing.payload)) return null;
+  const { payload } = standing;
+  return {
+    orgId: standing.orgId,
+    orgSlug: standing.orgSlug,
+    subjectId: standing.accountId,
+    type: standing.accountType,
+    epoch: standing.epoch,
+    credentialType: 'access_token',
+    credentialId: standing.grantHash.toString('hex'),
+    scopes: [],
+    authenticatedAt: new Date(numberOf(payload['iat']) * 1000),
+    expiresAt: new Date(numberOf(payload['exp']) * 1000),
+    displayName: standing.displayName,
+    clientId: standing.clientId,
+  };
+};

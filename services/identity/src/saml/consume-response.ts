@@ -1,0 +1,143 @@
+import { constantTimeEqual, secretHash } from '@sallyport/storage';
+
+import type { IdentityContext } from '../context.ts';
+import {
+  completeLogin,
+  composeKey,
+  consumeAssertion,
+  consumePendingLogin,
+  findPendingLogin,
+  type AccountRefusal,
+  type Browser,
+  type ExternalLogin,
+  type LoginOrigin,
+  type PendingLogin,
+} from '../login/index.ts';
+import type { OpenedSession } from '../sessions/index.ts';
+import type { SamlFacet } from './facet-store.ts';
+import type { SamlReason } from './reasons.ts';
+import { acsUrlOf, entityIdOf } from './service-provider.ts';
+import { SKEW_MS, type VerifiedLogin } from './verify/login.ts';
+
+/** A response as it was posted. */
+export interface PostedResponse {
+  readonly facet: SamlFacet;
+  readonly samlResponse: string;
+  readonly relayState: string | null;
+  /** The browser that posts; null when it has started no login. */
+  readonly browser: Browser | null;
+  readonly origin: LoginOrigin;
+}
+
+export type Consumed =
+  | { readonly ok: true; readonly session: OpenedSession; readonly returnTo: string | null }
+  | {
+      readonly ok: false;
+      readonly reason: SamlReason | AccountRefusal;
+      readonly where: string | null;
+      readonly recorded: boolean;
+    };
+
+const refused = (reason: SamlReason, where: string | null = null): Consumed => ({
+  ok: false,
+  reason,
+  where,
+  recorded: false,
+});
+
+/**
+ * Turns a posted response into a session, or says why not.
+ *
+ * 1. The strict layer verifies it off the main thread; from here on only what it read from signed bytes counts.
+ * 2. It answers a request of this connection and this browser that has not been answered. 3. Request and assertion are
+ * used up in one transaction, before anything is opened: of any number of posts on any node one goes on. 4. The account
+ * is found and the session opened.
+ */
+export const consumeResponse = async (context: IdentityContext, posted: PostedResponse): Promise<Consumed> => {
+  const { facet, samlResponse } = posted;
+  const nowMs = context.clock.now().getTime();
+  const verdict = await context.samlVerifier.verify(facet.connectionId, samlResponse, {
+    idpEntityId: facet.idpEntityId,
+    spEntityId: entityIdOf(context.samlServiceProvider, facet.connectionId),
+    acsUrl: acsUrlOf(context.samlServiceProvider, facet.connectionId),
+    certificates: facet.certificates,
+    requireSignedResponse: facet.requireSignedResponse,
+    requireSignedAssertion: facet.requireSignedAssertion,
+    allowUnsolicited: facet.allowIdpInitiated,
+    maxAuthenticationAgeMs: null,
+    nowMs,
+  }); // 1
+  if (!verdict.ok) return refused(verdict.reason, verdict.where);
+  const { login } = verdict;
+  const request = await correlate(context, posted, login); // 2
+  if (typeof request === 'string') return refused(request);
+  const conflict = await useUp(context, { facet, login, request }); // 3
+  if (conflict !== null) return refused(conflict);
+  const completed = await completeLogin(context, externalLogin(facet, login), {
+    origin: posted.origin,
+    replaces: request?.replaces ?? null,
+  }); // 4
+  return completed.ok
+    ? { ok: true, session: completed.session, returnTo: request?.returnTo ?? null }
+    : { ok: false, reason: completed.reason, where: null, recorded: true };
+};
+
+/** The pending login a response answers, null for a permitted unsolicited one, or why it answers none of ours. */
+const correlate = async (
+  context: IdentityContext,
+  { facet, browser, relayState }: PostedResponse,
+  login: VerifiedLogin,
+): Promise<PendingLogin | SamlReason | null> => {
+  if (login.inResponseTo === null) return facet.allowIdpInitiated ? null : 'UNSOLICITED_FORBIDDEN';
+  const key = { orgId: facet.orgId, connectionId: facet.connectionId, requestKey: login.inResponseTo };
+  const request = await context.db.read(facet.orgId, async (tx) => await findPendingLogin(tx, key));
+  if (request?.protocol !== 'saml') return 'REQUEST_UNKNOWN';
+  if (browser === null || !constantTimeEqual(browser.hash, request.browserHash)) return 'REQUEST_OTHER_BROWSER';
+  if (request.consumedAt !== null) return 'REQUEST_CONSUMED';
+  if (context.clock.now() >= request.expiresAt) return 'REQUEST_EXPIRED';
+  if (!isEchoed(request, relayState)) return 'RELAY_STATE_MISMATCH';
+  return login.issuedAtMs < request.createdAt.getTime() - SKEW_MS ? 'ISSUED_BEFORE_REQUEST' : request;
+};
+
+/** An IdP echoes RelayState (Bindings §3.5.3). It opens nothing, so one that drops it is let off; another one is not. */
+const isEchoed = ({ relayStateHash }: PendingLogin, relayState: string | null): boolean =>
+  relayState === null ||
+  relayState === '' ||
+  (relayStateHash !== null && constantTimeEqual(secretHash(relayState), relayStateHash));
+
+const useUp = async (
+  { db, clock }: IdentityContext,
+  used: { readonly facet: SamlFacet; readonly login: VerifiedLogin; readonly request: PendingLogin | null },
+): Promise<SamlReason | null> => {
+  const { facet, login, request } = used;
+  const { orgId, connectionId } = facet;
+  return await db.unauditedWrite(orgId, 'an assertion is used once; the outcome is audited', async (tx) => {
+    if (request !== null && !(await consumePendingLogin(tx, request, clock.now()))) return 'REQUEST_CONSUMED';
+    const expiresAt = new Date(login.unusableFromMs);
+    const isFirst = await consumeAssertion(tx, { orgId, connectionId, assertionId: login.assertionId, expiresAt });
+    return isFirst ? null : 'ASSERTION_REPLAYED';
+  });
+};
+
+const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin => ({
+  orgId: facet.orgId,
+  connectionId: facet.connectionId,
+  method: 'saml',
+  rule: facet.accountRule,
+  subject: login.nameId.value,
+  subjectKey: composeKey(
+    'saml',
+    login.issuer,
+    login.nameId.format,
+    login.nameId.nameQualifier,
+    login.nameId.spNameQualifier,
+    login.nameId.value,
+  ),
+  attributes: login.attributes,
+  authenticatedAt: new Date(login.authenticatedAtMs),
+  issuedAt: new Date(login.issuedAtMs),
+  acr: login.authnContextClass,
+  amr: [],
+  idpSession: login.sessionIndex,
+  idpSessionEndsAtMs: login.sessionNotOnOrAfterMs,
+});

@@ -1,0 +1,150 @@
+import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
+import { isAppError } from '@sallyport/errors';
+import type Koa from 'koa';
+import { z } from 'zod';
+
+import type { IdentityContext } from '../context.ts';
+import {
+  browserForLogin,
+  countedAttempt,
+  federatedRules,
+  findBrowser,
+  findLoginConnection,
+  loginCookie,
+  originOf,
+  recordRefusedLogin,
+  refusedPage,
+  replacedSession,
+  safeReturnTo,
+} from '../login/index.ts';
+import { sessionCookie } from '../sessions/index.ts';
+import { consumeResponse } from './consume-response.ts';
+import { findSamlFacet, type SamlFacet } from './facet-store.ts';
+import { serviceProviderMetadata } from './messages.ts';
+import { startSamlLogin } from './start-login.ts';
+
+const params = z.object({ connectionId: z.string().max(64) });
+
+/** The facet of an enabled connection; null for everything else. */
+const openFacet = async ({ db }: IdentityContext, connectionId: string): Promise<SamlFacet | null> => {
+  if (!z.uuid().safeParse(connectionId).success) return null;
+  return await db.readAcrossOrganizations('a sign-in address names a connection only', async (tx) => {
+    const connection = await findLoginConnection(tx, connectionId);
+    return connection?.enabled === true ? await findSamlFacet(tx, connection.orgId, connection.id) : null;
+  });
+};
+
+const refusal = (request: RequestContext, status: 403 | 429 = 403): RouteResponse => ({
+  status,
+  body: refusedPage(request.requestId),
+});
+
+const metadataRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: '/saml/:connectionId/metadata',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Our metadata for one connection, to set its identity provider up with.',
+    params,
+    responses: { 200: z.string(), 404: z.string() },
+    handler: async ({ params: { connectionId } }) => {
+      // Before the IdP is known, too: it is set up with this document first.
+      const exists = z.uuid().safeParse(connectionId).success && (await hasConnection(context, connectionId));
+      if (!exists) return { status: 404, body: 'There is no such connection.' };
+      const headers = { 'content-type': 'application/samlmetadata+xml; charset=utf-8' };
+      return { status: 200, body: serviceProviderMetadata(context.samlServiceProvider, connectionId), headers };
+    },
+  });
+
+const hasConnection = async ({ db }: IdentityContext, connectionId: string): Promise<boolean> =>
+  await db.readAcrossOrganizations('a metadata address names a connection only', async (tx) => {
+    return (await findLoginConnection(tx, connectionId)) !== null;
+  });
+
+const loginRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: '/saml/:connectionId/login',
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Starts a sign-in: sends the browser to the identity provider.',
+    params,
+    query: z.object({ returnTo: z.string().optional() }),
+    responses: { 303: null, 403: z.string() },
+    handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
+      const facet = await openFacet(context, connectionId);
+      if (facet === null) return refusal(request);
+      const browser = browserForLogin(ctx.req);
+      const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
+      const replaces = await replacedSession(context, ctx);
+      const location = await startSamlLogin(context, { facet, browser, returnTo, replaces });
+      return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
+    },
+  });
+
+/** Repeated fields are ambiguous: which one would count? They are taken as absent. */
+const field = z.union([z.string(), z.array(z.string())]).optional();
+const textOf = (value: string | string[] | undefined): string | null => (typeof value === 'string' ? value : null);
+
+const acsRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: '/saml/:connectionId/acs',
+    permission: PUBLIC,
+    surface: 'browser',
+    crossSite: 'allowed', // Posted by the IdP's page; bound to the browser by InResponseTo and the login cookie.
+    summary: 'Takes the answer of the identity provider (HTTP-POST binding).',
+    params,
+    body: z.object({ SAMLResponse: field, RelayState: field }).default({}),
+    responses: { 303: null, 403: z.string(), 429: z.string() },
+    handler: async ({ params: { connectionId }, body, context: request, ctx }) => {
+      const facet = await openFacet(context, connectionId);
+      if (facet === null) return refusal(request);
+      try {
+        const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
+        const response = await answer(context, { facet, body, request, ctx });
+        if (response.status === 303) await attempt.succeeded();
+        return response;
+      } catch (error) {
+        if (isAppError(error) && error.code === 'RATE_LIMITED') return refusal(request, 429);
+        throw error;
+      }
+    },
+  });
+
+interface Posted {
+  readonly facet: SamlFacet;
+  readonly body: {
+    readonly SAMLResponse?: string | string[] | undefined;
+    readonly RelayState?: string | string[] | undefined;
+  };
+  readonly request: RequestContext;
+  readonly ctx: Koa.Context;
+}
+
+const answer = async (context: IdentityContext, { facet, body, request, ctx }: Posted): Promise<RouteResponse> => {
+  const origin = originOf(request);
+  const consumed = await consumeResponse(context, {
+    facet,
+    samlResponse: textOf(body.SAMLResponse) ?? '',
+    relayState: textOf(body.RelayState),
+    browser: findBrowser(ctx.req),
+    origin,
+  });
+  if (consumed.ok) {
+    const location = consumed.returnTo ?? safeReturnTo(undefined, context.config.publicOrigin);
+    return { status: 303, headers: { location, 'set-cookie': sessionCookie(consumed.session.token) } };
+  }
+  const { reason, where, recorded } = consumed;
+  const { orgId, connectionId } = facet;
+  if (!recorded) await recordRefusedLogin(context, { orgId, connectionId, method: 'saml', reason, where }, origin);
+  return refusal(request, reason === 'VERIFIER_BUSY' ? 429 : 403);
+};
+
+/** `/saml/:connectionId/…`: what identity providers and browsers call. */
+export const samlRoutes = (context: IdentityContext): Route[] => [
+  metadataRoute(context),
+  loginRoute(context),
+  acsRoute(context),
+];

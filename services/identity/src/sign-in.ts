@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+
+import type { AuditLog } from '@sallyport/audit';
+import { AppError } from '@sallyport/errors';
+import { newId, type Clock, type Database } from '@sallyport/storage';
+import type { Logger } from '@sallyport/telemetry';
+import { z } from 'zod';
+
+import { closeSession, type CredentialVoiders } from './accounts/index.ts';
+import type { IdentityConfig } from './config.ts';
+import { createRelyingParty, type RelyingParty } from './oidc/index.ts';
+import { createGuardedFetch, type GuardedFetch } from './outbound/index.ts';
+import { createOpenIdProvider, type OpenIdProvider } from './provider/index.ts';
+import { createVerifier, readServiceProvider, type SamlServiceProvider, type SamlVerifier } from './saml/index.ts';
+import { sessionOfRequest } from './sessions/index.ts';
+
+/** What signing in needs and lives as long as the process: part of the service's context. */
+export interface SignIn {
+  readonly outbound: GuardedFetch;
+  readonly relyingParty: RelyingParty;
+  readonly samlVerifier: SamlVerifier;
+  readonly samlServiceProvider: SamlServiceProvider;
+  readonly openIdProvider: OpenIdProvider;
+}
+
+export interface SignInDependencies {
+  readonly config: IdentityConfig;
+  readonly db: Database;
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly credentialVoiders: CredentialVoiders;
+}
+
+const jwksSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
+
+const linesOf = (text: string): string[] =>
+  text
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '');
+
+/** Reads the keys and builds the parts. @throws INTERNAL naming the file that cannot be used */
+export const createSignIn = async (dependencies: SignInDependencies): Promise<SignIn> => {
+  const { config, db, audit, clock, logger, credentialVoiders } = dependencies;
+  const outbound = createGuardedFetch({ allowPrivate: config.allowInsecurePrivateFetch });
+  const openIdProvider = createOpenIdProvider({
+    db,
+    audit,
+    clock,
+    logger,
+    publicOrigin: new URL(config.publicOrigin).origin,
+    fetch: outbound,
+    cookieKeys: linesOf(await readFile(config.cookieKeysFile, 'utf8')),
+    jwks: await readJwks(config.providerKeysFile),
+    sessionOf: async (ctx) => {
+      const standing = await sessionOfRequest({ db, clock }, ctx);
+      if (standing === null) return null;
+      const { orgId, id, accountId, epochAtIssue, expiresAt } = standing.session;
+      return { orgId, id, accountId, epoch: epochAtIssue, expiresAt };
+    },
+    onSignedOut: async (_ctx, { orgId, id, accountId }) => {
+      const actor = { type: 'user', id: accountId, via: `session:${id}`, session: id } as const;
+      await audit.mutate({ orgId, actor, requestId: newId() }, async (tx) => {
+        await closeSession(
+          tx,
+          { credentialVoiders, clock },
+          { subjectId: accountId, sessionId: id, cause: 'session.signed-out' },
+        );
+      });
+    },
+  });
+  const relyingParty = createRelyingParty({ fetch: outbound, allowPlainHttp: config.allowInsecurePrivateFetch, clock });
+  const samlServiceProvider = await readServiceProvider(config);
+  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier: createVerifier() };
+};
+
+const readJwks = async (file: string): Promise<z.output<typeof jwksSchema>> => {
+  try {
+    return jwksSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+  } catch (error) {
+    throw new AppError('INTERNAL', `${file} does not hold the signing keys of the OpenID Provider (a JWKS).`, {
+      cause: error,
+    });
+  }
+};
