@@ -88,12 +88,7 @@ describe('parseFilter', () => {
   });
 
   it('is linear: the longest filter takes a few milliseconds', () => {
-    const hostile = [
-      `${'('.repeat(8_000)}`,
-      `a eq "${'\\"'.repeat(4_000)}`,
-      `${'a '.repeat(4_000)}`,
-      'a eq 1 and '.repeat(700),
-    ];
+    const hostile = ['('.repeat(8_000), `a eq "${'\\"'.repeat(4_000)}`, 'a '.repeat(4_000), 'a eq 1 and '.repeat(700)];
     for (const text of hostile) {
       const startedMs = performance.now();
       refuses(text);
