@@ -144,6 +144,22 @@ describe('flag state, against SQL as the service role', () => {
     await refuses('FLAPR', ...apply(change));
   });
 
+  it('counts no approval of somebody who wrote a revision, even where one is on the table', async () => {
+    const change = await requestToggle(scene.releaseManager);
+    const path = `${PROJECT}/changes/${change.id}`;
+    const edit = { kind: 'set-state', flag: 'checkout', environment: 'production', state: 'ENABLED' };
+    const { hash } = ok(await scene.approver.call('PATCH', path, { changes: [edit] }), 200).body;
+    for (const writer of [scene.releaseManager, scene.approver])
+      await world.asAdmin(
+        org.id,
+        `INSERT INTO change_review (org_id, change_id, revision, reviewer_id, reviewer_type, content_hash, verdict,
+                                    environments, comment, created_at)
+           SELECT $1, $2, 2, $3, 'user', $4, 'approve', array_agg(environment_id), '', now() FROM environment`,
+        [org.id, change.id, writer.id, Buffer.from(hash, 'hex')],
+      );
+    await refuses('FLAPR', ...apply({ id: change.id, hash }));
+  });
+
   it('counts an approval only while it is confirmed', async () => {
     const change = await requestToggle(scene.releaseManager);
     ok(await act(scene.approver, change.id, 'approve', { hash: change.hash }), 200);
@@ -218,6 +234,22 @@ describe('flag state, against SQL as the service role', () => {
       for (const field of ['organization', 'project'])
         await refuses('22023', ...(await smuggle((content) => ({ ...content, [field]: newId() }))));
       await refuses('22023', ...(await smuggle((content) => ({ ...content, schedule: '2030-01-01' }))));
+    });
+
+    it('refuses one that reaches into another project', async () => {
+      ok(await scene.owner.call('POST', '/projects', { key: 'other', name: 'Other' }), 201);
+      const environment = { key: 'open', name: 'Open', tier: 'non-production' };
+      const { id } = ok(await scene.owner.call('POST', '/projects/other/environments', environment), 201).body;
+      const body = { key: 'theirs', type: 'boolean', variants: { on: true } };
+      const { flag } = ok(await scene.owner.call('POST', '/projects/other/flags', body), 201).body;
+      const environments = [{ environmentId: id, key: 'open', ruleVersion: 1 }];
+      const elsewhere = (content: ChangeContent) => ({
+        ...content,
+        changes: [{ kind: 'set-state', flagId: flag.id, flagKey: 'theirs', environmentId: id, state: 'ENABLED' }],
+        base: [{ flagId: flag.id, version: 1, environments: [{ environmentId: id, version: 1 }] }],
+        environments,
+      });
+      await refuses('22023', ...(await smuggle(elsewhere)));
     });
 
     it('refuses an unknown kind of operation', async () => {

@@ -102,6 +102,7 @@ interface Parts {
   readonly identity: IdentityStandIn;
   readonly policy: PolicyStandIn;
   readonly peers: readonly GrpcServer[];
+  readonly settings: Readonly<Record<string, string>>;
   readonly config: FlagsConfig;
   readonly context: FlagsContext;
   readonly server: RunningServer;
@@ -118,6 +119,8 @@ export class World {
   readonly identity: IdentityStandIn;
   readonly policy: PolicyStandIn;
   readonly database: TestDatabase;
+  /** What a process of the same constellation is started with. */
+  readonly settings: Readonly<Record<string, string>>;
   readonly config: FlagsConfig;
   readonly context: FlagsContext;
   readonly server: RunningServer;
@@ -136,7 +139,7 @@ export class World {
     const tls = await issueDevCertificate(ca, { service: 'flags', deployment: DEPLOYMENT });
     const masterKeyFile = join(directory, 'master.key');
     await writeFile(masterKeyFile, randomBytes(32).toString('hex'));
-    const config = readFlagsConfig({
+    const settings = {
       SALLYPORT_DATABASE_URL: database.url,
       SALLYPORT_DEPLOYMENT: DEPLOYMENT,
       SALLYPORT_TLS_CA_FILE: tls.caFile,
@@ -145,10 +148,11 @@ export class World {
       SALLYPORT_MASTER_KEY_FILE: masterKeyFile,
       SALLYPORT_IDENTITY_GRPC: `127.0.0.1:${String(peers[0].port)}`,
       SALLYPORT_POLICY_GRPC: `127.0.0.1:${String(peers[1].port)}`,
-    });
+    };
+    const config = readFlagsConfig(settings);
     const context = await createContext(config, { logger: silentLogger() });
     const server = await startServer(context, { strictResponses: true });
-    return new World({ directory, ca, database, identity, policy, peers, config, context, server });
+    return new World({ directory, ca, database, identity, policy, peers, settings, config, context, server });
   }
 
   private constructor(parts: Parts) {
@@ -156,6 +160,7 @@ export class World {
     this.identity = parts.identity;
     this.policy = parts.policy;
     this.database = parts.database;
+    this.settings = parts.settings;
     this.config = parts.config;
     this.context = parts.context;
     this.server = parts.server;
@@ -200,11 +205,12 @@ export class World {
   async request(
     method: string,
     path: string,
-    init: { headers?: Record<string, string>; body?: string } = {},
+    init: { headers?: Record<string, string>; body?: string; origin?: string } = {},
   ): Promise<Answer> {
-    const response = await fetch(`${this.origin}${path}`, { method, ...init });
+    const { origin = this.origin, ...rest } = init;
+    const response = await fetch(`${origin}${path}`, { method, ...rest });
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') === true && text !== '';
+    const isJson = /json(;|$)/.test(response.headers.get('content-type') ?? '') && text !== '';
     const body = (isJson ? JSON.parse(text) : {}) as Body;
     return { status: response.status, body, text, headers: response.headers };
   }
