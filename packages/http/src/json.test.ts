@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { isAppError } from '@sallyport/errors';
 import fc from 'fast-check';
 
-import { MAX_JSON_DEPTH, decodeUtf8, parseJson } from './json.ts';
+import { decodeUtf8, parseJson } from './json.ts';
+import { MAX_JSON_DEPTH } from './json-structure.ts';
 
 const strict = { refusePollutingKeys: true };
 const lenient = { refusePollutingKeys: false };
@@ -148,6 +149,34 @@ describe('parseJson', () => {
     assert.deepEqual(fields('{"a/b":["ok","\\u0000"]}'), [['/a~1b/1', 'INVALID_TEXT']]);
     assert.deepEqual(fields('{"a":{"\\udfff":1}}'), [['/a', 'INVALID_TEXT']]);
     assert.equal(fields('"\\ud83d\\udd11"'), '\u{1F511}');
+  });
+
+  it('stays near JSON.parse for the worst bodies a megabyte can hold, so that no cap of ours blocks the process long', () => {
+    const best = (work: () => unknown): number =>
+      Math.min(
+        ...Array.from({ length: 5 }, () => {
+          const startedAtMs = performance.now();
+          work();
+          return performance.now() - startedAtMs;
+        }),
+      );
+    const keys = Array.from({ length: 80_000 }, (_, index) => `"k${String(index)}":1`).join(',');
+    const escaped = keys.replaceAll('"k', '"\\u006b');
+    for (const text of [
+      `[${'{"":""},'.repeat(130_000)}0]`,
+      `[${'[],'.repeat(340_000)}0]`,
+      `{${keys}}`,
+      `{${escaped}}`,
+      `["${'\\\\'.repeat(500_000)}"]`,
+    ]) {
+      const oursMs = best(() => parseJson(text, strict));
+      const floorMs = best(() => JSON.parse(text) as unknown);
+      // A quadratic step would be thousands of times slower.
+      assert.ok(
+        oursMs < 20 * floorMs + 20,
+        `${text.slice(0, 20)}… took ${String(oursMs)} ms, JSON.parse ${String(floorMs)} ms`,
+      );
+    }
   });
 });
 

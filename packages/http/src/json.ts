@@ -1,7 +1,6 @@
 import { AppError } from '@sallyport/errors';
 
-/** Deeper nesting is refused: no message of ours needs it, and every later walk may recurse safely. */
-export const MAX_JSON_DEPTH = 64;
+import { checkStructure } from './json-structure.ts';
 
 const POLLUTING_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
@@ -21,12 +20,14 @@ export const decodeUtf8 = (bytes: Uint8Array): string => {
   }
 };
 
-const escapePointer = (key: string): string => key.replaceAll('~', '~0').replaceAll('/', '~1');
+/** RFC 6901. */
+const pointerOf = (path: readonly (string | number)[]): string =>
+  path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /**
  * Parses a body nobody has vouched for.
  *
- * Guaranteed of the result: nested at most {@link MAX_JSON_DEPTH} deep; no object names a key twice (parsers disagree
+ * Guaranteed of the result: nested at most MAX_JSON_DEPTH deep; no object names a key twice (parsers disagree
  * on which one counts); no `__proto__` key (and, with the rule, no `constructor` or `prototype`); every string and key
  * is well-formed Unicode without U+0000, which is what PostgreSQL can store.
  *
@@ -39,86 +40,51 @@ export const parseJson = (text: string, rules: JsonRules): unknown => {
   } catch (cause) {
     throw malformed('The body is not valid JSON.', cause);
   }
-  checkStructure(text);
-  checkContent(value, rules);
+  let needsWalk = text.includes('\\u') || !text.isWellFormed();
+  checkStructure(text, (key) => {
+    if (POLLUTING_KEYS.has(key)) needsWalk = true;
+  });
+  // Without an escape nothing unstorable can be inside, so most bodies are spared the walk that finds where it is.
+  if (needsWalk) checkContent(value, rules, []);
   return value;
-};
-
-const OPEN_OBJECT = 0x7b;
-const OPEN_ARRAY = 0x5b;
-const CLOSE_OBJECT = 0x7d;
-const CLOSE_ARRAY = 0x5d;
-const COMMA = 0x2c;
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-
-/** The keys of an open object; null for an open array. */
-type Level = Set<string> | null;
-
-/** Walks text that is known to be JSON: depth and repeated keys, which the parsed value no longer shows. */
-const checkStructure = (text: string): void => {
-  const levels: Level[] = [];
-  let expectsKey = false;
-  for (let at = 0; at < text.length; at++) {
-    const char = text.charCodeAt(at);
-    if (char === QUOTE) {
-      const end = endOfString(text, at);
-      if (expectsKey) rememberKey(levels.at(-1) ?? null, text.slice(at, end + 1));
-      expectsKey = false;
-      at = end;
-    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
-      expectsKey = char === OPEN_OBJECT;
-      openLevel(levels, expectsKey);
-    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) {
-      levels.pop();
-    } else if (char === COMMA) {
-      expectsKey = (levels.at(-1) ?? null) !== null;
-    }
-  }
-};
-
-const openLevel = (levels: Level[], isObject: boolean): void => {
-  if (levels.push(isObject ? new Set() : null) > MAX_JSON_DEPTH)
-    throw new AppError('INVALID_REQUEST', `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`);
-};
-
-/** Index of the closing quote of the string that opens at `start`. */
-const endOfString = (text: string, start: number): number => {
-  let at = start + 1;
-  while (text.charCodeAt(at) !== QUOTE) at += text.charCodeAt(at) === BACKSLASH ? 2 : 1;
-  return at;
-};
-
-const rememberKey = (keys: Set<string> | null, literal: string): void => {
-  if (keys === null) return;
-  const key = literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1);
-  if (keys.has(key)) throw new AppError('INVALID_REQUEST', 'An object names the same key twice.');
-  keys.add(key);
 };
 
 const refuse = (pointer: string, code: string, detail: string): AppError =>
   new AppError('INVALID_REQUEST', detail, { fields: [{ pointer, code, detail }] });
 
-/** Keys and strings of the parsed value; recursion is bounded by {@link MAX_JSON_DEPTH}. */
-const checkContent = (value: unknown, rules: JsonRules, pointer = ''): void => {
-  if (typeof value === 'string') checkText(value, pointer);
-  else if (Array.isArray(value))
-    for (const [index, item] of value.entries()) checkContent(item, rules, `${pointer}/${String(index)}`);
-  else if (typeof value === 'object' && value !== null)
-    for (const [key, item] of Object.entries(value)) {
-      checkKey(key, rules, pointer);
-      checkContent(item, rules, `${pointer}/${escapePointer(key)}`);
+/** Keys and strings of the parsed value; recursion is bounded by MAX_JSON_DEPTH. */
+const checkContent = (value: unknown, rules: JsonRules, path: (string | number)[]): void => {
+  if (typeof value === 'string') {
+    if (!isStorable(value)) throw refuseText(pointerOf(path));
+  } else if (Array.isArray(value)) {
+    for (let index = 0; index < value.length; index++) {
+      path.push(index);
+      checkContent(value[index], rules, path);
+      path.pop();
     }
+  } else if (typeof value === 'object' && value !== null) {
+    for (const [key, item] of Object.entries(value)) {
+      checkKey(key, rules, path);
+      path.push(key);
+      checkContent(item, rules, path);
+      path.pop();
+    }
+  }
 };
 
-const checkKey = (key: string, rules: JsonRules, pointer: string): void => {
+const checkKey = (key: string, rules: JsonRules, path: readonly (string | number)[]): void => {
   if (key === '__proto__' || (rules.refusePollutingKeys && POLLUTING_KEYS.has(key)))
-    throw refuse(pointer, 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
-  checkText(key, pointer);
+    throw refuse(pointerOf(path), 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
+  if (!isStorable(key)) throw refuseText(pointerOf(path));
 };
+
+/** What PostgreSQL can store as text. */
+const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+
+const refuseText = (pointer: string): AppError =>
+  refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
 
 /** Refuses text PostgreSQL could not store: U+0000 and lone surrogates. */
 export const checkText = (text: string, pointer: string): void => {
-  if (!text.isWellFormed() || text.includes('\0'))
-    throw refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
+  if (!isStorable(text)) throw refuseText(pointer);
 };

@@ -174,22 +174,6 @@ describe('bodies and surfaces', () => {
     assert.equal((await post('/api/test/v1/echo', 'application/json', '{"a":"\\ud800"}')).status, 400);
   });
 
-  it('is no slower than its cap allows: the worst body of the largest surface parses within 50 ms', async () => {
-    const worst = `[${'{"":""},'.repeat(130_000)}0]`;
-    assert.ok(worst.length < 1024 * KIB);
-    await post('/scim/v2/Echo', 'application/json', worst);
-    const startedAtMs = performance.now();
-    const { readBody } = await import('../src/body.ts');
-    const { Readable } = await import('node:stream');
-    const bytes = Buffer.from(worst);
-    const request = Object.assign(Readable.from([bytes], { objectMode: false }), {
-      headers: { 'content-type': 'application/json', 'content-length': String(bytes.length) },
-    });
-    await readBody(request as never, { surface: 'scim' });
-    const tookMs = performance.now() - startedAtMs;
-    assert.ok(tookMs < 250, `took ${String(tookMs)} ms (budget 50 ms on an idle machine)`);
-  });
-
   it('streams async iterables, and cuts the connection when one fails so that nobody takes a part for the whole', async () => {
     const whole = await app.fetch('/api/test/v1/export/whole');
     assert.equal(whole.headers.get('content-type'), 'application/jsonl');
