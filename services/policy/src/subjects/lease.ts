@@ -18,8 +18,6 @@ const SUSPENSION_TOLERANCE_MS = 100;
  * only shortens it; no two clocks need to agree. Wall time can only end a lease early: where it outruns monotonic time,
  * the monotonic clock stood still (suspend, live migration) and the deadline means nothing. Setting the wall clock
  * back never lengthens anything.
- *
- * @see facts: docs/architecture.md, "leases"
  */
 export class Lease {
   readonly #clock: Clock;

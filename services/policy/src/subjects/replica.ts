@@ -2,7 +2,7 @@
  * The replica's side of the subject feed as a state machine without I/O: messages and clock readings go in, messages
  * and orders come out. It decides what is applied, when the lease is renewed and which organisation must be re-read.
  *
- * The rules are numbered as in docs/architecture.md, "subject feed".
+ * The rules are numbered as in the README of this service, "Following the subject log".
  */
 import { createHash } from 'node:crypto';
 

@@ -108,19 +108,7 @@ export class World {
 
   /** Starts the service, and waits until it may decide. */
   async startPolicy(waitUntilReady = true): Promise<PolicyProcess> {
-    const certificate = this.#certificates['policy'] as DevCertificate;
-    const config = readPolicyConfig({
-      SALLYPORT_DATABASE_URL: this.database.url,
-      SALLYPORT_PUBLIC_ORIGIN: ORIGIN,
-      SALLYPORT_DEPLOYMENT: DEPLOYMENT,
-      SALLYPORT_TLS_CA_FILE: certificate.caFile,
-      SALLYPORT_TLS_CERT_FILE: certificate.certFile,
-      SALLYPORT_TLS_KEY_FILE: certificate.keyFile,
-      SALLYPORT_MASTER_KEY_FILE: join(this.#directory, 'master.key'),
-      SALLYPORT_IDENTITY_GRPC: `127.0.0.1:${String(this.#identityPort)}`,
-      SALLYPORT_LEASE_TTL: '600ms',
-      SALLYPORT_LEASE_RENEWAL: '50ms',
-    });
+    const config = readPolicyConfig(this.environment());
     const context = await createContext(config, { logger: silentLogger() });
     const server = await startServer(context, true);
     let stopping: Promise<void> | null = null;
@@ -132,6 +120,23 @@ export class World {
     if (waitUntilReady)
       await waitFor(() => context.standingLease.remainingMs() > 0, { timeoutMs: 10_000, message: 'no lease was had' });
     return this.#policy;
+  }
+
+  /** The settings of the service in this world. */
+  environment(): Readonly<Record<string, string>> {
+    const certificate = this.#certificates['policy'] as DevCertificate;
+    return {
+      SALLYPORT_DATABASE_URL: this.database.url,
+      SALLYPORT_PUBLIC_ORIGIN: ORIGIN,
+      SALLYPORT_DEPLOYMENT: DEPLOYMENT,
+      SALLYPORT_TLS_CA_FILE: certificate.caFile,
+      SALLYPORT_TLS_CERT_FILE: certificate.certFile,
+      SALLYPORT_TLS_KEY_FILE: certificate.keyFile,
+      SALLYPORT_MASTER_KEY_FILE: join(this.#directory, 'master.key'),
+      SALLYPORT_IDENTITY_GRPC: `127.0.0.1:${String(this.#identityPort)}`,
+      SALLYPORT_LEASE_TTL: '600ms',
+      SALLYPORT_LEASE_RENEWAL: '50ms',
+    };
   }
 
   async dispose(): Promise<void> {
@@ -198,7 +203,8 @@ export class World {
 
   async call(method: string, path: string, options: CallOptions = {}): Promise<Answer> {
     const { token, body, headers = {} } = options;
-    const response = await fetch(`http://127.0.0.1:${String(this.policy.server.httpPort)}${path}`, {
+    const port = options.port ?? this.policy.server.httpPort;
+    const response = await fetch(`http://127.0.0.1:${String(port)}${path}`, {
       method,
       headers: {
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -208,7 +214,7 @@ export class World {
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
-    const isJson = /json/.test(response.headers.get('content-type') ?? '');
+    const isJson = /^application\/(problem\+)?json\b/.test(response.headers.get('content-type') ?? '');
     return { status: response.status, headers: response.headers, text, body: isJson ? JSON.parse(text) : undefined };
   }
 
@@ -256,6 +262,8 @@ export interface CallOptions {
   /** Objects are sent as JSON, text as it is. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
+  /** Another process's; default: that of the service in this one. */
+  readonly port?: number;
 }
 
 export interface GrantRequest {
