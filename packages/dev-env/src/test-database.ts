@@ -3,8 +3,8 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { migrate } from '@sallyport/storage';
-import pg from 'pg';
 import { serviceMigrations, type ServiceName } from './services.ts';
+import { queryOnce } from './postgres/query.ts';
 import { startPostgres, type Postgres } from './postgres/start.ts';
 
 /** A database of its own for one test. */
@@ -32,13 +32,13 @@ export async function testDatabase(service: ServiceName): Promise<TestDatabase> 
   const server = await testPostgres();
   const template = await templateFor(service, server);
   const name = `test_${service}_${randomBytes(6).toString('hex')}`;
-  await execute(server.adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
+  await queryOnce(server.adminUrl, `CREATE DATABASE ${name} TEMPLATE ${template}`);
   const adminUrl = databaseUrl(server.adminUrl, name);
   return {
     url: serviceUrl(adminUrl, service, servicePassword),
     adminUrl,
     async drop() {
-      await execute(server.adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+      await queryOnce(server.adminUrl, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
     },
   };
 }
@@ -75,18 +75,8 @@ function templateFor(service: ServiceName, server: Postgres): Promise<string> {
 
 async function makeTemplate(service: ServiceName, server: Postgres): Promise<string> {
   const name = `template_${service}`;
-  await execute(server.adminUrl, `CREATE DATABASE ${name}`);
+  await queryOnce(server.adminUrl, `CREATE DATABASE ${name}`);
   const adminUrl = databaseUrl(server.adminUrl, name);
   await migrate({ adminUrl, schema: service, servicePassword, migrations: await serviceMigrations(service) });
   return name;
-}
-
-async function execute(url: string, sql: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await client.query(sql);
-  } finally {
-    await client.end();
-  }
 }

@@ -124,6 +124,8 @@ const runMigrations = async (options: MigrateOptions): Promise<string[]> => {
  */
 export const migrate = async (options: MigrateOptions): Promise<{ applied: string[] }> => {
   const client = new pg.Client({ connectionString: options.adminUrl, application_name: 'sallyport-migrate' });
+  // A server that goes away fails the query in flight; without a listener it would end the process as well.
+  client.on('error', () => undefined);
   await client.connect();
   try {
     // Roles belong to the whole cluster, so the lock is the same one for every schema.

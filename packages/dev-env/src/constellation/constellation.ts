@@ -227,10 +227,21 @@ async function startProcesses(input: ProcessInput, undo: Undo): Promise<Pick<Con
     await database.migrateService(service);
     await children[index]?.start();
   });
-  await Promise.all([idp.start(), ...starting]);
+  await allOrNothing([idp.start(), ...starting], stopAll);
   input.options.signal?.removeEventListener('abort', stopAll);
   onEvent({ kind: 'step', step: 'services', tookMs: systemClock.monotonicMs() - startedMs });
   return { services: { identity, policy, flags }, demoIdp: Object.assign(idp, { url: demoIdpOrigin(ports) }) };
+}
+
+/** As Promise.all, but ends the others when one fails, and waits until nothing goes on behind the back of who cleans up. */
+async function allOrNothing(work: readonly Promise<void>[], onFailure: () => void): Promise<void> {
+  try {
+    await Promise.all(work);
+  } catch (error) {
+    onFailure();
+    await Promise.allSettled(work);
+    throw error;
+  }
 }
 
 function superviseService(input: ProcessInput, service: ServiceName): ServiceHandle {

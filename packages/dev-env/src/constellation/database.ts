@@ -1,8 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { migrate } from '@sallyport/storage';
-import pg from 'pg';
 import { DevEnvironmentError } from '../errors.ts';
+import { queryOnce } from '../postgres/query.ts';
 import { startPostgres, type Postgres } from '../postgres/start.ts';
 import { serviceMigrations, type ServiceName } from '../services.ts';
 import { databaseUrl, serviceUrl } from '../test-database.ts';
@@ -120,25 +120,15 @@ async function superviseServer(options: DatabaseOptions): Promise<SupervisedServ
 }
 
 async function createDatabase(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    const { rowCount } = await client.query('SELECT FROM pg_database WHERE datname = $1', [DATABASE_NAME]);
-    if (rowCount === 0) await client.query(`CREATE DATABASE ${DATABASE_NAME}`);
-  } finally {
-    await client.end();
-  }
+  const found = await queryOnce(url, 'SELECT FROM pg_database WHERE datname = $1', [DATABASE_NAME]);
+  if (found.length === 0) await queryOnce(url, `CREATE DATABASE ${DATABASE_NAME}`);
 }
 
 async function answers(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
   try {
-    await client.connect();
-    await client.query('SELECT 1');
+    await queryOnce(url, 'SELECT 1');
   } catch (cause) {
     throw new DevEnvironmentError('DATABASE_FAILED', `The database does not answer: ${messageOf(cause)}`, { cause });
-  } finally {
-    await client.end().catch(() => undefined);
   }
 }
 

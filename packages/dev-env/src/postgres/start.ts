@@ -3,7 +3,6 @@ import { closeSync, mkdirSync, openSync, readFileSync, rmSync, statSync } from '
 import { dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '@sallyport/storage';
-import pg from 'pg';
 import { DevEnvironmentError } from '../errors.ts';
 import { readIfThere } from '../files.ts';
 import { guardDirectory, guardProcess, unguardDirectory, unguardProcess } from '../guard.ts';
@@ -12,6 +11,7 @@ import { identifyProcess, type SignalStep } from '../processes.ts';
 import { serverAccount, type Account } from './account.ts';
 import { findBinaries, type Binaries } from './binaries.ts';
 import { ADMIN_ROLE, openCluster, type Cluster } from './cluster.ts';
+import { queryOnce } from './query.ts';
 import { clearLeftovers, forgetServer, recordServer, SHUTDOWN } from './leftover.ts';
 
 const START_TIMEOUT_MS = 60_000;
@@ -193,11 +193,8 @@ function isReady(directory: string, pid: number | undefined): boolean {
 }
 
 async function probe(adminUrl: string, logFile: string): Promise<void> {
-  const client = new pg.Client({ connectionString: adminUrl, connectionTimeoutMillis: 10_000 });
   try {
-    await client.connect();
-    await client.query('SELECT 1');
-    await client.end();
+    await queryOnce(adminUrl, 'SELECT 1');
   } catch (cause) {
     throw new DevEnvironmentError('DATABASE_FAILED', `PostgreSQL started but does not answer; its log is ${logFile}.`, {
       cause,
