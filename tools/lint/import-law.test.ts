@@ -12,6 +12,7 @@ const lawful: readonly (readonly [string, string])[] = [
   ['packages/audit/src/store.ts', '@sallyport/storage'],
   ['apps/launcher/src/main.ts', '@sallyport/dev-env'],
   ['services/flags/tests/apply.test.ts', '@sallyport/dev-env'],
+  ['tests/faults/crash.test.ts', '../src/company.ts'],
 ];
 
 const unlawful: readonly (readonly [string, string])[] = [
@@ -27,6 +28,7 @@ const unlawful: readonly (readonly [string, string])[] = [
   ['packages/http/src/index.ts', '@sallyport/identity'],
   ['packages/http/src/index.ts', '@sallyport/launcher'],
   ['apps/demo-idp/src/main.ts', '@sallyport/errors'],
+  ['tests/faults/crash.test.ts', '../../packages/audit/src/index.ts'],
 ];
 
 describe('import law', () => {

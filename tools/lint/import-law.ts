@@ -22,7 +22,11 @@ const APPS = ['launcher', 'cli', 'demo-idp', 'console'];
 
 const isTest = (path: string): boolean => path.endsWith('.test.ts') || /(^|\/)tests\//.test(path);
 
-const workspaceOf = (path: string): string => path.split('/').slice(0, 2).join('/');
+const workspaceOf = (path: string): string => {
+  const [kind = '', name = ''] = path.split('/');
+  // These folders are one workspace each; the others hold one in every folder.
+  return ['proto', 'tests', 'bench', 'tools'].includes(kind) ? kind : `${kind}/${name}`;
+};
 
 const sliceOf = (path: string): string | undefined => /^services\/[^/]+\/src\/([^/]+)\//.exec(path)?.[1];
 
