@@ -80,7 +80,7 @@ export const createContext = async (
       return Promise.resolve();
     });
     const decisions = overrides.decisions ?? createDecisionClient({ grpc: policy });
-    const feed = await createSubjectFeed({ db, audit, clock, logger, leaseTtlMs: config.leaseTtlMs });
+    const feed = await createSubjectFeed({ db, audit, clock, logger, metrics, leaseTtlMs: config.leaseTtlMs });
     disposers.push(() => feed.close());
     const voiders = overrides.credentialVoiders ?? credentialVoiders;
     const signIn = await createSignIn({ config, db, audit, clock, logger, credentialVoiders: voiders });

@@ -35,6 +35,7 @@ const query = listQuery.extend({
   status: z.enum(['active', 'inactive', 'deleted']).optional(),
   connectionId: z.uuid().optional(),
   kind: z.enum(['user', 'service_account']).optional(),
+  userName: z.string().min(1).max(500).optional(),
 });
 
 const render = (account: Account): z.output<typeof accountSchema> => ({
@@ -75,7 +76,7 @@ const readRoutes = (service: IdentityContext): Route[] => [
     summary: 'Lists accounts in order of creation.',
     query,
     responses: { 200: listOf(accountSchema) },
-    handler: async ({ query: { limit, cursor, status, connectionId, kind }, context }) => {
+    handler: async ({ query: { limit, cursor, status, connectionId, kind, userName }, context }) => {
       const orgId = orgOf(context);
       const after = cursor === undefined ? undefined : decodeCursor(z.uuid(), cursor);
       const filter = {
@@ -84,6 +85,7 @@ const readRoutes = (service: IdentityContext): Route[] => [
         ...(status === undefined ? {} : { status }),
         ...(connectionId === undefined ? {} : { connectionId }),
         ...(kind === undefined ? {} : { kind }),
+        ...(userName === undefined ? {} : { userName }),
       };
       const accounts = await service.db.read(orgId, (tx) => listAccounts(tx, orgId, filter));
       const page = accounts.slice(0, limit);

@@ -218,6 +218,8 @@ export interface AccountFilter {
   readonly status?: AccountStatus;
   readonly connectionId?: string;
   readonly kind?: Account['kind'];
+  /** The whole name; case does not matter. */
+  readonly userName?: string;
   /** Only ids after this one. */
   readonly after?: string;
   readonly limit: number;
@@ -230,13 +232,15 @@ export const listAccounts = async (tx: ReadTx, orgId: string, filter: AccountFil
       WHERE org_id = $1 AND ($2::uuid IS NULL OR id > $2)
         AND (CASE WHEN $3::text IS NULL THEN status <> 'deleted' ELSE status = $3 END)
         AND ($4::uuid IS NULL OR connection_id = $4) AND ($5::text IS NULL OR kind = $5)
-      ORDER BY id LIMIT $6`,
+        AND ($6::text IS NULL OR user_name_key = $6)
+      ORDER BY id LIMIT $7`,
     [
       orgId,
       filter.after ?? null,
       filter.status ?? null,
       filter.connectionId ?? null,
       filter.kind ?? null,
+      filter.userName === undefined ? null : foldCase(filter.userName),
       filter.limit,
     ],
   );

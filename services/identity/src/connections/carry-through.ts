@@ -12,7 +12,7 @@ import {
 import type { IdentityContext } from '../context.ts';
 import { deleteGroup, listGroups, lockGroup } from '../groups/index.ts';
 import type { ReadTx } from '@sallyport/storage';
-import { listUnfinished, type Unfinished } from './store.ts';
+import { holdState, listUnfinished, type Unfinished } from './store.ts';
 
 const GROUPS_PER_BATCH = 50;
 
@@ -41,6 +41,37 @@ const removeGroups = async (
   }
 };
 
+interface Closing {
+  readonly closed: Closed;
+  readonly ids: readonly string[];
+}
+
+/** One transaction's worth of accounts; false when none is left, or when the connection is in another state by now. */
+const carryBatch = async (
+  service: IdentityContext,
+  context: AuditContext,
+  target: Unfinished,
+  closings: Closing[],
+): Promise<boolean> => {
+  const { orgId, connectionId, state } = target;
+  const { value } = await service.audit.mutate(context, async (tx) => {
+    // Held to the end: a state that changes meanwhile is carried through by whoever changes it, never against us.
+    const ids = (await holdState(tx, orgId, connectionId)) === state ? await nextBatch(tx, target) : [];
+    if (ids.length === 0) {
+      tx.unchanged();
+      return false;
+    }
+    const request = { accountIds: ids, cause: `connection.${state}` };
+    if (state === 'enabled') await openAccess(tx, service, { ...request, by: 'connection' });
+    else {
+      const by = state === 'removed' ? 'removal' : 'connection';
+      closings.push({ ids, closed: await closeAccess(tx, service, { ...request, by }) });
+    }
+    return true;
+  });
+  return value;
+};
+
 /**
  * Carries the state of a connection through to its accounts (and, when it was removed, its groups): through the one
  * door, at most 500 in a transaction. Can be killed and run again at any point. Returns when what ended is in force
@@ -51,26 +82,11 @@ export const carryThrough = async (
   context: AuditContext,
   target: Unfinished,
 ): Promise<void> => {
-  const closings: { closed: Closed; ids: string[] }[] = [];
-  const { orgId, connectionId, state } = target;
-  for (;;) {
-    const ids = await service.db.read(orgId, (tx) => nextBatch(tx, target));
-    if (ids.length === 0) break;
-    await service.audit.mutate(context, async (tx) => {
-      if (state === 'enabled')
-        await openAccess(tx, service, { accountIds: ids, by: 'connection', cause: 'connection.enabled' });
-      else {
-        const by = state === 'removed' ? 'removal' : 'connection';
-        closings.push({
-          ids,
-          closed: await closeAccess(tx, service, { accountIds: ids, by, cause: `connection.${state}` }),
-        });
-      }
-    });
-  }
+  const closings: Closing[] = [];
+  while (await carryBatch(service, context, target, closings));
   // Together: each waits at most W, and none for another.
   await Promise.all(closings.map(({ closed, ids }) => awaitEffective(service, context, closed, ids)));
-  if (state === 'removed') await removeGroups(service, context, connectionId);
+  if (target.state === 'removed') await removeGroups(service, context, target.connectionId);
 };
 
 /** Finishes what a process that died left half-done. Run it before serving. */

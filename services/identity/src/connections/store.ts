@@ -117,6 +117,17 @@ export const removeScimFacet = async (tx: WriteTx, orgId: string, connectionId: 
   await tx.query('DELETE FROM scim_facet WHERE org_id = $1 AND connection_id = $2', [orgId, connectionId]);
 };
 
+/** Locks the state of a connection against change until the transaction ends; undefined when there never was one. */
+export const holdState = async (tx: WriteTx, orgId: string, id: string): Promise<Unfinished['state'] | undefined> => {
+  const [row] = await tx.query<{ enabled: boolean; removed: boolean }>(
+    'SELECT enabled, deleted_at IS NOT NULL AS removed FROM connection WHERE org_id = $1 AND id = $2 FOR SHARE',
+    [orgId, id],
+  );
+  if (row === undefined) return undefined;
+  if (row.removed) return 'removed';
+  return row.enabled ? 'enabled' : 'disabled';
+};
+
 /** What a connection owes its accounts after it was enabled, disabled or removed. */
 export interface Unfinished {
   readonly orgId: string;

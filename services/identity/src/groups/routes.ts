@@ -60,11 +60,16 @@ export const groupRoutes = (service: IdentityContext): Route[] => [
     permission: 'account:read',
     surface: 'api',
     summary: 'Lists groups in order of creation.',
-    query: listQuery.extend({ connectionId: z.uuid().optional() }),
+    query: listQuery.extend({ connectionId: z.uuid().optional(), displayName: z.string().min(1).max(500).optional() }),
     responses: { 200: listOf(groupSchema) },
-    handler: async ({ query: { limit, cursor, connectionId }, context }) => {
+    handler: async ({ query: { limit, cursor, connectionId, displayName }, context }) => {
       const { orgId } = context.auditContext();
-      const filter = { limit: limit + 1, ...afterOf(cursor), ...(connectionId === undefined ? {} : { connectionId }) };
+      const filter = {
+        limit: limit + 1,
+        ...afterOf(cursor),
+        ...(connectionId === undefined ? {} : { connectionId }),
+        ...(displayName === undefined ? {} : { displayName }),
+      };
       const groups = await service.db.read(orgId, (tx) => listGroups(tx, orgId, filter));
       const { page, nextCursor } = pageOf(groups, limit, ({ id }) => id);
       return { status: 200, body: { items: page.map(render), nextCursor } };

@@ -100,6 +100,8 @@ export const deleteGroupRow = async (tx: WriteTx, group: Group): Promise<void> =
 
 export interface GroupFilter {
   readonly connectionId?: string;
+  /** The whole name; case does not matter. */
+  readonly displayName?: string;
   /** Only ids after this one. */
   readonly after?: string;
   readonly limit: number;
@@ -110,8 +112,15 @@ export const listGroups = async (tx: ReadTx, orgId: string, filter: GroupFilter)
   const rows = await tx.query<GroupRow>(
     `SELECT ${COLUMNS} FROM directory_group
       WHERE org_id = $1 AND ($2::uuid IS NULL OR id > $2) AND ($3::uuid IS NULL OR connection_id = $3)
-      ORDER BY id LIMIT $4`,
-    [orgId, filter.after ?? null, filter.connectionId ?? null, filter.limit],
+        AND ($4::text IS NULL OR display_name_key = $4)
+      ORDER BY id LIMIT $5`,
+    [
+      orgId,
+      filter.after ?? null,
+      filter.connectionId ?? null,
+      filter.displayName === undefined ? null : foldCase(filter.displayName),
+      filter.limit,
+    ],
   );
   return rows.map(toGroup);
 };

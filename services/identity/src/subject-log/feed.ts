@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import type { AuditLog } from '@sallyport/audit';
 import { newId, type Clock, type Database } from '@sallyport/storage';
-import type { Logger } from '@sallyport/telemetry';
+import type { Logger, Metrics } from '@sallyport/telemetry';
 
 import { createBarrier, serverWaitMs, type Barrier } from './barrier.ts';
 import { SUBJECT_LOG_CHANNEL } from './entry.ts';
@@ -18,6 +18,7 @@ export interface SubjectFeedOptions {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly metrics: Metrics;
   readonly leaseTtlMs: number;
 }
 
@@ -58,19 +59,30 @@ const after = (ms: number, work: () => void): (() => void) => {
   };
 };
 
+/** How long ends of access took to be in force everywhere, and how that became known. */
+const observed = (barrier: Barrier, metrics: Metrics): Barrier => {
+  const duration = metrics.histogram({
+    name: 'revocation_barrier_duration_seconds',
+    help: 'From the commit of a revocation to its being in force everywhere',
+    labels: ['by'],
+  });
+  return {
+    settle: async (orgId, position) => {
+      const settlement = await barrier.settle(orgId, position);
+      duration.observe({ by: settlement.by }, settlement.waitedMs / 1_000);
+      return settlement;
+    },
+  };
+};
+
 /** Arms LISTEN first, then serves: whatever commits from here on wakes the hub. */
 export const createSubjectFeed = async (options: SubjectFeedOptions): Promise<SubjectFeed> => {
-  const { db, audit, clock, logger, leaseTtlMs } = options;
+  const { db, audit, clock, logger, metrics, leaseTtlMs } = options;
   const monotonicMs = (): number => clock.monotonicMs();
   const registry = new LeaseRegistry(serverWaitMs(leaseTtlMs));
   const nodes = new FeedNodes({ nodeId: newId(), store: createFeedNodeStore(db), leaseTtlMs, monotonicMs });
-  const barrier = createBarrier({
-    registry,
-    leaseTtlMs,
-    monotonicMs,
-    after,
-    othersMayHaveGranted: () => nodes.othersMayHaveGranted(),
-  });
+  const othersMayHaveGranted = (): Promise<boolean> => nodes.othersMayHaveGranted();
+  const barrier = observed(createBarrier({ registry, leaseTtlMs, monotonicMs, after, othersMayHaveGranted }), metrics);
   const hub = new FeedHub({
     readHeads: () => db.readAcrossOrganizations('all heads of the subject log', readHeads),
     readEntries: (range) => db.read(range.orgId, (tx) => listEntries(tx, range)),

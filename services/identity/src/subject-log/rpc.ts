@@ -4,6 +4,7 @@ import { SubjectFeedServiceService } from '@sallyport/proto/identity/v1';
 import { isId } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
+import { createAdmission } from './admission.ts';
 import { FeedSession } from './feed-session.ts';
 import { toGroupMessage, toSubjectMessage } from './message.ts';
 import { readSnapshot } from './store.ts';
@@ -12,11 +13,13 @@ const FOLLOWERS = ['policy', 'flags'] as const;
 const SNAPSHOT_PAGE = 500;
 
 /** The subject log over gRPC. */
-export const subjectFeedService = (context: IdentityContext): GrpcService =>
-  grpcService(SubjectFeedServiceService, {
+export const subjectFeedService = (context: IdentityContext): GrpcService => {
+  const admit = createAdmission(() => context.clock.monotonicMs());
+  return grpcService(SubjectFeedServiceService, {
     follow: {
       allow: FOLLOWERS,
       handler: bidi(async (stream, call) => {
+        admit();
         const { feed } = context;
         const first = await stream.next();
         if (first.done === true || first.value.message?.$case !== 'hello')
@@ -63,3 +66,4 @@ export const subjectFeedService = (context: IdentityContext): GrpcService =>
       }),
     },
   });
+};
