@@ -62,7 +62,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
     return { browser, connectionId: id, request: location.searchParams };
   };
 
-  const claimsFor = (started: Started, over: JWTPayload = {}): JWTPayload => {
+  const claimsFor = (started: Started, over: Record<string, unknown> = {}): JWTPayload => {
     const now = Math.floor(Date.now() / 1000);
     const times = { iat: now, exp: now + 300, auth_time: now };
     const nonce = started.request.get('nonce') ?? '';
@@ -75,7 +75,11 @@ describe('OpenID Connect sign-on over HTTP', () => {
   };
 
   /** The IdP answers this login with these claims. */
-  const answer = async (started: Started, over: JWTPayload = {}, more: Partial<Exchange> = {}): Promise<Response> => {
+  const answer = async (
+    started: Started,
+    over: Record<string, unknown> = {},
+    more: Partial<Exchange> = {},
+  ): Promise<Response> => {
     idp.exchange = () => ({ claims: claimsFor(started, over), ...more });
     return await callback(started);
   };
@@ -124,7 +128,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
       assert.ok(!kept.includes(secret ?? '-'));
     }
     const shown = await api('GET', `/connections/${connectionId}/oidc`);
-    assert.equal(shown.body.hasClientSecret, true);
+    assert.equal(shown.body['hasClientSecret'], true);
     assert.ok(!JSON.stringify(shown.body).includes(CLIENT_SECRET));
   });
 
@@ -162,7 +166,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
     await putFacet(connectionId, {});
   });
 
-  const wrongClaims: readonly (readonly [string, JWTPayload])[] = [
+  const wrongClaims: readonly (readonly [string, Record<string, unknown>])[] = [
     ['another issuer', { iss: 'https://evil.example' }],
     ['another audience', { aud: 'other-client' }],
     ['two audiences without azp', { aud: [CLIENT_ID, 'other-client'] }],
@@ -198,7 +202,10 @@ describe('OpenID Connect sign-on over HTTP', () => {
     const started = await start();
     idp.exchange = () => ({ claims: claimsFor(started) });
     const both = await Promise.all([callback(started), callback(started)]);
-    assert.deepEqual(both.map(({ status }) => status).sort(), [303, 403]);
+    assert.deepEqual(
+      both.map(({ status }) => status).sort((left, right) => left - right),
+      [303, 403],
+    );
     await isRefused(await callback(started), 'STATE_CONSUMED');
   });
 
@@ -247,7 +254,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
 
   it('keeps the secret when an update leaves it out', async () => {
     const { body } = await api('PUT', `/connections/${connectionId}/oidc`, { issuer: idp.issuer, clientId: CLIENT_ID });
-    assert.equal(body.hasClientSecret, true);
+    assert.equal(body['hasClientSecret'], true);
     assert.equal((await answer(await start())).status, 303);
   });
 });

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+
+import { Browser } from '../support/browser.ts';
+import { SamlScene } from './scene.ts';
+
+describe('SAML sign-on without a directory', () => {
+  let scene: SamlScene;
+  let id: string;
+
+  before(async () => {
+    scene = await SamlScene.start();
+    id = (await scene.api('POST', '/connections', { name: 'No directory' })).body.id;
+    await scene.api('PUT', `/connections/${id}/domains`, { domains: ['Example.org'] });
+    await scene.person('00u1', 'ada@example.com'); // Of the other connection.
+  });
+  after(async () => {
+    await scene.close();
+  });
+
+  const signIn = async (nameId: string, email: string): Promise<Response> => {
+    const attributes = [
+      ['email', [email]],
+      ['displayName', ['Ada L.']],
+    ] as const;
+    return await scene.answer(await scene.begin(new Browser(), id), { nameId, attributes });
+  };
+
+  it('creates nobody unless told so', async () => {
+    await scene.putFacet(id, {});
+    await scene.isRefused(await signIn('p-1', 'first@example.org'), 'ACCOUNT_UNKNOWN');
+  });
+
+  it('creates at the first login and knows the subject again, whatever its address becomes', async () => {
+    await scene.putFacet(id, { accountRule: { createOnFirstLogin: true } });
+    assert.equal((await signIn('p-1', 'first@example.org')).status, 303);
+    assert.equal((await signIn('p-1', 'renamed@example.org')).status, 303);
+    const rows = await scene.identity.admin('SELECT id FROM identity.account WHERE connection_id = $1', [id]);
+    assert.equal(rows.length, 1);
+  });
+
+  it('never adopts an address somebody else has, nor takes one of another domain', async () => {
+    await scene.isRefused(await signIn('p-2', 'first@example.org'), 'NAME_TAKEN');
+    await scene.isRefused(await signIn('p-2', 'ada@example.com'), 'DOMAIN_NOT_OF_CONNECTION');
+    await scene.api('PUT', `/connections/${id}/domains`, { domains: ['example.org', 'example.com'] });
+    await scene.isRefused(await signIn('p-2', 'ada@example.com'), 'NAME_TAKEN');
+    await scene.isRefused(await signIn('p-2', 'OWNER@example.com'), 'NAME_TAKEN');
+  });
+
+  it('lets nobody back in who was closed out', async () => {
+    const [row] = await scene.identity.admin<{ id: string }>(
+      'SELECT id FROM identity.account WHERE connection_id = $1',
+      [id],
+    );
+    assert.equal((await scene.api('POST', `/accounts/${row?.id}/deactivate`, { reason: 'left' })).status, 200);
+    await scene.isRefused(await signIn('p-1', 'first@example.org'), 'ACCOUNT_INACTIVE');
+  });
+});
