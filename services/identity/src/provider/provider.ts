@@ -79,6 +79,8 @@ const middleware =
     // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
     if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
     if (ctx.method === 'POST' && ctx.path === '/auth') return await redirectToGet(ctx);
+    // The library signs its cookies with the keys of the application it is mounted in.
+    ctx.app.keys ??= [...options.cookieKeys];
     ctx.cookies.secure = true;
     Object.defineProperty(ctx, 'secure', { value: true, configurable: true });
     ctx.set('content-security-policy', PAGE_POLICY);
