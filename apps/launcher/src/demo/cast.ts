@@ -35,6 +35,8 @@ export const castOf = (bootstrap: Bootstrap): Cast => {
 export const registerApplication = async (cast: Cast): Promise<RelyingParty> => {
   const client = await expectStatus(cast.owner, 201, 'POST', '/api/identity/v1/oauth-clients', {
     name: 'Demo application',
+    // Its tokens are used at Sallyport's own API, to show that they die there too.
+    apiAccess: true,
     redirectUris: [REDIRECT_URI],
   });
   return new RelyingParty(cast.bootstrap.oidc.issuer, {

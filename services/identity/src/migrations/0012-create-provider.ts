@@ -11,7 +11,7 @@ const CLIENT = `
     post_logout_redirect_uris text[] NOT NULL,
     backchannel_logout_uri text,
     may_introspect boolean NOT NULL DEFAULT false,
-    api_access boolean NOT NULL DEFAULT true,
+    api_access boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL,
     created_by text NOT NULL,
     PRIMARY KEY (org_id, id),

@@ -29,8 +29,8 @@ const newClientSchema = z.object({
   backchannelLogoutUri: redirectUri.optional(),
   /** A resource server: may introspect tokens of the organisation's other clients. */
   mayIntrospect: z.boolean().default(false),
-  /** Whether its access tokens are good for Sallyport's own API. */
-  apiAccess: z.boolean().default(true),
+  /** Whether its access tokens act for the person at Sallyport's own API: only for tools that are meant to. */
+  apiAccess: z.boolean().default(false),
 });
 
 const clientSchema = z.object({
