@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-import { databaseUrl, serviceUrl, testPostgres } from '@sallyport/dev-env';
+import { databaseUrl, serviceUrl, testPostgres, type Postgres } from '@sallyport/dev-env';
 import { migrate, openDatabase, orgTable, sqlMigration, type Database, type Migration } from '@sallyport/storage';
 import pg from 'pg';
 
@@ -31,9 +31,9 @@ export const adminQuery = async <Row extends object>(
   }
 };
 
-/** An empty database on the shared test server. */
-export const emptyDatabase = async (): Promise<string> => {
-  const { adminUrl } = await testPostgres();
+/** An empty database, on the shared test server unless another is named. */
+export const emptyDatabase = async (server?: Postgres): Promise<string> => {
+  const { adminUrl } = server ?? (await testPostgres());
   const name = `sample_${randomBytes(6).toString('hex')}`;
   await adminQuery(adminUrl, `CREATE DATABASE ${name}`);
   return databaseUrl(adminUrl, name);
@@ -47,8 +47,11 @@ export interface Sample {
   readonly db: Database;
 }
 
-export const openSample = async (migrations: readonly Migration[] = sampleMigrations): Promise<Sample> => {
-  const adminUrl = await emptyDatabase();
+export const openSample = async (
+  migrations: readonly Migration[] = sampleMigrations,
+  server?: Postgres,
+): Promise<Sample> => {
+  const adminUrl = await emptyDatabase(server);
   await migrate({ adminUrl, schema: SCHEMA, servicePassword: password, migrations });
   const url = serviceUrl(adminUrl, SCHEMA as never, password);
   return { adminUrl, url, db: await openDatabase({ url, schema: SCHEMA, applicationName: 'sample-test' }) };
