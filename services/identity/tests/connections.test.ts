@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
+import { isAppError } from '@sallyport/errors';
 import { newId } from '@sallyport/storage';
 
+import { createAccount } from '../src/accounts/index.ts';
+import { carryThrough } from '../src/connections/carry-through.ts';
 import { apiClient, newDirectory, type Client, type Directory } from './support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from './support/identity.ts';
 
@@ -89,18 +93,44 @@ describe('connections', () => {
     assert.deepEqual(new Set(active), new Set([body['enabled']]));
   });
 
-  it('lets nobody in who is created while it is being disabled', async () => {
+  it('carries nothing through that is not the state any more', async () => {
     const directory = await newDirectory(identity, organization, newId());
-    const path = `/connections/${directory.connectionId}`;
-    const creations = Array.from({ length: 12 }, () =>
-      directory.scim('POST', '/Users', { userName: `${newId()}@example.com` }),
-    );
-    const [disabled, ...created] = await Promise.all([api('PATCH', path, { enabled: false }), ...creations]);
-    assert.equal(disabled.status, 200);
-    assert.deepEqual(new Set([...created.map(({ status }) => status), 201, 403]), new Set([201, 403]));
-    assert.equal(
-      Object.keys(await states(directory)).some((state) => state.startsWith('active')),
-      false,
-    );
+    await populate(directory, 3);
+    const { orgId, connectionId } = directory;
+    const actor = { type: 'system', id: 'test' } as const;
+    for (const state of ['disabled', 'removed'] as const)
+      await carryThrough(identity.context, { orgId, actor, requestId: 'late' }, { orgId, connectionId, state });
+    assert.deepEqual(await states(directory), { 'active in epoch 1': 3 });
+  });
+
+  it('lets nobody in who is being created while it is disabled', async () => {
+    const directory = await newDirectory(identity, organization, newId());
+    const { orgId, connectionId } = directory;
+    const context = { orgId, actor: { type: 'system', id: 'test' }, requestId: 'race' } as const;
+    const create = (work: () => Promise<void> = () => Promise.resolve()) =>
+      identity.context.audit.mutate(context, async (tx) => {
+        const account = { kind: 'user', connectionId, externalId: null, userName: newId(), profile: {} } as const;
+        await createAccount(tx, identity.context, account);
+        await work();
+      });
+    const [inserted, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const creating = create(async () => {
+      inserted.resolve();
+      await gate.promise;
+    });
+    await inserted.promise;
+    let isDisabled = false;
+    const disabling = api('PATCH', `/connections/${connectionId}`, { enabled: false }).then(({ status }) => {
+      isDisabled = status === 200;
+    });
+    await waitFor(async () => {
+      const waiting = await identity.admin(`SELECT 1 FROM pg_locks WHERE NOT granted`);
+      return waiting.length > 0 || isDisabled;
+    });
+    gate.resolve();
+    await Promise.all([creating, disabling]);
+    assert.equal(isDisabled, true);
+    assert.deepEqual(await states(directory), { 'inactive in epoch 2': 1 });
+    await assert.rejects(create(), (error) => isAppError(error) && error.code === 'CONNECTION_DISABLED');
   });
 });

@@ -6,9 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { testDatabase, type TestDatabase } from '@sallyport/dev-env';
 
 import { definition } from '../src/config.ts';
-import { ask, patchOf } from './support/http.ts';
 import { newOrganization, startIdentity, testConfig, type TestIdentity } from './support/identity.ts';
-import { newDirectory, scimClient } from './support/http.ts';
+import { ask, newDirectory, patchOf, scimClient } from './support/http.ts';
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
@@ -20,11 +19,14 @@ describe('the process', () => {
   let httpPort: number;
 
   const environment = async (): Promise<Record<string, string>> => {
-    const config: Record<string, unknown> = { ...(await testConfig(database.url, 300)) };
-    const settings = Object.entries(definition).flatMap(([key, { name }]) =>
-      config[key] === undefined ? [] : [[name, String(config[key])]],
-    );
-    return Object.fromEntries([...settings, ['SALLYPORT_LOG_LEVEL', 'info']]) as Record<string, string>;
+    const values = new Map<string, unknown>(Object.entries(await testConfig(database.url, 300)));
+    const settings = Object.entries(definition).flatMap(([key, { name }]) => {
+      const value = values.get(key);
+      return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+        ? [[name, String(value)] as const]
+        : [];
+    });
+    return Object.fromEntries([...settings, ['SALLYPORT_LOG_LEVEL', 'info']]);
   };
 
   before(async function () {
@@ -59,12 +61,16 @@ describe('the process', () => {
       emails: [{ value: 'frozen@example.com', type: 'work' }],
     });
     assert.equal(status, 201, JSON.stringify(body));
-    const patched = await scim('PATCH', `/Users/${body.id}`, patchOf(
-      { op: 'Replace', path: 'emails[type eq "work"].value', value: 'new@example.com' },
-      { op: 'Add', path: 'name.givenName', value: 'Ada' },
-      { op: 'Add', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', value: 'm' },
-      { op: 'replace', value: { active: false } },
-    ));
+    const patched = await scim(
+      'PATCH',
+      `/Users/${body.id}`,
+      patchOf(
+        { op: 'Replace', path: 'emails[type eq "work"].value', value: 'new@example.com' },
+        { op: 'Add', path: 'name.givenName', value: 'Ada' },
+        { op: 'Add', path: 'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User:manager', value: 'm' },
+        { op: 'replace', value: { active: false } },
+      ),
+    );
     assert.equal(patched.status, 200, JSON.stringify(patched.body));
     assert.equal(patched.body.active, false);
     assert.deepEqual(patched.body.name, { givenName: 'Ada' });

@@ -200,7 +200,7 @@ describe('subject log', () => {
       const { orgId } = await newOrganization(identity);
       const follower = follow('push');
       await waitFor(() => follower.applied.get(orgId) === 1n);
-      follower.isMute = true;
+      await follower.fallSilent();
       await service(orgId);
       await waitFor(() => follower.applied.get(orgId) === 2n);
     });

@@ -1,3 +1,4 @@
+import { waitFor } from '@sallyport/dev-env';
 import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
 import {
   SubjectFeedServiceClient,
@@ -56,6 +57,12 @@ export class Follower {
     this.#nonce += 1n;
     const applied = [...this.applied].map(([orgId, position]) => ({ orgId, position }));
     this.#stream.offer({ message: { $case: 'renew', value: { nonce: this.#nonce, applied } } });
+  }
+
+  /** Renews no more, once the last Renew has been answered: from here on only a wake-up can bring anything. */
+  async fallSilent(): Promise<void> {
+    this.isMute = true;
+    await waitFor(() => this.grants.at(-1)?.nonce === this.#nonce, { message: 'the last Renew is answered' });
   }
 
   async #receive(): Promise<void> {
