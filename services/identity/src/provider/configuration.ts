@@ -42,7 +42,11 @@ export const providerConfiguration = (options: ProviderOptions): Configuration =
   clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'] satisfies ClientAuthMethod[],
   clientBasedCORS: (_ctx, origin, client) =>
     (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
-  claims: { openid: ['sub'], profile: ['name', 'preferred_username', 'org_id'], email: ['email'] },
+  claims: {
+    openid: ['sub', 'acr', 'amr', 'auth_time'],
+    profile: ['name', 'preferred_username', 'org_id'],
+    email: ['email'],
+  },
   scopes: ['openid', 'offline_access', 'profile', 'email'],
   responseTypes: ['code'],
   pkce: { required: () => true }, // For confidential clients too (RFC 9700 §2.1.1).

@@ -73,14 +73,14 @@ const PAGE_POLICY = contentSecurityPolicy()
   .filter((directive) => !directive.startsWith('form-action'))
   .join('; ');
 
-const middleware =
-  (provider: Provider, options: OpenIdProviderOptions): Koa.Middleware =>
-  async (ctx, next) => {
+const middleware = (provider: Provider, options: OpenIdProviderOptions): Koa.Middleware => {
+  const keys = [...options.cookieKeys];
+  return async (ctx, next) => {
     // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
     if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
     if (ctx.method === 'POST' && ctx.path === '/auth') return await redirectToGet(ctx);
     // The library signs its cookies with the keys of the application it is mounted in.
-    ctx.app.keys ??= [...options.cookieKeys];
+    ctx.app.keys = keys;
     ctx.cookies.secure = true;
     Object.defineProperty(ctx, 'secure', { value: true, configurable: true });
     ctx.set('content-security-policy', PAGE_POLICY);
@@ -95,6 +95,7 @@ const middleware =
     });
     if (session !== null && isSignedOut(ctx)) await options.onSignedOut(ctx, session);
   };
+};
 
 const runAll = async (
   stack: readonly Koa.Middleware[],

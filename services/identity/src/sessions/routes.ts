@@ -27,6 +27,8 @@ const meSchema = z.object({
   displayName: z.string(),
   credentialType: z.enum(['session', 'api_token', 'access_token']),
   credentialId: z.string(),
+  /** The application an access token was issued to. */
+  clientId: z.string().nullable(),
   scopes: z.array(z.string()),
   epoch: z.string(),
   authenticatedAt: z.iso.datetime(),
@@ -63,7 +65,8 @@ const whoAmI = (): Route =>
     handler: ({ context: request }) => {
       const { acr, amr, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
       const times = { authenticatedAt: authenticatedAt.toISOString(), expiresAt: expiresAt.toISOString() };
-      const body = { ...who, ...times, epoch: epoch.toString(), acr: acr ?? null, amr: amr ?? [] };
+      const clientId = 'clientId' in who && typeof who.clientId === 'string' ? who.clientId : null;
+      const body = { ...who, ...times, clientId, epoch: epoch.toString(), acr: acr ?? null, amr: amr ?? [] };
       return Promise.resolve({ status: 200, body });
     },
   });
