@@ -174,6 +174,13 @@ describe('flag state, against SQL as the service role', () => {
     await refuses('FLSTA', `UPDATE change_request SET state = 'in_review' WHERE change_id = $1`, [change.id]);
   });
 
+  it('takes no review of a request that is stale', async () => {
+    const change = await requestToggle(scene.releaseManager);
+    await sql(`UPDATE change_request SET state = 'stale' WHERE change_id = $1`, [change.id]);
+    await refuses('FLSTA', ...review(change, scene.approver));
+    await refuses('FLSTA', ...apply(change));
+  });
+
   it('refuses another organisation, also when it is named', async () => {
     const change = await requestToggle(scene.releaseManager);
     const other = await world.organization();
@@ -228,6 +235,11 @@ describe('flag state, against SQL as the service role', () => {
         base: base.map((one) => ({ ...one, environments: one.environments.map((e) => ({ ...e, version: 9 })) })),
       });
       await refuses('FLSTL', ...(await smuggle(wrong)));
+      const outdated = ({ base, ...content }: ChangeContent) => ({
+        ...content,
+        base: base.map((one) => ({ ...one, version: one.version + 1 })),
+      });
+      await refuses('FLSTL', ...(await smuggle(outdated)));
     });
 
     it('refuses one for another organisation or project, an unknown operation and a due time', async () => {
@@ -250,6 +262,23 @@ describe('flag state, against SQL as the service role', () => {
         environments,
       });
       await refuses('22023', ...(await smuggle(elsewhere)));
+      const configuration = { state: 'ENABLED', rules: [], defaultVariant: 'on' };
+      const abroad = (content: ChangeContent) => ({
+        ...content,
+        changes: content.changes.map(({ flagId, flagKey }) => ({
+          kind: 'add-flag',
+          flagId,
+          flagKey,
+          environments: [{ environmentId: id, configuration }],
+        })),
+        base: content.base.map(({ flagId, version }) => ({
+          flagId,
+          version,
+          environments: [{ environmentId: id, version: 0 }],
+        })),
+        environments,
+      });
+      await refuses('22023', ...(await smuggle(abroad)));
     });
 
     it('refuses an unknown kind of operation', async () => {

@@ -144,6 +144,15 @@ describe('approvals', () => {
       assert.equal(ok(await releaseManager.call('PATCH', path, { changes: [off] }), 200).body.state, 'in_review');
     });
 
+    it('refuses when the flag itself was edited meanwhile', async () => {
+      const { owner, releaseManager, approver } = await arrange(org);
+      const target = await requestToggle(releaseManager);
+      const edit = ok(await owner.call('PATCH', `${PROJECT}/flags/checkout`, { description: 'x' }), 202).body.change;
+      for (const change of [target, edit]) ok(await act(approver, change.id, 'approve', { hash: change.hash }), 200);
+      ok(await act(owner, edit.id, 'apply'), 200);
+      assert.equal((await act(releaseManager, target.id, 'apply')).body.code, 'STALE_BASE');
+    });
+
     it('asks policy again: an approval of somebody deactivated since does not count', async () => {
       const { releaseManager, approver } = await arrange(org);
       const change = await requestToggle(releaseManager);

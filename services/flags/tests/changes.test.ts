@@ -153,6 +153,7 @@ describe('change sets', () => {
       ok(await act(approver, change.id, 'approve', { hash: change.hash }), 200);
       const objected = await act(objector, change.id, 'request-changes', { hash: change.hash, comment: 'No.' });
       assert.equal(ok(objected, 200).body.state, 'in_review');
+      assert.equal(objected.body.approvals[0]?.counted, 1);
       assert.equal((await act(releaseManager, change.id, 'apply')).body.code, 'APPROVAL_REQUIRED');
       assert.equal(ok(await act(objector, change.id, 'approve', { hash: change.hash }), 200).body.state, 'approved');
       ok(await act(releaseManager, change.id, 'apply'), 200);
@@ -170,6 +171,25 @@ describe('change sets', () => {
         assert.equal((await act(releaseManager, id, 'cancel')).body.code, 'CONFLICT');
       }
       assert.equal(await stateIn(releaseManager, 'production'), 'DISABLED');
+    });
+
+    it('are edited by nobody who could not have asked', async () => {
+      const { releaseManager } = await arrange(org);
+      const change = await requestToggle(releaseManager);
+      const off = { kind: 'set-state', flag: 'checkout', environment: 'production', state: 'DISABLED' };
+      for (const edit of [{ title: 'Mine' }, { changes: [off] }]) {
+        const answer = await org.person('reviewer').call('PATCH', `${PROJECT}/changes/${change.id}`, edit);
+        assert.equal(answer.status, 403);
+        assert.equal(answer.body.metadata['permission'], 'flag:toggle');
+      }
+    });
+
+    it('are withdrawn by nobody who could not have asked', async () => {
+      const { releaseManager } = await arrange(org);
+      const change = await requestToggle(releaseManager);
+      const answer = await act(org.person('reviewer'), change.id, 'cancel');
+      assert.equal(answer.status, 403);
+      assert.equal(answer.body.metadata['permission'], 'change:create');
     });
 
     it('ignore no field that would skip the review: they are refused', async () => {

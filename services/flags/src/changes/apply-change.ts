@@ -162,7 +162,7 @@ const write = async (
       ...onlyEnvironment(content),
       decision: describeDecision(granted[0]),
     });
-    const context = { changeId, revision, direct, content, decision: granted[0] };
+    const context = { changeId, revision, direct, content, decisionOn: () => granted[0] };
     for (const event of describeApplied(context, results)) tx.record(event);
   });
 };

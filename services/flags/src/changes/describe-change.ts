@@ -4,7 +4,7 @@ import type { GrantedDecision } from '@sallyport/http';
 import { describeDecision } from '../edge/index.ts';
 import type { Change } from './change.ts';
 import type { ChangeContent } from './content.ts';
-import type { Operation, OperationKind } from './operation.ts';
+import { type Operation, type OperationKind, PERMISSION_OF } from './operation.ts';
 import type { AppliedOperation } from './store.ts';
 
 const ACTION_OF: Readonly<Record<OperationKind, string>> = {
@@ -23,7 +23,8 @@ export interface AppliedContext {
   readonly revision: number;
   readonly direct: boolean;
   readonly content: ChangeContent;
-  readonly decision: GrantedDecision | undefined;
+  /** The decision an operation that needs this permission rests on. */
+  readonly decisionOn: (permission: string) => GrantedDecision | undefined;
 }
 
 const initialStates = (operation: Operation, keyOf: (environmentId: string) => string): JsonObject =>
@@ -37,7 +38,7 @@ const initialStates = (operation: Operation, keyOf: (environmentId: string) => s
 
 /** One entry per operation, with the state before and after as the database saw it under lock. */
 export const describeApplied = (
-  { changeId, revision, direct, content, decision }: AppliedContext,
+  { changeId, revision, direct, content, decisionOn }: AppliedContext,
   results: readonly AppliedOperation[],
 ): AuditEvent[] => {
   const keys = new Map(content.environments.map(({ environmentId, key }) => [environmentId, key]));
@@ -47,6 +48,7 @@ export const describeApplied = (
     const single = content.environments.length === 1 ? content.environments[0]?.key : undefined;
     const environment = 'environmentId' in operation ? keyOf(operation.environmentId) : single;
     const named = { flag: operation.flagKey };
+    const decision = decisionOn(PERMISSION_OF[operation.kind]);
     return {
       action: ACTION_OF[operation.kind],
       target: { type: 'flag', id: operation.flagId },

@@ -143,7 +143,11 @@ export const submitChange = async (
     const [decision] = granted;
     if (direct) {
       const applied = await applyStoredChange(tx, orgId, { changeId, hash, applier: subjectId, confirmed: [], at });
-      const context = { changeId, revision: 1, direct, content, decision };
+      // Decisions stand in the order of the requirements they were asked for.
+      const needed = requirementsOf(content);
+      const decisionOn = (permission: string): GrantedDecision | undefined =>
+        granted[needed.findIndex((requirement) => requirement.permission === permission)];
+      const context = { changeId, revision: 1, direct, content, decisionOn };
       for (const event of describeApplied(context, applied)) tx.record(event);
     } else
       tx.record({
