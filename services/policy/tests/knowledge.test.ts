@@ -78,8 +78,11 @@ describe('knowledge of grants', () => {
       [name],
     );
     const cutAtMs = systemClock.monotonicMs();
-    await eventually('GRANTS_STALE');
-    assert.ok(systemClock.monotonicMs() - cutAtMs <= TTL_MS + 250);
+    for (let last = ''; last !== 'GRANTS_STALE';) {
+      const askedAtMs = systemClock.monotonicMs();
+      last = await reason();
+      if (last === 'GRANTED') assert.ok(askedAtMs - cutAtMs <= TTL_MS, 'an allow asked for later than the ttl');
+    }
     await admin.query(`ALTER DATABASE ${name} CONNECTION LIMIT -1`);
     await eventually('GRANTED');
   });

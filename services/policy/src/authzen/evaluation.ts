@@ -51,8 +51,7 @@ const findProject = (index: OrganizationIndex, named: string): string | undefine
 const findEnvironment = (index: OrganizationIndex, named: string, projectId: string): string | undefined => {
   const byId = index.environments.get(named);
   if (byId !== undefined) return byId.environmentId;
-  // Keys are unique within a project only.
-  if (projectId === '') return undefined;
+  // Keys are unique within a project only: without one, a key names nothing.
   return [...index.environments.values()].find((each) => each.projectId === projectId && each.key === named)
     ?.environmentId;
 };

@@ -49,12 +49,9 @@ export class StandingWriter {
     this.#logger = options.logger;
   }
 
-  /** What the last process wrote. A copy without a log id could be of any log and counts as nothing. */
+  /** What the last process wrote. A copy without a log id could be of any log; the replica forgets it at Hello. */
   async load(): Promise<StoredStanding> {
-    const stored = await this.#db.readAcrossOrganizations('standing is loaded at start', readStanding);
-    if (stored.logId !== '') return stored;
-    for (const { orgId } of stored.organizations) this.#work.set(orgId, 'forget');
-    return { logId: '', organizations: [] };
+    return await this.#db.readAcrossOrganizations('standing is loaded at start', readStanding);
   }
 
   /** Takes note of a step; returns at once. */

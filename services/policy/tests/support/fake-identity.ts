@@ -51,6 +51,8 @@ export class FakeIdentity {
   /** While true nothing is answered: streams stay open and silent. */
   isSilent = false;
   deltaFault: DeltaFault | null = null;
+  /** Snapshots are answered when this resolves. */
+  snapshotGate: Promise<void> = Promise.resolve();
   readonly #logs = new Map<string, LogEntry[]>();
   readonly #principals = new Map<string, Principal>();
   readonly #followers = new Set<Follower>();
@@ -175,6 +177,7 @@ export class FakeIdentity {
         allow: ['policy'],
         handler: serverStream(async ({ orgId }, stream) => {
           this.snapshots.push(orgId);
+          await this.snapshotGate;
           await stream.write({ logId: this.logId, ...this.#snapshot(orgId) });
         }),
       },
