@@ -165,6 +165,22 @@ describe('approvals', () => {
       assert.ok((await org.audit()).some(({ action }) => action === 'change.approval-lapsed'));
     });
 
+    it('does not count what somebody did before their access ended, also when they are back (revocation.md §5)', async () => {
+      const { owner, releaseManager, approver } = await arrange(org);
+      const [reviewed, written] = [await requestToggle(owner), await requestToggle(approver)];
+      ok(await act(approver, reviewed.id, 'approve', { hash: reviewed.hash }), 200);
+      ok(await act(releaseManager, written.id, 'approve', { hash: written.hash }), 200);
+      approver.account.epoch += 1n;
+      assert.equal((await act(releaseManager, reviewed.id, 'apply')).body.code, 'APPROVAL_REQUIRED');
+      const answer = await act(releaseManager, written.id, 'apply');
+      assert.equal(answer.body.code, 'CONFLICT');
+      assert.equal(answer.body.metadata['reason'], 'SUBJECT_REVOKED');
+      assert.equal(await stateIn(releaseManager, 'production'), 'DISABLED');
+      const again = org.credentialOf(approver.account);
+      ok(await act(again, reviewed.id, 'approve', { hash: reviewed.hash }), 200);
+      ok(await act(releaseManager, reviewed.id, 'apply'), 200);
+    });
+
     it('asks policy again: an approval of somebody who may not review any more does not count', async () => {
       const { releaseManager, approver } = await arrange(org);
       const change = await requestToggle(releaseManager);

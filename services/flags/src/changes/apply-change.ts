@@ -18,16 +18,13 @@ interface Application {
   readonly hash?: string;
 }
 
-const withoutCredential = (
+// Nobody shows a credential of theirs now. In the epoch in which they acted: access that has ended since voids the act,
+// also when the account was opened again.
+const actingIn = (
   orgId: string,
   { type, id }: Subject,
-): Parameters<ChangeDependencies['decisions']['decide']>[0] => ({
-  orgId,
-  type,
-  subjectId: id,
-  // Nobody shows a credential of theirs now: policy answers for the account as it stands.
-  epoch: 0n,
-});
+  epoch: bigint,
+): Parameters<ChangeDependencies['decisions']['decide']>[0] => ({ orgId, type, subjectId: id, epoch });
 
 /** The applier needs `change:apply` wherever the change takes effect. */
 const authorizeApplier = async (
@@ -48,9 +45,9 @@ const authorizeApplier = async (
 const confirmAuthor = async (
   { decisions }: ChangeDependencies,
   caller: Caller,
-  { projectId, content, revisionAuthor }: Change,
+  { projectId, content, revisionAuthor, revisionAuthorEpoch }: Change,
 ): Promise<readonly Decision[]> => {
-  const author = withoutCredential(caller.subject.orgId, revisionAuthor);
+  const author = actingIn(caller.subject.orgId, revisionAuthor, revisionAuthorEpoch);
   const answers: Decision[] = [];
   for (const { permission, environmentId } of requirementsOf(content)) {
     const scope = environmentId === null ? { projectId } : { projectId, environmentId };
@@ -73,7 +70,7 @@ interface Confirmation {
   readonly decisions: readonly Decision[];
 }
 
-/** Which approvals policy confirms now: by accounts that are still active and may still review there. */
+/** Which approvals policy confirms now: by accounts that were active ever since and may still review there. */
 const confirmReviewers = async (
   { decisions }: ChangeDependencies,
   caller: Caller,
@@ -82,11 +79,13 @@ const confirmReviewers = async (
   const { orgId } = caller.subject;
   const pairs = reviews
     .filter(({ verdict }) => verdict === 'approve')
-    .flatMap(({ reviewer, environments }) => environments.map((environmentId) => ({ reviewer, environmentId })));
+    .flatMap(({ reviewer, reviewerEpoch, environments }) =>
+      environments.map((environmentId) => ({ reviewer, reviewerEpoch, environmentId })),
+    );
   const answers = await Promise.all(
-    pairs.map(async ({ reviewer, environmentId }) => {
+    pairs.map(async ({ reviewer, reviewerEpoch, environmentId }) => {
       const scope = { projectId, environmentId };
-      const subject = withoutCredential(orgId, reviewer);
+      const subject = actingIn(orgId, reviewer, reviewerEpoch);
       const decision = await decisions.decide(subject, 'change:review', scope, caller.requestId);
       return { decision, confirmed: { reviewer: reviewer.id, environment: environmentId } };
     }),

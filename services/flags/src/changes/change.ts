@@ -15,6 +15,8 @@ export interface Subject {
 
 export interface Review {
   readonly reviewer: Subject;
+  /** Security epoch the reviewer was in: the review counts for nothing once it has risen. */
+  readonly reviewerEpoch: bigint;
   readonly verdict: Verdict;
   /** Environments the reviewer was entitled to review. */
   readonly environments: readonly string[];
@@ -36,6 +38,8 @@ export interface Change {
   readonly author: Subject;
   /** Who wrote the current revision. */
   readonly revisionAuthor: Subject;
+  /** Security epoch they were in: the revision is not applied once it has risen. */
+  readonly revisionAuthorEpoch: bigint;
   /** Everybody who wrote a revision: none of them may review. */
   readonly contributors: readonly string[];
   readonly content: ChangeContent;

@@ -30,7 +30,7 @@ export const editChange = async (
   edit: ChangeEdit,
 ): Promise<void> => {
   const { db, audit, clock, decisions } = dependencies;
-  const { orgId, subjectId, type } = caller.subject;
+  const { orgId, subjectId, type, epoch: authorEpoch } = caller.subject;
   const { changeId } = change;
   const operations = edit.operations ?? [];
   const view = await loadView(db, orgId, edit.project, operations);
@@ -57,7 +57,7 @@ export const editChange = async (
     if (plan !== undefined) {
       revision = locked.revision + 1;
       const author = { type, id: subjectId };
-      hash = await addRevision(tx, orgId, { changeId, revision, author, content: plan.content, at });
+      hash = await addRevision(tx, orgId, { changeId, revision, author, authorEpoch, content: plan.content, at });
     }
     await describeChange(tx, orgId, { changeId, title, description, at });
     const [decision] = granted;

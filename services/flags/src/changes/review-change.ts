@@ -76,6 +76,7 @@ const write = async (
       changeId,
       hash,
       reviewer: { type, id: subjectId },
+      reviewerEpoch: caller.subject.epoch,
       verdict,
       environments: environments.map(({ environment }) => environment.environmentId),
       comment,

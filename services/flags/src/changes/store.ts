@@ -20,12 +20,14 @@ interface ChangeRow {
   readonly applied_by: string | null;
   readonly revision_author_type: Subject['type'];
   readonly revision_author_id: string;
+  readonly revision_author_epoch: string;
   readonly content: Buffer;
   readonly content_hash: Buffer;
   readonly contributors: readonly string[];
   readonly reviews: readonly {
     readonly reviewerId: string;
     readonly reviewerType: Subject['type'];
+    readonly reviewerEpoch: string;
     readonly verdict: Verdict;
     readonly environments: readonly string[];
     readonly comment: string;
@@ -36,11 +38,12 @@ interface ChangeRow {
 const CHANGE = `
   SELECT r.change_id, r.project_id, r.title, r.description, r.state, r.revision, r.direct, r.author_type, r.author_id,
          r.created_at, r.updated_at, r.applied_at, r.applied_by,
-         v.author_type AS revision_author_type, v.author_id AS revision_author_id, v.content, v.content_hash,
+         v.author_type AS revision_author_type, v.author_id AS revision_author_id,
+         v.author_epoch AS revision_author_epoch, v.content, v.content_hash,
          (SELECT coalesce(jsonb_agg(DISTINCT a.author_id), '[]') FROM change_revision a
            WHERE a.org_id = r.org_id AND a.change_id = r.change_id) AS contributors,
          (SELECT coalesce(jsonb_agg(jsonb_build_object('reviewerId', w.reviewer_id, 'reviewerType', w.reviewer_type,
-                   'verdict', w.verdict, 'environments', w.environments, 'comment', w.comment,
+                   'reviewerEpoch', w.reviewer_epoch::text, 'verdict', w.verdict, 'environments', w.environments, 'comment', w.comment,
                    'createdAt', w.created_at) ORDER BY w.created_at, w.reviewer_id), '[]')
             FROM change_review w
            WHERE w.org_id = r.org_id AND w.change_id = r.change_id AND w.revision = r.revision) AS reviews
@@ -49,6 +52,7 @@ const CHANGE = `
 
 const toReview = (row: ChangeRow['reviews'][number]): Review => ({
   reviewer: { type: row.reviewerType, id: row.reviewerId },
+  reviewerEpoch: BigInt(row.reviewerEpoch),
   verdict: row.verdict,
   environments: row.environments,
   comment: row.comment,
@@ -65,6 +69,7 @@ const toChange = (row: ChangeRow): Change => ({
   direct: row.direct,
   author: { type: row.author_type, id: row.author_id },
   revisionAuthor: { type: row.revision_author_type, id: row.revision_author_id },
+  revisionAuthorEpoch: BigInt(row.revision_author_epoch),
   contributors: row.contributors,
   content: parseContent(row.content.toString('utf8')),
   hash: row.content_hash.toString('hex'),
@@ -113,6 +118,7 @@ export interface NewChange {
   readonly description: string;
   readonly direct: boolean;
   readonly author: Subject;
+  readonly authorEpoch: bigint;
   readonly content: ChangeContent;
   readonly at: Date;
 }
@@ -138,12 +144,14 @@ export const insertChange = async (tx: WriteTx, orgId: string, change: NewChange
   return await insertRevision(tx, orgId, { ...change, revision: 1 });
 };
 
-type NewRevision = Pick<NewChange, 'changeId' | 'author' | 'content' | 'at'> & { readonly revision: number };
+type NewRevision = Pick<NewChange, 'changeId' | 'author' | 'authorEpoch' | 'content' | 'at'> & {
+  readonly revision: number;
+};
 
 const insertRevision = async (tx: WriteTx, orgId: string, revision: NewRevision): Promise<string> => {
   const [row] = await tx.query<{ content_hash: Buffer }>(
-    `INSERT INTO change_revision (org_id, change_id, revision, content, author_type, author_id, created_at)
-       VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING content_hash`,
+    `INSERT INTO change_revision (org_id, change_id, revision, content, author_type, author_id, created_at, author_epoch)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING content_hash`,
     [
       orgId,
       revision.changeId,
@@ -152,6 +160,7 @@ const insertRevision = async (tx: WriteTx, orgId: string, revision: NewRevision)
       revision.author.type,
       revision.author.id,
       revision.at,
+      revision.authorEpoch.toString(),
     ],
   );
   if (row === undefined) throw new TypeError('the insert returns its row');
@@ -235,6 +244,7 @@ export interface NewReview {
   readonly changeId: string;
   readonly hash: string;
   readonly reviewer: Subject;
+  readonly reviewerEpoch: bigint;
   readonly verdict: Verdict;
   readonly environments: readonly string[];
   readonly comment: string;
@@ -250,6 +260,7 @@ export const recordReview = async (tx: WriteTx, orgId: string, review: NewReview
   const document = {
     reviewerId: review.reviewer.id,
     reviewerType: review.reviewer.type,
+    reviewerEpoch: review.reviewerEpoch.toString(),
     verdict: review.verdict,
     environments: review.environments,
     comment: review.comment,

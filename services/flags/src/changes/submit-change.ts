@@ -137,6 +137,7 @@ export const submitChange = async (
       description,
       direct,
       author,
+      authorEpoch: caller.subject.epoch,
       content,
       at,
     });

@@ -71,7 +71,7 @@ const createRoute = (dependencies: KeyRouteDependencies): Route =>
     params,
     scope: environmentScope(dependencies.db),
     body: z.object({ name: z.string().trim().min(1).max(200), kind: kind.default('server') }),
-    responses: { 201: keyView.extend({ key: z.string() }) },
+    responses: { 201: keyView.extend({ key: z.string() }), 409: null },
     handler: async ({ params: at, body, context }) => {
       const caller = callerOf(context);
       const environment = await resolveEnvironment(dependencies.db, caller.subject.orgId, at);
@@ -89,7 +89,7 @@ const revokeRoute = (dependencies: KeyRouteDependencies): Route =>
     summary: 'Revokes a key for good.',
     params: params.extend({ key: z.uuid() }),
     scope: environmentScope(dependencies.db),
-    responses: { 204: null },
+    responses: { 204: null, 409: null },
     handler: async ({ params: at, context }) => {
       const caller = callerOf(context);
       const environment = await resolveEnvironment(dependencies.db, caller.subject.orgId, at);

@@ -6,6 +6,7 @@ import { createFlags } from './0003-create-flags.ts';
 import { createChangeRequests } from './0004-create-change-requests.ts';
 import { createApplyFunction } from './0005-create-apply-function.ts';
 import { createEnvironmentKeys } from './0006-create-environment-keys.ts';
+import { bindEpochs } from './0007-bind-epochs.ts';
 
 /** Every migration of the schema `flags`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -15,4 +16,5 @@ export const migrations: readonly Migration[] = [
   createChangeRequests,
   createApplyFunction,
   createEnvironmentKeys,
+  bindEpochs,
 ];

@@ -199,7 +199,7 @@ const editProjectRoute = (dependencies: ProjectRouteDependencies): Route =>
     params: projectParams,
     scope: projectScope(dependencies.db),
     body: z.object({ name: name.optional(), description: description.optional() }),
-    responses: { 200: projectView },
+    responses: { 200: projectView, 409: null },
     handler: async ({ params, body, context }) => {
       const caller = callerOf(context);
       const { projectId } = await resolveProject(dependencies.db, caller.subject.orgId, params.project);
