@@ -15,9 +15,9 @@ import { operatorService } from './organizations/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes } from './saml/index.ts';
 import { renderScimError, scimRoutes } from './scim/index.ts';
-import { sessionRoutes } from './sessions/index.ts';
+import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
-import { tokenRoutes } from './tokens/index.ts';
+import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
 
 export interface RunningServer {
   readonly httpPort: number;
@@ -42,6 +42,8 @@ export const routes = (context: IdentityContext): Route[] => [
   ...domainRoutes(context), //     /api/identity/v1/connections/:connectionId/domains
   ...sessionRoutes(context), //    /api/identity/v1/me, /api/identity/v1/sessions
   ...tokenRoutes(context), //      /api/identity/v1/api-tokens
+  ...sessionAdminRoutes(context), // /api/identity/v1/accounts/:accountId/sessions
+  ...serviceAccountTokenRoutes(context), // /api/identity/v1/accounts/:accountId/api-tokens
   ...clientRoutes(context), //     /api/identity/v1/oauth-clients
 ];
 
@@ -76,6 +78,7 @@ export const startServer = async (
     onDenied: recordDenied(context),
     renderers: { scim: renderScimError },
     publicOrigin: config.publicOrigin,
+    trustedProxies: config.trustedProxies,
     mounts: [context.openIdProvider.mount], // /oidc
     readiness: { database: () => context.db.ping() },
     strictResponses: overrides.strictResponses ?? false,

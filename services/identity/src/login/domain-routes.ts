@@ -3,6 +3,7 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
+import { authorizedBy, fence } from './authorized.ts';
 import { findLoginConnection, listDomains, replaceDomains } from './identity-store.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/domains';
@@ -44,14 +45,15 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
     body: domainsSchema,
     responses: { 200: domainsSchema, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const who = request.auditContext();
+      const who = authorizedBy(request);
       const domains = [...new Set(body.domains)].sort();
-      await context.audit.mutate(who, async (tx) => {
+      await context.audit.mutate(who.audit, async (tx) => {
+        fence(tx, who);
         if ((await findLoginConnection(tx, connectionId)) === null) {
           throw new AppError('NOT_FOUND', 'There is no such connection.');
         }
-        const before = await listDomains(tx, who.orgId, connectionId);
-        await replaceDomains(tx, who.orgId, connectionId, domains);
+        const before = await listDomains(tx, tx.orgId, connectionId);
+        await replaceDomains(tx, tx.orgId, connectionId, domains);
         const target = { type: 'connection', id: connectionId };
         tx.record({ action: 'connection.domains-set', target, before: { domains: before }, after: { domains } });
       });

@@ -1,10 +1,9 @@
-import type { AuditContext } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema, findLoginConnection } from '../login/index.ts';
+import { accountRuleSchema, authorizedBy, fence, findLoginConnection, type Authorized } from '../login/index.ts';
 import { deleteOidcFacet, findOidcFacet, putOidcFacet, type OidcFacet } from './facet-store.ts';
 import { redirectUriOf, SECRET_PURPOSE } from './login.ts';
 
@@ -66,14 +65,15 @@ const checkIssuer = (issuer: string, allowPlain: boolean): void => {
 
 const putFacet = async (
   context: IdentityContext,
-  who: AuditContext,
+  who: Authorized,
   { connectionId, input }: { readonly connectionId: string; readonly input: Input },
 ): Promise<OidcFacet> => {
   checkIssuer(input.issuer, context.config.allowInsecurePrivateFetch);
-  const { orgId } = who;
+  const { orgId } = who.audit;
   const seal = (secret: string): Buffer =>
     context.keyring.seal(orgId, SECRET_PURPOSE, connectionId, Buffer.from(secret, 'utf8'));
-  const { value } = await context.audit.mutate(who, async (tx) => {
+  const { value } = await context.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
     if ((await findLoginConnection(tx, connectionId)) === null) {
       throw new AppError('NOT_FOUND', 'There is no such connection.');
     }
@@ -104,10 +104,11 @@ const putFacet = async (
   return value;
 };
 
-const removeFacet = async (context: IdentityContext, who: AuditContext, connectionId: string): Promise<void> => {
-  await context.audit.mutate(who, async (tx) => {
-    const before = await findOidcFacet(tx, who.orgId, connectionId);
-    if (before === null || !(await deleteOidcFacet(tx, who.orgId, connectionId))) {
+const removeFacet = async (context: IdentityContext, who: Authorized, connectionId: string): Promise<void> => {
+  await context.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
+    const before = await findOidcFacet(tx, tx.orgId, connectionId);
+    if (before === null || !(await deleteOidcFacet(tx, tx.orgId, connectionId))) {
       throw new AppError('NOT_FOUND', 'The connection has no OpenID Connect sign-in.');
     }
     tx.record({
@@ -146,7 +147,7 @@ export const oidcAdminRoutes = (context: IdentityContext): Route[] => [
     body: inputSchema,
     responses: { 200: facetSchema, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const facet = await putFacet(context, request.auditContext(), { connectionId, input: body });
+      const facet = await putFacet(context, authorizedBy(request), { connectionId, input: body });
       return { status: 200, body: render(context, facet) };
     },
   }),
@@ -159,7 +160,7 @@ export const oidcAdminRoutes = (context: IdentityContext): Route[] => [
     params,
     responses: { 204: null, 404: null },
     handler: async ({ params: { connectionId }, context: request }) => {
-      await removeFacet(context, request.auditContext(), connectionId);
+      await removeFacet(context, authorizedBy(request), connectionId);
       return { status: 204 };
     },
   }),

@@ -85,6 +85,7 @@ const createClient = (context: IdentityContext): Route =>
         createdAt: context.clock.now(),
       };
       await context.audit.mutate(auditContext, async (tx) => {
+        if (request.decision !== null) tx.fence(request.decision);
         await insertClient(tx, client, auditContext.actor.id);
         tx.record({
           action: 'oauth-client.created',
@@ -132,6 +133,7 @@ const removeClient = (context: IdentityContext): Route =>
     handler: async ({ params, context: request }) => {
       const auditContext = request.auditContext();
       await context.audit.mutate(auditContext, async (tx) => {
+        if (request.decision !== null) tx.fence(request.decision);
         const deleted = await deleteClient(tx, auditContext.orgId, params.clientId);
         if (deleted === null) throw new AppError('NOT_FOUND', 'There is no such application.');
         tx.record({

@@ -3,7 +3,7 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema } from '../login/index.ts';
+import { accountRuleSchema, authorizedBy } from '../login/index.ts';
 import { describeCertificate, facetInputSchema, putFacet, removeFacet } from './change-facet.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
 import { acsUrlOf, entityIdOf, type SamlServiceProvider } from './service-provider.ts';
@@ -83,7 +83,7 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     bodyLimitBytes: MIB,
     responses: { 200: facetSchema, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const facet = await putFacet(context, request.auditContext(), { connectionId, input: body });
+      const facet = await putFacet(context, authorizedBy(request), { connectionId, input: body });
       return { status: 200, body: render(context.samlServiceProvider, facet) };
     },
   }),
@@ -96,7 +96,7 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     params,
     responses: { 204: null, 404: null },
     handler: async ({ params: { connectionId }, context: request }) => {
-      await removeFacet(context, request.auditContext(), connectionId);
+      await removeFacet(context, authorizedBy(request), connectionId);
       return { status: 204 };
     },
   }),

@@ -1,11 +1,10 @@
 import { X509Certificate } from 'node:crypto';
 
-import type { AuditContext } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema, findLoginConnection } from '../login/index.ts';
+import { accountRuleSchema, fence, findLoginConnection, type Authorized } from '../login/index.ts';
 import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './facet-store.ts';
 import { readIdpMetadata, type IdpDescription } from './idp-metadata.ts';
 import { usableKeys } from './verify/signature.ts';
@@ -79,19 +78,20 @@ const checkCertificates = (certificates: readonly string[], nowMs: number): void
  */
 export const putFacet = async (
   context: IdentityContext,
-  who: AuditContext,
+  who: Authorized,
   change: { readonly connectionId: string; readonly input: FacetInput },
 ): Promise<SamlFacet> => {
   const { connectionId, input } = change;
   const now = context.clock.now();
   const idp = describe(input);
   checkCertificates(idp.certificates, now.getTime());
-  const { value } = await context.audit.mutate(who, async (tx) => {
+  const { value } = await context.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
     const connection = await findLoginConnection(tx, connectionId);
     if (connection === null) throw new AppError('NOT_FOUND', 'There is no such connection.');
-    const before = await findSamlFacet(tx, who.orgId, connectionId);
+    const before = await findSamlFacet(tx, tx.orgId, connectionId);
     const facet: SamlFacet = {
-      orgId: who.orgId,
+      orgId: tx.orgId,
       connectionId,
       idpEntityId: idp.entityId,
       ssoUrl: checkSsoUrl(idp.ssoUrl, context.config.allowInsecurePrivateFetch),
@@ -118,10 +118,11 @@ export const putFacet = async (
 };
 
 /** Ends sign-in by SAML for a connection. Sessions opened through it go on. @throws NOT_FOUND */
-export const removeFacet = async (context: IdentityContext, who: AuditContext, connectionId: string): Promise<void> => {
-  await context.audit.mutate(who, async (tx) => {
-    const before = await findSamlFacet(tx, who.orgId, connectionId);
-    if (before === null || !(await deleteSamlFacet(tx, who.orgId, connectionId))) {
+export const removeFacet = async (context: IdentityContext, who: Authorized, connectionId: string): Promise<void> => {
+  await context.audit.mutate(who.audit, async (tx) => {
+    fence(tx, who);
+    const before = await findSamlFacet(tx, tx.orgId, connectionId);
+    if (before === null || !(await deleteSamlFacet(tx, tx.orgId, connectionId))) {
       throw new AppError('NOT_FOUND', 'The connection has no SAML sign-in.');
     }
     tx.record({

@@ -6,6 +6,7 @@
  * the door that ends all of an account's (accounts/).
  * @see RFC 6265 §4.1 (cookies), OWASP ASVS 5.0 §7, NIST SP 800-63B-4 §7
  */
+export { sessionAdminRoutes } from './admin-routes.ts';
 export { clearedSessionCookie, cookieOf, sessionCookie } from './cookie.ts';
 export { openSession, type OpenedSession, type OpenSession } from './open-session.ts';
 export { resolveSession, type ResolvedSession } from './resolve-session.ts';

@@ -4,20 +4,8 @@ import { z } from 'zod';
 
 import { closeSession } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import type { Session } from './session.ts';
+import { renderSession, sessionSchema } from './session-view.ts';
 import { hasOpenSession, listOpenSessions } from './store.ts';
-
-const sessionSchema = z.object({
-  id: z.uuid(),
-  current: z.boolean(),
-  method: z.enum(['saml', 'oidc', 'password']),
-  connectionId: z.uuid().nullable(),
-  ip: z.string().nullable(),
-  userAgent: z.string().nullable(),
-  createdAt: z.iso.datetime(),
-  lastUsedAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime(),
-});
 
 const meSchema = z.object({
   orgId: z.uuid(),
@@ -35,18 +23,6 @@ const meSchema = z.object({
   expiresAt: z.iso.datetime(),
   acr: z.string().nullable(),
   amr: z.array(z.string()),
-});
-
-const render = (session: Session, principal: Principal): z.input<typeof sessionSchema> => ({
-  id: session.id,
-  current: session.id === principal.credentialId,
-  method: session.method,
-  connectionId: session.connectionId,
-  ip: session.ip,
-  userAgent: session.userAgent,
-  createdAt: session.createdAt.toISOString(),
-  lastUsedAt: session.lastUsedAt.toISOString(),
-  expiresAt: session.expiresAt.toISOString(),
 });
 
 const callerOf = (principal: Principal | null): Principal => {
@@ -84,7 +60,10 @@ const listMine = (context: IdentityContext): Route =>
       const sessions = await context.db.read(caller.orgId, async (tx) => {
         return await listOpenSessions(tx, caller.orgId, caller.subjectId, context.clock.now());
       });
-      return { status: 200, body: { items: sessions.map((session) => render(session, caller)), nextCursor: null } };
+      return {
+        status: 200,
+        body: { items: sessions.map((session) => renderSession(session, caller.credentialId)), nextCursor: null },
+      };
     },
   });
 

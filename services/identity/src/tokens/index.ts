@@ -7,4 +7,5 @@
 export { isApiToken, resolveToken, type ResolvedToken } from './resolve-token.ts';
 export { issueToken, type IssuedToken, type TokenRequest } from './issue-token.ts';
 export { tokenRoutes } from './routes.ts';
+export { serviceAccountTokenRoutes } from './service-account-routes.ts';
 export { voidApiTokens } from './void-tokens.ts';

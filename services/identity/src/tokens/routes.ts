@@ -13,39 +13,8 @@ import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
 import { issueToken, MAX_LIFETIME_MS } from './issue-token.ts';
-import { listTokens, revokeTokens, type ApiToken } from './store.ts';
-
-const MAX_SCOPES = 64;
-
-const tokenSchema = z.object({
-  id: z.uuid(),
-  name: z.string(),
-  scopes: z.array(z.string()),
-  createdAt: z.iso.datetime(),
-  expiresAt: z.iso.datetime(),
-  lastUsedAt: z.iso.datetime().nullable(),
-});
-
-const newTokenSchema = z.object({
-  name: z.string().trim().min(1).max(100),
-  /** Permissions of the catalogue; empty = whatever the owner may do. */
-  scopes: z
-    .array(z.string().regex(/^[a-z-]+:[a-z-]+$/))
-    .max(MAX_SCOPES)
-    .default([]),
-  expiresAt: z.iso.datetime(),
-});
-
-const cursorSchema = z.object({ after: z.uuid() });
-
-const render = (token: Omit<ApiToken, 'lastUsedAt' | 'revokedAt'> & { readonly lastUsedAt?: Date | null }) => ({
-  id: token.id,
-  name: token.name,
-  scopes: [...token.scopes],
-  createdAt: token.createdAt.toISOString(),
-  expiresAt: token.expiresAt.toISOString(),
-  lastUsedAt: token.lastUsedAt?.toISOString() ?? null,
-});
+import { listTokens, revokeTokens } from './store.ts';
+import { cursorSchema, newTokenSchema, renderToken, tokenSchema } from './token-view.ts';
 
 const callerOf = (principal: Principal | null): Principal => {
   if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
@@ -85,7 +54,7 @@ const createToken = (context: IdentityContext): Route =>
           now: context.clock.now(),
         });
       });
-      return { status: 201, body: { ...render(issued.token), token: issued.secret } };
+      return { status: 201, body: { ...renderToken(issued.token), token: issued.secret } };
     },
   });
 
@@ -107,7 +76,7 @@ const listMine = (context: IdentityContext): Route =>
       const page = tokens.slice(0, query.limit);
       const last = tokens.length > query.limit ? page.at(-1) : undefined;
       const nextCursor = last === undefined ? null : encodeCursor({ after: last.id });
-      return { status: 200, body: { items: page.map(render), nextCursor } };
+      return { status: 200, body: { items: page.map(renderToken), nextCursor } };
     },
   });
 

@@ -72,6 +72,7 @@ export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promi
     logLevel: 'error',
     otlpUrl: undefined,
     leaseTtlMs,
+    trustedProxies: ['127.0.0.1', '::1'],
     cookieKeysFile,
     providerKeysFile: await providerKeysFile,
     ...(await samlFiles),

@@ -1,0 +1,72 @@
+import { AppError } from '@sallyport/errors';
+import { listOf, route, type Route } from '@sallyport/http';
+import { z } from 'zod';
+
+import { closeSession } from '../accounts/index.ts';
+import type { IdentityContext } from '../context.ts';
+import { renderSession, sessionSchema } from './session-view.ts';
+import { hasOpenSession, listOpenSessions } from './store.ts';
+
+const PATH = '/api/identity/v1/accounts/:accountId/sessions';
+const params = z.object({ accountId: z.uuid() });
+const CAUSE = 'session.ended-by-administrator';
+
+/** Sessions of others, for administrators (ASVS 7.4.5). To end tokens as well, the account is deactivated. */
+export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
+  route({
+    method: 'GET',
+    path: PATH,
+    permission: 'session:manage',
+    surface: 'api',
+    summary: 'The open sessions of an account, newest first.',
+    params,
+    responses: { 200: listOf(sessionSchema) },
+    handler: async ({ params: { accountId }, context: request }) => {
+      const { orgId, actor } = request.auditContext();
+      const sessions = await context.db.read(orgId, async (tx) => {
+        return await listOpenSessions(tx, orgId, accountId, context.clock.now());
+      });
+      const items = sessions.map((session) => renderSession(session, actor.session ?? ''));
+      return { status: 200, body: { items, nextCursor: null } };
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: `${PATH}/:sessionId`,
+    permission: 'session:manage',
+    surface: 'api',
+    summary: 'Ends one session of an account, with everything that hangs on it.',
+    params: params.extend({ sessionId: z.uuid() }),
+    responses: { 204: null, 404: null },
+    handler: async ({ params: { accountId, sessionId }, context: request }) => {
+      const who = request.auditContext();
+      await context.audit.mutate(who, async (tx) => {
+        if (request.decision !== null) tx.fence(request.decision);
+        const isOpen = await hasOpenSession(tx, { orgId: who.orgId, accountId, id: sessionId });
+        if (!isOpen) throw new AppError('NOT_FOUND', 'There is no such session.');
+        await closeSession(tx, context, { subjectId: accountId, sessionId, cause: CAUSE });
+      });
+      return { status: 204 };
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: PATH,
+    permission: 'session:manage',
+    surface: 'api',
+    summary: 'Ends every session of an account.',
+    params,
+    responses: { 204: null },
+    handler: async ({ params: { accountId }, context: request }) => {
+      const who = request.auditContext();
+      await context.audit.mutate(who, async (tx) => {
+        if (request.decision !== null) tx.fence(request.decision);
+        const sessions = await listOpenSessions(tx, who.orgId, accountId, context.clock.now());
+        if (sessions.length === 0) tx.unchanged();
+        for (const { id } of sessions)
+          await closeSession(tx, context, { subjectId: accountId, sessionId: id, cause: CAUSE });
+      });
+      return { status: 204 };
+    },
+  }),
+];
