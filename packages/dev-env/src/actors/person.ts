@@ -51,12 +51,27 @@ export class Person implements Caller {
 
   /** SP-initiated SAML sign-in through the demo IdP. @throws UNEXPECTED_ANSWER when it does not end in a session */
   async signInWithSaml(connectionId: string): Promise<void> {
-    await this.#signIn(`/saml/${connectionId}/login`);
+    await this.#signIn('saml', connectionId);
   }
 
   /** OpenID Connect sign-in through the demo IdP. */
   async signInWithOidc(connectionId: string): Promise<void> {
-    await this.#signIn(`/login/oidc/${connectionId}/start`);
+    await this.#signIn('oidc', connectionId);
+  }
+
+  /** Signs in at the demo IdP and stops there: what it says is delivered to us when the answer is called. */
+  async askIdp(facet: 'saml' | 'oidc', connectionId: string): Promise<() => Promise<Page>> {
+    const path = facet === 'saml' ? `/saml/${connectionId}/login` : `/login/oidc/${connectionId}/start`;
+    const isOurs = (location: URL): boolean => location.origin === this.origin;
+    const leaving = await this.web.open(this.origin + path, {}, (location) => !isOurs(location));
+    const idp = new URL(leaving.url);
+    if (isOurs(idp)) throw this.#refused(leaving);
+    idp.searchParams.set('as', this.userName);
+    const answer = await this.web.open(idp.href, {}, isOurs);
+    // The redirect of an OpenID Provider, or the auto-submitting form of SAML's POST binding.
+    if (isOurs(new URL(answer.url))) return async () => await this.web.open(answer.url);
+    if (answer.text.includes('SAMLResponse')) return async () => await this.web.submit(answer);
+    throw this.#refused(answer);
   }
 
   /** Local sign-in (the break-glass Owner). */
@@ -71,16 +86,9 @@ export class Person implements Caller {
     }
   }
 
-  async #signIn(path: string): Promise<void> {
-    const isForeign = (location: URL): boolean => location.origin !== this.origin;
-    const leaving = await this.web.open(this.origin + path, {}, isForeign);
-    const idp = new URL(leaving.url);
-    if (idp.origin === this.origin) throw this.#refused(leaving);
-    idp.searchParams.set('as', this.userName);
-    let page = await this.web.open(idp.href);
-    // The auto-submitting form of the POST binding.
-    if (new URL(page.url).origin !== this.origin && page.text.includes('SAMLResponse'))
-      page = await this.web.submit(page);
+  async #signIn(facet: 'saml' | 'oidc', connectionId: string): Promise<void> {
+    const deliver = await this.askIdp(facet, connectionId);
+    const page = await deliver();
     if (this.session === undefined) throw this.#refused(page);
   }
 
