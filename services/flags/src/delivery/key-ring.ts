@@ -1,6 +1,4 @@
-import { createHash } from 'node:crypto';
-
-import { type Clock, type Database, isWellFormedSecret } from '@sallyport/storage';
+import { type Clock, type Database, isWellFormedSecret, secretHash } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
 
 import { KEY_PREFIX, type KeyGrant } from './environment-key.ts';
@@ -33,7 +31,7 @@ export class KeyRing {
   async find(secret: string): Promise<KeyGrant | undefined> {
     // Most rubbish fails its checksum and never reaches the database.
     if (!Object.values(KEY_PREFIX).some((prefix) => isWellFormedSecret(prefix, secret))) return undefined;
-    const hash = createHash('sha256').update(secret, 'utf8').digest();
+    const hash = secretHash(secret);
     const id = hash.toString('base64url');
     const grant = this.#grants.get(id) ?? (await this.#load(id, hash));
     if (grant !== undefined) this.#lastUsed.set(grant.keyId, { grant, at: this.#options.clock.now() });

@@ -1,11 +1,10 @@
 import type { JsonValue } from '../vocabulary/index.ts';
-import { isInheritedName } from '../vocabulary/index.ts';
 import { TARGETING_KEY } from './rule.ts';
 
 /** An attribute value rules can look at. Anything else (null, lists, objects) counts as missing. */
 export type Scalar = string | number | boolean;
 
-/** Whom or what a flag is evaluated for: attributes rules can look at, without inherited names. */
+/** Whom or what a flag is evaluated for: the attributes rules can look at. */
 export type EvaluationContext = Readonly<Record<string, Scalar>>;
 
 const isScalar = (value: unknown): value is Scalar =>
@@ -19,7 +18,7 @@ const namesSomebody = (value: JsonValue): boolean => typeof value === 'string' &
  */
 export const toEvaluationContext = (raw: Readonly<Record<string, JsonValue>>): EvaluationContext => {
   const entries = Object.entries(raw).filter(
-    ([name, value]) => isScalar(value) && !isInheritedName(name) && (name !== TARGETING_KEY || namesSomebody(value)),
+    ([name, value]) => isScalar(value) && (name !== TARGETING_KEY || namesSomebody(value)),
   );
   return Object.freeze(Object.fromEntries(entries)) as EvaluationContext;
 };

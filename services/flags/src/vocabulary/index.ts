@@ -3,5 +3,5 @@
  *
  * Depends on nothing but the schema library; owns no table, no route.
  */
-export { attributeSchema, isInheritedName, KEY_PATTERN, keySchema, nameSchema } from './names.ts';
+export { attributeSchema, keySchema, nameSchema } from './names.ts';
 export { canonicalJson, canonicalSizeBytes, type JsonObject, type JsonValue, sha256Hex } from './json.ts';
