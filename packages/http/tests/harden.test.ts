@@ -20,6 +20,10 @@ const attempts = {
   arrayMethod: () => { (([]) as any).map.polluted = 1; },
   function: () => { (() => 1 as any).__proto__.polluted = 1; },
   static: () => { (Object as any).keys.polluted = 1; },
+  override: () => { (({}) as any).__proto__.toString = () => 'polluted'; },
+  overrideConstructor: () => { (Object.prototype as any).constructor = class {}; },
+  redefine: () => { Object.defineProperty(Object.prototype, 'valueOf', { value: 1 }); },
+  getter: () => { (Object.getOwnPropertyDescriptor(Object.prototype, 'toString') as any).get.polluted = 1; },
   protoSetter: () => { (Object.getOwnPropertyDescriptor(Object.prototype, '__proto__') as any).set.polluted = 1; },
   define: () => { Object.defineProperty(Object.prototype, 'polluted', { value: 1 }); },
 };
@@ -36,6 +40,23 @@ describe('hardenProcess', () => {
       'TypeError',
     );
     assert.match(await run(POLLUTE), /succeeded/);
+  });
+
+  it('leaves every name free for objects of one’s own, whoever copies them', async () => {
+    const output = await run(`
+      import { z } from 'zod';
+      import { hardenProcess } from '../src/index.ts';
+      hardenProcess();
+      const names = Object.getOwnPropertyNames(Object.prototype).filter((name) => name !== '__proto__');
+      const given = Object.fromEntries(names.map((name) => [name, name]));
+      const copies = [z.looseObject({}).parse(given), z.record(z.string(), z.string()).parse(given)];
+      const assigned: Record<string, string> = {};
+      for (const name of names) assigned[name] = name;
+      class Named { declare toString: () => string; constructor() { this.toString = () => 'own'; } }
+      const kept = [...copies, assigned].every((copy) => JSON.stringify(copy) === JSON.stringify(given));
+      console.log(kept, String(new Named()), String({}), ({}).constructor === Object, Object.keys({}).length);
+    `);
+    assert.equal(output, 'true own [object Object] true 0');
   });
 
   it('leaves koa, zod, the router, the logger, metrics and fetch at work, and imports nothing afterwards', async () => {
