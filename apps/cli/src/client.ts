@@ -62,11 +62,11 @@ export class Client {
   }
 
   async get<T = Json>(path: string, query: Query = {}): Promise<T> {
-    return (await (await this.#send('GET', path, { query })).json()) as T;
+    return await this.#read<T>(await this.#send('GET', path, { query }));
   }
 
   async post<T = Json>(path: string, body: Json): Promise<T> {
-    return (await (await this.#send('POST', path, { body })).json()) as T;
+    return await this.#read<T>(await this.#send('POST', path, { body }));
   }
 
   async delete(path: string): Promise<void> {
@@ -90,12 +90,27 @@ export class Client {
     return response.body;
   }
 
+  async #read<T>(response: Response): Promise<T> {
+    try {
+      return (await response.json()) as T;
+    } catch {
+      throw new CliError(EXIT.failed, `${this.origin} did not answer with JSON.`, {
+        hint: 'Is this the address of a Sallyport deployment?',
+      });
+    }
+  }
+
   async #send(
     method: string,
     path: string,
     options: { readonly query?: Query; readonly body?: Json; readonly timeoutMs?: number },
   ): Promise<Response> {
-    const url = new URL(path, this.origin);
+    const url = URL.parse(path, this.origin);
+    if (url === null || !/^https?:$/.test(url.protocol)) {
+      throw new CliError(EXIT.usage, `"${this.origin}" is not the address of a deployment.`, {
+        hint: 'Write it as https://sallyport.example.',
+      });
+    }
     for (const [name, value] of Object.entries(options.query ?? {})) {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }

@@ -2,7 +2,7 @@ import { Command } from 'commander';
 
 import { EXIT } from '../exit-codes.ts';
 import type { SessionOf } from '../run.ts';
-import { parseSubject, resolveScope, type ScopeOptions } from './scope.ts';
+import { resolveScope, resolveSubject, type ScopeOptions } from './names.ts';
 
 interface CheckOptions extends ScopeOptions {
   readonly subject: string;
@@ -13,7 +13,7 @@ interface CheckOptions extends ScopeOptions {
 export const checkCommand = (sessionOf: SessionOf): Command =>
   new Command('check')
     .description('Asks whether a subject may do something, and why.')
-    .requiredOption('--subject <subject>', 'user:<id> or service_account:<id>')
+    .requiredOption('--subject <subject>', 'user:<id or user name> or service_account:<id or name>')
     .requiredOption('--action <permission>', 'for example flag:toggle')
     .option('--project <project>', 'project (key or id)')
     .option('--environment <environment>', 'environment (key or id)')
@@ -21,8 +21,8 @@ export const checkCommand = (sessionOf: SessionOf): Command =>
       const { output, client: open, exit } = sessionOf(command);
       const client = open();
       const scope = await resolveScope(client, options);
-      const subject = parseSubject(options.subject);
-      const decision = await client.post('/api/policy/v1/check', { subject, action: options.action, scope });
+      const subject = await resolveSubject(client, options.subject);
+      const decision = await client.post('/api/policy/v1/check', { subject, action: options.action, ...scope });
       if (output.json) {
         output.data(decision);
       } else {

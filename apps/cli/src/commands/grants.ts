@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import type { Json } from '../client.ts';
 import type { Output } from '../output.ts';
 import type { SessionOf } from '../run.ts';
-import { parseSubject, resolveScope, type ScopeOptions } from './scope.ts';
+import { resolveScope, resolveSubject, type ScopeOptions } from './names.ts';
 
 const show = (output: Output, grants: readonly Json[]): void => {
   const scope = (grant: Json): Json => (grant['scope'] ?? {}) as Json;
@@ -11,28 +11,38 @@ const show = (output: Output, grants: readonly Json[]): void => {
   output.table(grants, [
     { title: 'grant', value: (grant) => grant['id'] },
     { title: 'subject', value: (grant) => `${String(subject(grant)['type'])}:${String(subject(grant)['id'])}` },
-    { title: 'role', value: (grant) => grant['role'] },
+    // A deny grant takes a role away: it must not look like one that gives it.
+    { title: 'role', value: (grant) => `${grant['effect'] === 'deny' ? 'not ' : ''}${String(grant['role'])}` },
     { title: 'project', value: (grant) => scope(grant)['projectId'] ?? 'all' },
     { title: 'environment', value: (grant) => scope(grant)['environmentId'] ?? 'all' },
     { title: 'until', value: (grant) => grant['validUntil'] },
   ]);
 };
 
+const SUBJECTS = 'user:<id or user name>, group:<id or name> or service_account:<id or name>';
+
+interface ListOptions extends ScopeOptions {
+  readonly subject?: string;
+  readonly role?: string;
+}
+
 const listCommand = (sessionOf: SessionOf): Command =>
   new Command('list')
     .description('Lists who holds which role where.')
-    .option('--subject <subject>', 'only of user:<id>, group:<id> or service_account:<id>')
+    .option('--subject <subject>', SUBJECTS)
     .option('--role <role>', 'only of one role')
-    .action(async (options: { subject?: string; role?: string }, command: Command) => {
-      const { output, client } = sessionOf(command);
-      const wanted = options.subject === undefined ? undefined : parseSubject(options.subject);
-      const grants = await Array.fromAsync(client().all('/api/policy/v1/grants'));
-      const matching = grants.filter((grant) => {
-        const subject = (grant['subject'] ?? {}) as Json;
-        const isSubject = wanted === undefined || (subject['type'] === wanted.type && subject['id'] === wanted.id);
-        return isSubject && (options.role === undefined || grant['role'] === options.role);
-      });
-      show(output, matching);
+    .option('--project <project>', 'only within this project (key or id)')
+    .option('--environment <environment>', 'only within this environment (key or id)')
+    .action(async (options: ListOptions, command: Command) => {
+      const { output, client: open } = sessionOf(command);
+      const client = open();
+      const scope = await resolveScope(client, options);
+      const subject = options.subject === undefined ? undefined : await resolveSubject(client, options.subject);
+      const grants = await Array.fromAsync(client.all('/api/policy/v1/grants', { ...scope, subjectId: subject?.id }));
+      show(
+        output,
+        grants.filter(({ role }) => options.role === undefined || role === options.role),
+      );
     });
 
 interface AssignOptions extends ScopeOptions {
@@ -44,7 +54,7 @@ interface AssignOptions extends ScopeOptions {
 const assignCommand = (sessionOf: SessionOf): Command =>
   new Command('assign')
     .description('Gives a role to a user, a group or a service account.')
-    .requiredOption('--subject <subject>', 'user:<id>, group:<id> or service_account:<id>')
+    .requiredOption('--subject <subject>', SUBJECTS)
     .requiredOption('--role <role>', 'key of the role')
     .option('--project <project>', 'only in this project (key or id)')
     .option('--environment <environment>', 'only in this environment (key or id)')
@@ -55,7 +65,7 @@ const assignCommand = (sessionOf: SessionOf): Command =>
       const scope = await resolveScope(client, options);
       const until = options.until === undefined ? {} : { validUntil: options.until };
       const grant = await client.post('/api/policy/v1/grants', {
-        subject: parseSubject(options.subject),
+        subject: await resolveSubject(client, options.subject),
         role: options.role,
         scope,
         ...until,

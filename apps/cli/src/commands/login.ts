@@ -1,3 +1,5 @@
+import process from 'node:process';
+
 import { Command } from 'commander';
 
 import { Client } from '../client.ts';
@@ -18,6 +20,8 @@ export const loginCommand = (sessionOf: SessionOf): Command =>
     .option('--token <token>', 'the API token; "-" reads it from standard input', '-')
     .action(async (options: { token: string }, command: Command) => {
       const { output, origin = DEFAULT_ORIGIN } = sessionOf(command);
+      if (options.token === '-' && process.stdin.isTTY)
+        output.note('Paste the API token, then press Enter and Ctrl-D.');
       const token = options.token === '-' ? await readStdin() : options.token;
       if (token === '') throw new CliError(EXIT.usage, 'There is no token.', { hint: 'Give --token, or pipe it in.' });
       const me = await new Client({ origin, token }).get('/api/identity/v1/me');

@@ -35,13 +35,17 @@ const entryAt = (index: number, origin = ORIGIN): Entry => {
     .digest('base64');
   const body = {
     action: 'flag.toggled',
+    actor: { id: 'a', type: 'user' },
+    after: { share: { $number: '0.5' }, state: 'ENABLED' },
+    ip: { $pii: 0 },
     org: /o\/([^/]+)/.exec(origin)?.[1],
     outcome: 'success',
     pii: [{ c, f: 'ip', s: 'x' }],
     request_id: `r${String(index)}`,
   };
   const leaf = `v1\n${origin}\n${String(index)}\n${JSON.stringify(body)}`;
-  const { pii: _pii, ...entry } = body;
+  const { pii: _pii, ...rest } = body;
+  const entry = { ...rest, ip: '192.0.2.1', after: { share: 0.5, state: 'ENABLED' } };
   return {
     origin,
     index: String(index),
@@ -54,12 +58,12 @@ const entryAt = (index: number, origin = ORIGIN): Entry => {
 
 const log = (count: number): Entry[] => Array.from({ length: count }, (_, index) => entryAt(index));
 
-const verify = async (entries: readonly Entry[]): Promise<Verification> => {
+const verify = async (entries: readonly Entry[], from?: bigint): Promise<Verification> => {
   const lines = async function* (): AsyncGenerator<string> {
     await Promise.resolve();
     for (const entry of entries) yield JSON.stringify(entry);
   };
-  return await verifyExport(lines());
+  return await verifyExport(lines(), from);
 };
 
 const at = (entries: Entry[], index: number): Entry => {
@@ -80,6 +84,20 @@ describe('offline verification of an exported log', () => {
     });
     assert.equal((await verify(log(5).slice(2))).first, '2');
     assert.equal((await verify([])).entries, 0);
+  });
+
+  it('misses what should stand before the first entry when told where the log begins', async () => {
+    assert.equal((await verify(log(5), 0n)).finding, undefined);
+    assert.equal((await verify(log(5).slice(2), 2n)).finding, undefined);
+    const { finding } = await verify(log(5).slice(2), 0n);
+    assert.deepEqual([finding?.divergence, finding?.index], ['missing', '2']);
+  });
+
+  it('accepts an erased value that says so', async () => {
+    const entries = log(3);
+    at(entries, 1).openings = [];
+    at(entries, 1).entry['ip'] = '[erased]';
+    assert.equal((await verify(entries)).finding, undefined);
   });
 
   const tampering: readonly (readonly [
@@ -107,6 +125,11 @@ describe('offline verification of an exported log', () => {
       (l) => l.toSpliced(2, 1, { ...entryAt(2, ORIGIN.replace('flags', 'policy')), origin: ORIGIN }),
     ],
     ['an edited copy', 'column-mismatch', '2', (l) => ((at(l, 2).entry['action'] = 'flag.created'), l)],
+    ['another actor', 'column-mismatch', '2', (l) => ((at(l, 2).entry['actor'] = { id: 'b', type: 'user' }), l)],
+    ['an edited value', 'column-mismatch', '2', (l) => ((at(l, 2).entry['after'] = { share: 1 }), l)],
+    ['an added field', 'column-mismatch', '2', (l) => ((at(l, 2).entry['reason'] = 'asked for'), l)],
+    ['another personal value in the entry', 'column-mismatch', '2', (l) => ((at(l, 2).entry['ip'] = '192.0.2.9'), l)],
+    ['a personal value shown without its opening', 'column-mismatch', '2', (l) => ((at(l, 2).openings = []), l)],
     [
       'another personal value',
       'opening-mismatch',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 
 /** What can be wrong with an exported log; the first one found, with the index it was found at. */
 export type Divergence =
@@ -62,20 +63,18 @@ const commitment = ({ salt, field, value }: Opening): string =>
 
 const parseLine = (text: string): Line | undefined => {
   try {
-    const line = JSON.parse(text) as Partial<Line>;
+    const line = JSON.parse(text) as Partial<Omit<Line, 'entry'>> & { readonly entry?: unknown };
     const texts = [line.origin, line.index, line.leafHash, line.leaf];
     const isLine = texts.every((value) => typeof value === 'string') && Array.isArray(line.openings);
-    return isLine && typeof line.entry === 'object' ? (line as Line) : undefined;
+    const hasEntry = typeof line.entry === 'object' && line.entry !== null;
+    return isLine && hasEntry ? (line as Line) : undefined;
   } catch {
     return undefined;
   }
 };
 
-interface LeafBody {
+interface LeafBody extends Readonly<Record<string, unknown>> {
   readonly org?: string;
-  readonly action?: string;
-  readonly outcome?: string;
-  readonly request_id?: string;
   readonly pii?: readonly { readonly c: string; readonly f: string }[];
 }
 
@@ -107,8 +106,29 @@ const checkHeader: Check = (line, { origin, index, body }) => {
     : { divergence: 'reordered', detail: `the leaf says that it is entry ${index}` };
 };
 
-const checkCopies: Check = ({ entry }, { body }) => {
-  const differs = (['action', 'outcome', 'request_id'] as const).find((name) => entry[name] !== body[name]);
+const ERASED = '[erased]';
+
+const onlyMember = (value: object, name: string): unknown => {
+  const [member, ...others] = Object.entries(value);
+  return others.length === 0 && member?.[0] === name ? member[1] : undefined;
+};
+
+/** What a reader is shown for a part of the leaf: opened values put back in place, others as erased. */
+const shown = (value: unknown, opened: ReadonlyMap<number, string>): unknown => {
+  if (Array.isArray(value)) return value.map((item) => shown(item, opened));
+  if (typeof value !== 'object' || value === null) return value;
+  const reference = onlyMember(value, '$pii');
+  if (typeof reference === 'number') return opened.get(reference) ?? ERASED;
+  const number = onlyMember(value, '$number');
+  if (typeof number === 'string') return Number(number);
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, shown(member, opened)]));
+};
+
+// Whoever reads an export reads the entry, not the leaf: every word of it must be one of the leaf.
+const checkCopies: Check = ({ entry, openings }, { body: { pii: _commitments, ...body } }) => {
+  const opened = new Map(openings.map(({ number, value }) => [number, value]));
+  const names = new Set([...Object.keys(entry), ...Object.keys(body)]);
+  const differs = [...names].find((name) => !isDeepStrictEqual(entry[name], shown(body[name], opened)));
   return differs === undefined
     ? undefined
     : { divergence: 'column-mismatch', detail: `"${differs}" differs from the leaf` };
@@ -123,7 +143,7 @@ const checkOpenings: Check = ({ openings }, { body }) => {
   return { divergence: 'opening-mismatch', detail: `the value given for ${wrong.field} is not the committed one` };
 };
 
-const CHECKS: readonly Check[] = [checkHash, checkHeader, checkCopies, checkOpenings];
+const CHECKS: readonly Check[] = [checkHash, checkHeader, checkOpenings, checkCopies];
 
 const checkOrder = (expected: bigint | undefined, index: bigint): Omit<Finding, 'index'> | undefined => {
   if (expected === undefined || index === expected) return undefined;
@@ -149,17 +169,19 @@ const examine = (text: string, expected: bigint | undefined, origin: string | un
 
 /**
  * Verifies an exported audit log without the server: every leaf hashes to its leaf hash, says itself which log and index
- * it is, agrees with what is shown beside it, indexes run without a gap, and every opened personal value is the committed
+ * it is, agrees in every field with what is shown beside it, indexes run without a gap, and every opened personal value is the committed
  * one. Stops at the first divergence. What it cannot show without signed checkpoints: that the whole log was not
  * rewritten, or cut off at its end.
+ *
+ * With `from`, the first entry must have this index; otherwise entries before the first are not missed.
  */
-export const verifyExport = async (lines: AsyncIterable<string>): Promise<Verification> => {
+export const verifyExport = async (lines: AsyncIterable<string>, from?: bigint): Promise<Verification> => {
   let [entries, openings] = [0, 0];
   let [first, last]: (Line | undefined)[] = [];
   let finding: Finding | undefined;
   for await (const text of lines) {
     if (text === '') continue;
-    const expected = last === undefined ? undefined : BigInt(last.index) + 1n;
+    const expected = last === undefined ? from : BigInt(last.index) + 1n;
     const result = examine(text, expected, first?.origin);
     if ('divergence' in result) {
       finding = result;
