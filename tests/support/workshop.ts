@@ -1,0 +1,189 @@
+import { randomUUID } from 'node:crypto';
+
+import { expectStatus, issueApiToken, Person, WebClient, type Caller } from '@sallyport/dev-env/actors';
+
+import { employ, type Company } from '../src/company.ts';
+import { createProject, requestChange, type ChangeRequest, type Project } from '../src/project.ts';
+import { inAnHour } from '../src/time.ts';
+import { credentialsOf, type Credentials } from './senders.ts';
+
+export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User';
+export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group';
+export const PATCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
+
+const IDENTITY = '/api/identity/v1';
+const POLICY = '/api/policy/v1';
+
+/** Makes new things of the company's own, one for every test that needs one. */
+export class Workshop {
+  readonly company: Company;
+  /** A release manager, signed in: may ask for changes in production and review those of others. */
+  readonly author: Person;
+  readonly project: Project;
+  /** The Owner in a browser: sessions and API tokens are of whoever is asked about. */
+  readonly ownerSession: Person;
+  /** The environment key is of the project's staging environment. */
+  readonly credentials: Credentials;
+  #made = 0;
+
+  private constructor(
+    company: Company,
+    {
+      author,
+      ownerSession,
+      project,
+      credentials,
+    }: Pick<Workshop, 'author' | 'ownerSession' | 'project' | 'credentials'>,
+  ) {
+    this.company = company;
+    this.author = author;
+    this.ownerSession = ownerSession;
+    this.project = project;
+    this.credentials = credentials;
+  }
+
+  static async open(company: Company): Promise<Workshop> {
+    const { bootstrap } = company.constellation;
+    const { person: author } = await employ(company, ['release-managers']);
+    const project = await createProject(company, ['standing']);
+    const ownerSession = await signInOwner(company);
+    const made = await expectStatus(company.owner, 201, 'POST', `${project.path}/environments/staging/keys`, {
+      name: 'Workshop',
+      kind: 'server',
+    });
+    const credentials = credentialsOf({
+      ownerToken: await issueApiToken(ownerSession, 'Workshop', inAnHour()),
+      ownerSession,
+      scimToken: bootstrap.scim.token,
+      environmentKey: String(made['key']),
+      decisionToken: bootstrap.policy.token,
+    });
+    return new Workshop(company, { author, ownerSession, project, credentials });
+  }
+
+  name(prefix: string): string {
+    this.#made += 1;
+    return `${prefix}-${String(this.#made)}-${this.project.key}`;
+  }
+
+  async user(): Promise<string> {
+    return await this.#create(this.company.directory, '/scim/v2/Users', this.userBody());
+  }
+
+  async group(): Promise<string> {
+    return await this.#create(this.company.directory, '/scim/v2/Groups', this.groupBody());
+  }
+
+  userBody(): object {
+    return { schemas: [USER_SCHEMA], userName: `${this.name('user')}@acme.example`, active: true };
+  }
+
+  groupBody(): object {
+    return { schemas: [GROUP_SCHEMA], displayName: this.name('group') };
+  }
+
+  async connection(): Promise<string> {
+    return await this.#owned(`${IDENTITY}/connections`, { name: this.name('connection'), scim: {} });
+  }
+
+  async scimToken(connectionId: string): Promise<string> {
+    return await this.#owned(`${IDENTITY}/connections/${connectionId}/scim-tokens`, { name: 'Workshop' });
+  }
+
+  async withSaml(): Promise<string> {
+    const connectionId = await this.connection();
+    const path = `${IDENTITY}/connections/${connectionId}/saml`;
+    await expectStatus(this.company.owner, 200, 'PUT', path, await this.samlFacet());
+    return connectionId;
+  }
+
+  async withOidc(): Promise<string> {
+    const connectionId = await this.connection();
+    const path = `${IDENTITY}/connections/${connectionId}/oidc`;
+    await expectStatus(this.company.owner, 200, 'PUT', path, this.oidcFacet());
+    return connectionId;
+  }
+
+  /** The demo IdP's own metadata. */
+  async samlFacet(): Promise<{ metadataXml: string }> {
+    const { text } = await new WebClient().request(`${this.company.constellation.bootstrap.idp.url}/saml/metadata`);
+    return { metadataXml: text };
+  }
+
+  oidcFacet(): { issuer: string; clientId: string; clientSecret: string } {
+    const { url } = this.company.constellation.bootstrap.idp;
+    return { issuer: `${url}/oidc`, clientId: this.name('client'), clientSecret: randomUUID() };
+  }
+
+  async grant(): Promise<string> {
+    const body = { subject: { type: 'user', id: await this.user() }, role: 'viewer' };
+    return await this.#owned(`${POLICY}/grants`, body);
+  }
+
+  async mapping(): Promise<string> {
+    return await this.#owned(`${POLICY}/group-mappings`, { groupId: await this.group(), role: 'viewer' });
+  }
+
+  async decisionToken(): Promise<string> {
+    return await this.#owned(`${POLICY}/decision-tokens`, { name: this.name('decision-token') });
+  }
+
+  async session(): Promise<string> {
+    const another = await signInOwner(this.company);
+    return String((await expectStatus(another, 200, 'GET', `${IDENTITY}/me`))['credentialId']);
+  }
+
+  async apiToken(): Promise<string> {
+    const body = { name: this.name('token'), expiresAt: inAnHour().toISOString() };
+    return await this.#create(this.ownerSession, `${IDENTITY}/api-tokens`, body);
+  }
+
+  async client(): Promise<string> {
+    const body = { name: this.name('application'), redirectUris: ['https://app.acme.example/callback'] };
+    return String((await expectStatus(this.company.owner, 201, 'POST', `${IDENTITY}/oauth-clients`, body))['clientId']);
+  }
+
+  /** A flag in the open environment alone: whatever is done to it is done at once. */
+  async flag(): Promise<string> {
+    const key = this.name('flag');
+    const definition = { type: 'boolean', variants: { on: true, off: false }, defaultVariant: 'off' };
+    const body = { key, ...definition, environments: ['staging'] };
+    await expectStatus(this.company.owner, 201, 'POST', `${this.project.path}/flags`, body);
+    return key;
+  }
+
+  async archivedFlag(): Promise<string> {
+    const key = await this.flag();
+    await expectStatus(this.company.owner, 200, 'PATCH', `${this.project.path}/flags/${key}`, { archived: true });
+    return key;
+  }
+
+  async key(): Promise<string> {
+    return await this.#owned(`${this.project.path}/environments/staging/keys`, { name: 'Workshop', kind: 'client' });
+  }
+
+  /** A change of the author's in the protected environment, waiting for approval. */
+  async change(): Promise<ChangeRequest> {
+    return await requestChange(this.author, this.project, 'standing');
+  }
+
+  async #owned(path: string, body: object): Promise<string> {
+    return await this.#create(this.company.owner, path, body);
+  }
+
+  async #create(caller: Caller, path: string, body: object): Promise<string> {
+    return String((await expectStatus(caller, 201, 'POST', path, body))['id']);
+  }
+}
+
+/** The break-glass Owner in a new browser. */
+export const signInOwner = async ({ constellation }: Company): Promise<Person> => {
+  const { organization, owner } = constellation.bootstrap;
+  const person = new Person(constellation.origin, owner.email);
+  await person.signInWithPassword(organization.slug, owner.password);
+  return person;
+};
+
+/** An API token of the Owner's, from a session: the company's own cannot make one that lives as long as itself. */
+export const ownerToken = async (company: Company): Promise<string> =>
+  await issueApiToken(await signInOwner(company), 'Tests', inAnHour());
