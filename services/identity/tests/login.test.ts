@@ -150,6 +150,8 @@ describe('signing in and out', () => {
       'https://evil.example',
       '//evil.example',
       '/\\evil.example',
+      '/.//evil.example',
+      '/a/..//evil.example',
       '/\t/evil.example',
       'javascript:alert(1)',
       '/%0d%0aX:1',

@@ -13,5 +13,7 @@ export const safeReturnTo = (text: string | undefined, publicOrigin: string): st
     return DEFAULT_RETURN_TO;
   const url = URL.parse(text, publicOrigin);
   if (url === null || url.origin !== new URL(publicOrigin).origin) return DEFAULT_RETURN_TO;
-  return url.pathname + url.search + url.hash;
+  const path = url.pathname + url.search + url.hash;
+  // Dot segments go away in parsing: "/.//host" has become "//host".
+  return OWN_PATH.test(path) ? path : DEFAULT_RETURN_TO;
 };
