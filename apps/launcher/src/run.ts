@@ -13,6 +13,23 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
+const PARENT_CHECK_MS = 500;
+
+/**
+ * Calls back when npm, which started us, is gone without having passed a signal on: otherwise a
+ * constellation nobody sees would hold its ports. A process started by hand may outlive its shell.
+ */
+function whenNpmIsGone(callback: () => void): void {
+  if (process.env['npm_lifecycle_event'] === undefined) return;
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    callback();
+  }, PARENT_CHECK_MS);
+  timer.unref();
+}
+
 async function main(): Promise<void> {
   const config = readLauncherConfig();
   const interrupted = new AbortController();
@@ -28,6 +45,9 @@ async function main(): Promise<void> {
       resolve();
     };
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, onSignal);
+    whenNpmIsGone(() => {
+      if (!interrupted.signal.aborted) onSignal('npm is gone');
+    });
   });
   const reporter = createReporter(print);
   print('Starting Sallyport …');
@@ -55,6 +75,8 @@ async function main(): Promise<void> {
 
 /** Runs until it is told to stop; ends the process. */
 export function run(): void {
+  // Who read our output may be gone before us; that is no reason to leave processes behind.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   main().catch((error: unknown) => {
     process.stderr.write(`${explain(error)}\n`);
     process.exit(1);

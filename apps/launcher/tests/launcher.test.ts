@@ -112,11 +112,30 @@ describe('npm start', function () {
     assert.ok(await isServing());
   });
 
+  it('stops when npm is gone that started it, and a start right after waits for that', async () => {
+    const [first] = launchers.slice(-2);
+    first?.process.kill('SIGTERM');
+    const wrapper = `require('node:child_process').spawn(process.execPath, [process.argv[1]], { stdio: 'inherit' })`;
+    const { PATH = '', HOME = '' } = process.env;
+    const env = { PATH, HOME, SALLYPORT_STATE_DIR: stateDir, PORT: String(port), npm_lifecycle_event: 'start' };
+    const npm = spawn(process.execPath, ['-e', wrapper, MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const chunks: Buffer[] = [];
+    npm.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    const printed = (words: string) => (): boolean => Buffer.concat(chunks).includes(words);
+    await waitFor(printed('Sallyport is ready after'), { timeoutMs: 60_000, message: 'the next start to be ready' });
+    assert.equal(await first?.exit, 0);
+    npm.kill('SIGKILL');
+    await waitFor(printed('Stopped.'), { timeoutMs: 30_000, message: 'the orphan to stop' });
+    assert.ok(printed('Stopping (npm is gone)')());
+    assert.ok(!(await isServing()));
+  });
+
   it('recovers on the next start from a kill -9 of the launcher, with the same data, then stops on SIGTERM', async () => {
-    const [killed] = launchers.slice(-2);
+    const killed = launch();
+    await ready(killed);
     const before = readBootstrap(stateDir);
-    killed?.process.kill('SIGKILL');
-    await killed?.exit;
+    killed.process.kill('SIGKILL');
+    await killed.exit;
     const launcher = launch();
     await ready(launcher);
     assert.deepEqual(readBootstrap(stateDir), before);

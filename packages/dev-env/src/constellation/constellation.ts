@@ -75,9 +75,11 @@ const DEPLOYMENT = 'localhost';
 export async function startConstellation(options: ConstellationOptions = {}): Promise<Constellation> {
   const startedMs = systemClock.monotonicMs();
   const undo: (() => Promise<void> | void)[] = [];
-  const stop = async (): Promise<void> => {
+  const undoAll = async (): Promise<void> => {
     for (const step of undo.splice(0).toReversed()) await step();
   };
+  let stopped: Promise<void> | undefined;
+  const stop = (): Promise<void> => (stopped ??= undoAll());
   try {
     const started = await boot(options, undo);
     return { ...started, stop, startedInMs: systemClock.monotonicMs() - startedMs };
@@ -99,6 +101,7 @@ async function boot(options: ConstellationOptions, undo: Undo): Promise<Omit<Con
   undo.push(() => {
     lock.release();
   });
+  options.signal?.addEventListener('abort', lock.stopping, { once: true });
   const ports = await choosePorts(
     stateDir,
     options.port === undefined ? {} : { public: options.port },
@@ -106,9 +109,10 @@ async function boot(options: ConstellationOptions, undo: Undo): Promise<Omit<Con
   );
   // First of all: a taken port is said before anything is started in vain.
   const front = await startOrigin({ port: ports.public, upstream: (service) => httpAddress(ports, service) });
-  undo.push(async () => {
+  const closeFront = async (): Promise<void> => {
     await front.close();
-  });
+  };
+  undo.push(closeFront);
   const origin = `http://localhost:${ports.public}`;
   options.signal?.throwIfAborted();
   const ground = await prepareGround({ options, stateDir, keep, ports, onEvent }, undo);
@@ -125,6 +129,8 @@ async function boot(options: ConstellationOptions, undo: Undo): Promise<Omit<Con
     operator: ground.certificates.operator,
   });
   writeBootstrap(stateDir, bootstrap);
+  // What is done first when it stops: a next start learns that waiting is worth it, and nobody comes in any more.
+  undo.push(closeFront, lock.stopping);
   const { database, certificates } = ground;
   return { origin, bootstrap, stateDir, ...running, database, certificates, deployment: DEPLOYMENT };
 }
@@ -219,12 +225,15 @@ async function startProcesses(input: ProcessInput, undo: Undo): Promise<Pick<Con
     },
   );
   // Who stops waiting for a child stops the child: its start then rejects.
+  const givenUp = new AbortController();
   const stopAll = (): void => {
+    givenUp.abort();
     for (const child of [idp, ...children]) child.stop().catch(() => undefined);
   };
   input.options.signal?.addEventListener('abort', stopAll, { once: true });
   const starting = SERVICE_NAMES.map(async (service, index) => {
     await database.migrateService(service);
+    givenUp.signal.throwIfAborted();
     await children[index]?.start();
   });
   await allOrNothing([idp.start(), ...starting], stopAll);

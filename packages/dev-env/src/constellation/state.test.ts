@@ -91,6 +91,16 @@ describe('the state directory of a constellation', () => {
     assert.equal(statSync(directory).mode & 0o777, 0o700);
   });
 
+  it('is waited for while its owner is stopping', async () => {
+    const lock = await lockState(directory, assert.fail);
+    lock.stopping();
+    const next = lockState(directory, assert.fail);
+    lock.release();
+    (await next).release();
+    lock.stopping();
+    assert.ok(!existsSync(join(directory, 'launcher.json')), 'who released it says nothing any more');
+  });
+
   it('survives notes of children that a crash tore apart', async () => {
     mkdirSync(join(directory, 'run'));
     writeFileSync(join(directory, 'run', 'policy.json'), '{"pid":');
