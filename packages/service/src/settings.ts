@@ -35,6 +35,10 @@ export const commonSettings = (service: string) =>
       default: 'info',
       doc: 'Least severe level that is logged.',
     }),
+    trustedProxies: setting.list('SALLYPORT_TRUSTED_PROXIES', {
+      default: ['127.0.0.1', '::1'],
+      doc: 'Addresses and networks of the proxies whose X-Forwarded-For tells where a request comes from.',
+    }),
     otlpUrl: setting.url('SALLYPORT_OTLP_URL', { optional: true, doc: 'Where traces go; absent: nowhere.' }),
   }) as const;
 

@@ -1,6 +1,7 @@
 import { auditRoutes } from '@sallyport/audit-api';
-import { type GrpcService, startGrpcServer } from '@sallyport/grpc';
+import type { GrpcService } from '@sallyport/grpc';
 import { createHttpApp, type Route } from '@sallyport/http';
+import { type RunningServer, serve } from '@sallyport/service';
 
 import { changeRoutes, flagRoutes } from './changes/index.ts';
 import type { FlagsContext } from './context.ts';
@@ -8,13 +9,6 @@ import { keyRoutes, ofrepRoutes, renderOfrepError } from './delivery/index.ts';
 import { decide, recordDenied } from './edge/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { findEnvironmentById, projectRoutes } from './projects/index.ts';
-
-export interface RunningServer {
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  /** Finishes what is running, then stops. */
-  close(): Promise<void>;
-}
 
 /** The HTTP surface of the whole service; each slice's routes file holds its rows. */
 export const routes = (context: FlagsContext): Route[] => [
@@ -43,7 +37,7 @@ export const startServer = async (
   context: FlagsContext,
   options: { readonly strictResponses?: boolean } = {},
 ): Promise<RunningServer> => {
-  const { config, logger, metrics, tls, audit, decisions, peers, db } = context;
+  const { config, logger, metrics, audit, decisions, peers, db } = context;
   const http = createHttpApp({
     service: 'flags',
     logger,
@@ -54,24 +48,9 @@ export const startServer = async (
     onDenied: recordDenied(audit, environmentKeyOf(context)),
     renderers: { ofrep: renderOfrepError },
     publicOrigin: config.publicOrigin,
+    trustedProxies: config.trustedProxies,
     readiness: { database: async () => await db.ping() },
     strictResponses: options.strictResponses ?? false,
   });
-  const { deployment, grpcHost, grpcPort } = config;
-  const services = rpcs(context);
-  const binding = { service: 'flags', host: grpcHost, port: grpcPort, tls, deployment };
-  const grpc = await startGrpcServer({ ...binding, logger, metrics, services });
-  try {
-    const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
-    return {
-      httpPort: port,
-      grpcPort: grpc.port,
-      close: async () => {
-        await Promise.all([http.close(), grpc.drain()]);
-      },
-    };
-  } catch (error) {
-    await grpc.close();
-    throw error;
-  }
+  return await serve({ ...context, service: 'flags', http, rpcs: rpcs(context) });
 };

@@ -1,4 +1,7 @@
-/** What the launcher and the tests need of this service; no other service imports it. */
-export { createContext, type ContextOverrides, type IdentityContext } from './context.ts';
-export { migrations } from './migrations/index.ts';
-export { startServer, type RunningServer } from './server.ts';
+/**
+ * Identity: who somebody is, and whether they still are.
+ *
+ * The service is a program (`main.ts`); this door is for the tools that generate the reference of its settings and API.
+ */
+export { definition as settings } from './config.ts';
+export { routes } from './server.ts';

@@ -1,6 +1,6 @@
 import { auditRoutes } from '@sallyport/audit-api';
-import { startGrpcServer } from '@sallyport/grpc';
 import { createHttpApp, type Authenticate, type Route } from '@sallyport/http';
+import { serve, type RunningServer } from '@sallyport/service';
 
 import { accountRoutes } from './accounts/index.ts';
 import { authenticate } from './edge/authenticate.ts';
@@ -18,13 +18,6 @@ import { renderScimError, scimRoutes } from './scim/index.ts';
 import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
-
-export interface RunningServer {
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  /** Finishes what is running, then stops. */
-  close(): Promise<void>;
-}
 
 /** The HTTP surface of the whole service; each slice's `routes.ts` holds its rows. */
 export const routes = (context: IdentityContext): Route[] => [
@@ -83,25 +76,13 @@ export const startServer = async (
     readiness: { database: () => context.db.ping() },
     strictResponses: overrides.strictResponses ?? false,
   });
-  const grpc = await startGrpcServer({
-    service: 'identity',
-    host: config.grpcHost,
-    port: config.grpcPort,
-    tls: context.tls,
-    deployment: config.deployment,
-    logger,
-    metrics,
-    services: rpcs(context),
-  });
-  const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
+  const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
   const stopSweeping = startSweeping(context);
   return {
-    httpPort: port,
-    grpcPort: grpc.port,
+    ...server,
     close: async () => {
       stopSweeping();
-      await Promise.all([http.close(), grpc.drain()]);
-      await grpc.close();
+      await server.close();
     },
   };
 };

@@ -1,40 +1,12 @@
 import { ConfigError, defineConfig, readConfig, setting, type Config, type Environment } from '@sallyport/config';
+import { commonSettings } from '@sallyport/service';
 
 const SECOND_MS = 1_000;
 
 /** Every setting of the service; `docs/reference/config.md` is generated from it. */
 export const definition = defineConfig({
-  databaseUrl: setting.secretUrl('SALLYPORT_DATABASE_URL', {
-    doc: 'PostgreSQL connection of the role sallyport_policy.',
-  }),
-  httpHost: setting.string('SALLYPORT_HTTP_HOST', { default: '127.0.0.1', doc: 'Address the HTTP server binds to.' }),
-  httpPort: setting.port('SALLYPORT_HTTP_PORT', { default: 0, doc: 'Port of the HTTP server; 0 takes a free one.' }),
-  grpcHost: setting.string('SALLYPORT_GRPC_HOST', { default: '127.0.0.1', doc: 'Address the gRPC server binds to.' }),
-  grpcPort: setting.port('SALLYPORT_GRPC_PORT', { default: 0, doc: 'Port of the gRPC server; 0 takes a free one.' }),
-  publicOrigin: setting.origin('SALLYPORT_PUBLIC_ORIGIN', {
-    default: 'http://localhost:8080',
-    doc: 'The one origin under which browsers and enforcement points reach every service.',
-  }),
-  deployment: setting.string('SALLYPORT_DEPLOYMENT', {
-    default: 'localhost',
-    doc: 'Name of the deployment: in service identities and in the origin of every audit log.',
-  }),
-  tlsCaFile: setting.path('SALLYPORT_TLS_CA_FILE', {
-    mustExist: 'file',
-    doc: 'PEM of the authority that signs service certificates.',
-  }),
-  tlsCertFile: setting.path('SALLYPORT_TLS_CERT_FILE', { mustExist: 'file', doc: 'PEM certificate of this service.' }),
-  tlsKeyFile: setting.path('SALLYPORT_TLS_KEY_FILE', { mustExist: 'file', doc: 'PEM private key of this service.' }),
-  masterKeyFile: setting.path('SALLYPORT_MASTER_KEY_FILE', {
-    mustExist: 'file',
-    doc: '32 bytes in hex: wraps every sealing key.',
-  }),
+  ...commonSettings('policy'),
   identityGrpc: setting.hostPort('SALLYPORT_IDENTITY_GRPC', { doc: 'host:port of the identity service.' }),
-  logLevel: setting.oneOf('SALLYPORT_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], {
-    default: 'info',
-    doc: 'Least severe level that is logged.',
-  }),
-  otlpUrl: setting.url('SALLYPORT_OTLP_URL', { optional: true, doc: 'Where traces go; absent = nowhere.' }),
   leaseTtlMs: setting.durationMs('SALLYPORT_LEASE_TTL', {
     default: SECOND_MS,
     min: 300,

@@ -1,5 +1,7 @@
-/** What the launcher and the tests need of this service; no other service imports it. */
-export { readPolicyConfig, type PolicyConfig } from './config.ts';
-export { createContext, type ContextOverrides, type PolicyContext } from './context.ts';
-export { migrations } from './migrations/index.ts';
-export { startServer, type RunningServer } from './server.ts';
+/**
+ * Policy: what somebody may do, now.
+ *
+ * The service is a program (`main.ts`); this door is for the tools that generate the reference of its settings and API.
+ */
+export { definition as settings } from './config.ts';
+export { routes } from './server.ts';

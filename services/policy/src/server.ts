@@ -1,7 +1,8 @@
 import { auditRoutes } from '@sallyport/audit-api';
 import { AppError } from '@sallyport/errors';
-import { startGrpcServer, type GrpcService } from '@sallyport/grpc';
+import type { GrpcService } from '@sallyport/grpc';
 import { createHttpApp, type Route } from '@sallyport/http';
+import { serve, type RunningServer } from '@sallyport/service';
 
 import { authzenRoutes, renderAuthzenError } from './authzen/index.ts';
 import type { PolicyContext } from './context.ts';
@@ -11,13 +12,6 @@ import { decideLocally, recordDenied } from './edge/index.ts';
 import { grantRoutes, roleRoutes } from './grants/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
-
-export interface RunningServer {
-  readonly httpPort: number;
-  readonly grpcPort: number;
-  /** Finishes what is running, then stops. */
-  close(): Promise<void>;
-}
 
 /** The HTTP surface of the whole service; each slice's routes hold its rows. */
 export const routes = (context: PolicyContext): Route[] => [
@@ -55,6 +49,7 @@ export const startServer = async (context: PolicyContext, strictResponses = fals
     onDenied: recordDenied(audit),
     renderers: { authzen: renderAuthzenError },
     publicOrigin: config.publicOrigin,
+    trustedProxies: config.trustedProxies,
     readiness: {
       database: () => db.ping(),
       grants: () => holds(knowledge.remainingMs() > 0, 'What is known of grants'),
@@ -62,23 +57,5 @@ export const startServer = async (context: PolicyContext, strictResponses = fals
     },
     strictResponses,
   });
-  const grpc = await startGrpcServer({
-    service: 'policy',
-    host: config.grpcHost,
-    port: config.grpcPort,
-    tls: context.tls,
-    deployment: config.deployment,
-    logger,
-    metrics,
-    services: rpcs(context),
-  });
-  const { port } = await http.listen({ host: config.httpHost, port: config.httpPort });
-  return {
-    httpPort: port,
-    grpcPort: grpc.port,
-    close: async () => {
-      await Promise.all([http.close(), grpc.drain()]);
-      await grpc.close();
-    },
-  };
+  return await serve({ ...context, service: 'policy', http, rpcs: rpcs(context) });
 };

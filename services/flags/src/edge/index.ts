@@ -15,4 +15,4 @@ export {
   requireIn,
 } from './caller.ts';
 export { decide, recordDenied } from './authorize.ts';
-export { connectPeers, type PeerOptions, type Peers, readTls, type WireScope } from './peers.ts';
+export { connectPeers, type PeerOptions, type Peers, type WireScope } from './peers.ts';

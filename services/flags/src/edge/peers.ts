@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-
 import { createDecisionClient, createPrincipalClient, type PrincipalClient } from '@sallyport/decision-client';
 import { createGrpcClient, type TlsFiles } from '@sallyport/grpc';
 import { IntrospectionServiceClient } from '@sallyport/proto/identity/v1';
@@ -40,20 +38,6 @@ export interface Peers {
 const PUT_DEADLINE_MS = 2_000;
 
 const TIERS = { 'non-production': Tier.TIER_NON_PRODUCTION, production: Tier.TIER_PRODUCTION } as const;
-
-/** PEM of this service's certificate, its key, and the authority that signs every service of the deployment. */
-export const readTls = async (files: {
-  readonly tlsCaFile: string;
-  readonly tlsCertFile: string;
-  readonly tlsKeyFile: string;
-}): Promise<TlsFiles> => {
-  const [ca, cert, key] = await Promise.all([
-    readFile(files.tlsCaFile),
-    readFile(files.tlsCertFile),
-    readFile(files.tlsKeyFile),
-  ]);
-  return { ca, cert, key };
-};
 
 /** Clients over mutual TLS; they connect when first used and again whenever they have to. */
 export const connectPeers = (options: PeerOptions): Peers => {

@@ -20,7 +20,8 @@ import pg from 'pg';
 import type { ChangeView, FlagView } from '../../src/changes/view.ts';
 import { type FlagsConfig, readFlagsConfig } from '../../src/config.ts';
 import { createContext, type FlagsContext } from '../../src/context.ts';
-import { type RunningServer, startServer } from '../../src/server.ts';
+import { startServer } from '../../src/server.ts';
+import type { RunningServer } from '@sallyport/service';
 import { type Account, IdentityStandIn, PolicyStandIn, type Role, ROLES } from './stand-ins.ts';
 
 const DEPLOYMENT = 'test';

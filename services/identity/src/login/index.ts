@@ -25,4 +25,4 @@ export { safeReturnTo } from './return-to.ts';
 export { domainRoutes } from './domain-routes.ts';
 export { loginRoutes, originOf } from './routes.ts';
 export { startSweeping } from './sweep.ts';
-export { countedAttempt, federatedRules } from './throttle.ts';
+export { countedAttempt, federatedRules, startRules } from './throttle.ts';

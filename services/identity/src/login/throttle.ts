@@ -28,6 +28,9 @@ export const federatedRules = (connectionId: string, ip: string): ThrottleRule[]
   { key: `federated:${ip}:${connectionId}`, limit: 300 },
 ];
 
+/** The rule of setting out for an identity provider: each leaves a row, so nobody may leave any number of them. */
+export const startRules = (ip: string): ThrottleRule[] => [{ key: `start:${ip}`, limit: 3_000 }];
+
 /** An attempt that has been counted. */
 export interface Attempt {
   /** Takes the attempt out of the count again. */

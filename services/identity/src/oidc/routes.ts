@@ -15,6 +15,7 @@ import {
   refusedPage,
   replacedSession,
   safeReturnTo,
+  startRules,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { findOidcFacet, type OidcFacet } from './facet-store.ts';
@@ -62,19 +63,21 @@ const startRoute = (context: IdentityContext): Route =>
     summary: 'Starts a sign-in: sends the browser to the identity provider.',
     params,
     query: z.object({ returnTo: z.string().optional() }),
-    responses: { 303: null, 403: z.string() },
+    responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
       const facet = await openFacet(context, connectionId);
       if (facet === null) return refusal(request);
       const browser = browserForLogin(ctx.req);
       const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
       try {
+        await countedAttempt(context, startRules(request.ip));
         const replaces = await replacedSession(context, ctx);
         const location = await startOidcLogin(context, { facet, browser, returnTo, replaces });
         return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
       } catch (error) {
-        if (!(error instanceof OidcRefusal)) throw error;
-        return await recordAndRefuse(context, facet, error, request);
+        if (error instanceof OidcRefusal) return await recordAndRefuse(context, facet, error, request);
+        if (isAppError(error) && error.code === 'RATE_LIMITED') return refusal(request, 429);
+        throw error;
       }
     },
   });

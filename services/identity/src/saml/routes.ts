@@ -16,6 +16,7 @@ import {
   refusedPage,
   replacedSession,
   safeReturnTo,
+  startRules,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { consumeResponse } from './consume-response.ts';
@@ -38,6 +39,16 @@ const refusal = (request: RequestContext, status: 403 | 429 = 403): RouteRespons
   status,
   body: refusedPage(request.requestId),
 });
+
+/** Too many attempts look like every other refusal, but for the status. */
+const unlessThrottled = async (request: RequestContext, work: () => Promise<RouteResponse>): Promise<RouteResponse> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (isAppError(error) && error.code === 'RATE_LIMITED') return refusal(request, 429);
+    throw error;
+  }
+};
 
 const metadataRoute = (context: IdentityContext): Route =>
   route({
@@ -71,15 +82,18 @@ const loginRoute = (context: IdentityContext): Route =>
     summary: 'Starts a sign-in: sends the browser to the identity provider.',
     params,
     query: z.object({ returnTo: z.string().optional() }),
-    responses: { 303: null, 403: z.string() },
+    responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
       const facet = await openFacet(context, connectionId);
       if (facet === null) return refusal(request);
-      const browser = browserForLogin(ctx.req);
-      const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
-      const replaces = await replacedSession(context, ctx);
-      const location = await startSamlLogin(context, { facet, browser, returnTo, replaces });
-      return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
+      return await unlessThrottled(request, async () => {
+        await countedAttempt(context, startRules(request.ip));
+        const browser = browserForLogin(ctx.req);
+        const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
+        const replaces = await replacedSession(context, ctx);
+        const location = await startSamlLogin(context, { facet, browser, returnTo, replaces });
+        return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
+      });
     },
   });
 
@@ -101,15 +115,12 @@ const acsRoute = (context: IdentityContext): Route =>
     handler: async ({ params: { connectionId }, body, context: request, ctx }) => {
       const facet = await openFacet(context, connectionId);
       if (facet === null) return refusal(request);
-      try {
+      return await unlessThrottled(request, async () => {
         const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
         const response = await answer(context, { facet, body, request, ctx });
         if (response.status === 303) await attempt.succeeded();
         return response;
-      } catch (error) {
-        if (isAppError(error) && error.code === 'RATE_LIMITED') return refusal(request, 429);
-        throw error;
-      }
+      });
     },
   });
 

@@ -139,15 +139,16 @@ export class SamlScene {
     return await this.post(browser, message, relayState, connectionId);
   }
 
-  async lastRefusal(): Promise<unknown> {
-    const filter = { limit: 1, order: 'newest-first', action: 'login.refused' } as const;
+  /** The reason the audit log holds for a refused answer. */
+  async refusalOf(answer: Response): Promise<unknown> {
+    const filter = { limit: 1, action: 'login.refused', requestId: answer.headers.get('x-request-id') ?? '' };
     return (await this.identity.context.audit.list(this.organization.orgId, filter))[0]?.entry['reason'];
   }
 
   /** Refused with the one page, audited with this reason, and without a session. */
   async isRefused(answer: Response, reason: string): Promise<void> {
     assert.equal(answer.status, 403);
-    assert.equal(await this.lastRefusal(), reason);
+    assert.equal(await this.refusalOf(answer), reason);
     assert.ok(!answer.headers.getSetCookie().some((cookie) => cookie.startsWith(SESSION)));
   }
 

@@ -5,9 +5,9 @@ import { createSelfSigned } from '@sallyport/dev-env';
 import { Browser } from '../support/browser.ts';
 import { apiClient } from '../support/http.ts';
 import { newOrganization } from '../support/identity.ts';
-import { hostileCases } from './hostile.ts';
+import { hostileCases, type HostileCase } from './hostile.ts';
 import { encoded, responseText, type SigningKey } from './idp.ts';
-import { SamlScene } from './scene.ts';
+import { SamlScene, type Started } from './scene.ts';
 
 const uuid = /[0-9a-f]{8}-[0-9a-f-]{27}/g;
 
@@ -60,33 +60,42 @@ describe('SAML sign-on over HTTP', () => {
   });
 
   describe('refuses, with one page and the reason in the audit log', () => {
+    /** Answers one waiting sign-in with a row of the table; none of them uses it up. */
+    const attack = async (started: Started, row: HostileCase): Promise<Response> => {
+      const { foreignKey, weakKey: _weak, ...signing } = row.signing ?? {};
+      const options = {
+        ...scene.response(row.response?.inResponseTo === null ? null : started.requestId),
+        assertionId: '_a1',
+        ...row.response,
+        ...(row.response?.inResponseTo === undefined ? {} : { inResponseTo: row.response.inResponseTo }),
+        signing: { with: foreignKey === true ? foreign : scene.idp, ...signing },
+      };
+      // The table speaks of its own service provider; here it is this connection.
+      const rebase = (text: string): string => text.replaceAll('https://sp.example/saml', options.audience);
+      const audiences = options.audiences?.map((list) => list.map(rebase));
+      const xml = responseText({ ...options, ...(audiences === undefined ? {} : { audiences }) });
+      return await scene.post(started.browser, (row.encode ?? encoded)(xml), started.relayState);
+    };
+
     it('every hostile message of the table; no 5xx, no session, no difference to be seen', async () => {
+      // Rows that need a facet or a key of their own are judged in verify.test.ts.
+      const rows = hostileCases.filter((row) => row.expected === undefined && row.signing?.weakKey !== true);
       const pages = new Set<string>();
       const before = await scene.sessions();
-      for (const [index, row] of hostileCases.entries()) {
-        if (row.expected !== undefined || row.signing?.weakKey === true) continue; // Needs a facet of its own.
-        if (index % 50 === 0) await scene.forgetAttempts();
-        const started = await scene.begin();
-        const { foreignKey, weakKey: _weak, ...signing } = row.signing ?? {};
-        const options = {
-          ...scene.response(row.response?.inResponseTo === null ? null : started.requestId),
-          assertionId: '_a1',
-          ...row.response,
-          ...(row.response?.inResponseTo === undefined ? {} : { inResponseTo: row.response.inResponseTo }),
-          signing: { with: foreignKey === true ? foreign : scene.idp, ...signing },
-        };
-        // The table speaks of its own service provider; here it is this connection.
-        const rebase = (text: string): string => text.replaceAll('https://sp.example/saml', options.audience);
-        const audiences = options.audiences?.map((list) => list.map(rebase));
-        const xml = responseText({ ...options, ...(audiences === undefined ? {} : { audiences }) });
-        const answer = await scene.post(started.browser, (row.encode ?? encoded)(xml), started.relayState);
-        if (answer.status === 413) continue; // The body is over the cap of any form: not even read.
-        assert.equal(answer.status, 403, row.name);
-        assert.equal(await scene.lastRefusal(), row.reason, row.name);
-        pages.add((await answer.text()).replaceAll(uuid, 'ID'));
+      const started = await scene.begin();
+      for (let from = 0; from < rows.length; from += 8) {
+        const judged = rows.slice(from, from + 8).map(async (row) => {
+          const answer = await attack(started, row);
+          if (answer.status === 413) return; // The body is over the cap of any form: not even read.
+          assert.equal(answer.status, 403, row.name);
+          assert.equal(await scene.refusalOf(answer), row.reason, row.name);
+          pages.add((await answer.text()).replaceAll(uuid, 'ID'));
+        });
+        await Promise.all(judged);
       }
       assert.equal(pages.size, 1);
       assert.equal(await scene.sessions(), before);
+      assert.equal((await scene.answer(started)).status, 303); // The request they all answered is still good.
     }).timeout(60_000);
 
     it('a replay of the same response', async () => {
@@ -247,6 +256,12 @@ describe('SAML sign-on over HTTP', () => {
       const started = await scene.begin();
       const answer = await scene.answer(started);
       assert.equal(answer.status, 429);
+      await scene.identity.admin(
+        `UPDATE identity.login_throttle SET failures = 100000 WHERE key = sha256(convert_to($1, 'UTF8'))`,
+        ['start:127.0.0.1'],
+      );
+      const login = `${scene.origin}/saml/${scene.connectionId}/login`;
+      assert.equal((await fetch(login, { redirect: 'manual' })).status, 429);
     });
   });
 });

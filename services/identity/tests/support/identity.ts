@@ -21,7 +21,8 @@ import type { IdentityConfig } from '../../src/config.ts';
 import { authenticate } from '../../src/edge/authenticate.ts';
 import { createContext, type ContextOverrides, type IdentityContext } from '../../src/context.ts';
 import { createOrganization } from '../../src/organizations/index.ts';
-import { startServer, type RunningServer } from '../../src/server.ts';
+import { startServer } from '../../src/server.ts';
+import type { RunningServer } from '@sallyport/service';
 
 export const DEPLOYMENT = 'test';
 export const OWNER_PASSWORD = 'correct horse battery staple';

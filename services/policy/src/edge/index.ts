@@ -4,4 +4,3 @@
  * Owns: those three. Does not own: any permission a route needs (each route names its own).
  */
 export { decideLocally, recordDenied } from './authorize.ts';
-export { readTls } from './tls.ts';

@@ -23,13 +23,10 @@ import {
 import { newId } from '@sallyport/storage';
 import { silentLogger } from '@sallyport/telemetry';
 
-import {
-  createContext,
-  readPolicyConfig,
-  startServer,
-  type PolicyContext,
-  type RunningServer,
-} from '../../src/index.ts';
+import type { RunningServer } from '@sallyport/service';
+import { readPolicyConfig } from '../../src/config.ts';
+import { createContext, type PolicyContext } from '../../src/context.ts';
+import { startServer } from '../../src/server.ts';
 import { FakeIdentity } from './fake-identity.ts';
 
 export const DEPLOYMENT = 'test.example';
