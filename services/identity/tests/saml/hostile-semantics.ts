@@ -142,6 +142,15 @@ export const semanticCases: readonly HostileCase[] = [
     reason: 'TOO_MANY_VALUES',
     response: { attributes: [['groups', Array.from({ length: 1_001 }, (_, index) => `g${index}`)]] },
   },
+  {
+    name: '1,002 values in two attributes',
+    reason: 'TOO_MANY_VALUES',
+    response: {
+      attributes: ['groups', 'roles'].map(
+        (name) => [name, Array.from({ length: 501 }, (_, index) => `v${index}`)] as const,
+      ),
+    },
+  },
   { name: 'a duplicate ID', reason: 'ID_DUPLICATE', response: { assertionId: '_same', responseId: '_same' } },
   {
     name: 'an ID with an entity in it',

@@ -130,6 +130,10 @@ describe('SAML XML subset', () => {
     assert.equal(canonicalize(tree, { inclusivePrefixes: ['xs'] }).toString(), '<r xmlns:xs="urn:xs"><x></x></r>');
   });
 
+  it('never declares the xml prefix (Canonical XML 1.0 §2.3)', () => {
+    assert.equal(ours('<r xml:lang="en"/>'), '<r xml:lang="en"></r>');
+  });
+
   it('orders attributes by namespace, then name, by code point (Canonical XML 1.0 §2.2)', () => {
     assert.equal(
       ours('<r xmlns:b="urn:1" xmlns:a="urn:2" a:x="1" b:y="2" b:x="3" z="4"/>'),
