@@ -25,6 +25,10 @@ export interface SubjectFeedOptions {
 const RECONNECT_FIRST_MS = 50;
 const RECONNECT_MAX_MS = 2_000;
 const MAX_SNAPSHOTS_AT_ONCE = 8;
+/** Whoever ended somebody's access waits for our acknowledgement: it goes out as soon as a burst of entries is in. */
+const ACKNOWLEDGE_AFTER_MS = 5;
+/** Acknowledging early must never look like renewals that stay unanswered. */
+const MAX_OUTSTANDING_TO_ACKNOWLEDGE = 4;
 
 /** Between half and the whole of it, so that replicas that lost the feed together do not come back together. */
 const jittered = (ms: number): number => Math.round(ms / 2) + randomInt(Math.round(ms / 2) + 1);
@@ -113,13 +117,20 @@ export class SubjectFeed {
     stream.offer({ message: { $case: 'hello', value: hello } });
     renew();
     const timer = setInterval(renew, this.#options.renewalMs);
+    let acknowledging: NodeJS.Timeout | undefined;
+    const acknowledge = (): void => {
+      acknowledging = undefined;
+      if (this.#replica.outstanding <= MAX_OUTSTANDING_TO_ACKNOWLEDGE) renew();
+    };
     try {
       for await (const message of stream) {
         this.#replica.receive(message);
         if (message.message?.$case === 'grant') this.#reconnectMs = RECONNECT_FIRST_MS;
+        if (message.message?.$case === 'delta') acknowledging ??= setTimeout(acknowledge, ACKNOWLEDGE_AFTER_MS);
       }
     } finally {
       clearInterval(timer);
+      clearTimeout(acknowledging);
       this.#stream = null;
       stream.cancel();
     }

@@ -90,6 +90,11 @@ export class SubjectReplica {
     this.#logId = logId;
   }
 
+  /** Renewals that wait for their Grant. */
+  get outstanding(): number {
+    return this.#outstanding.length;
+  }
+
   get logId(): string {
     return this.#logId;
   }
