@@ -1,5 +1,6 @@
 import { ConfigError } from '@sallyport/config';
 import { DevEnvironmentError, killGuarded, startConstellation } from '@sallyport/dev-env';
+import { systemClock } from '@sallyport/storage';
 import { readLauncherConfig } from './config.ts';
 import { createReporter, welcome } from './report.ts';
 
@@ -14,6 +15,8 @@ function explain(error: unknown): string {
 }
 
 const PARENT_CHECK_MS = 500;
+/** One Ctrl-C reaches us twice: from the terminal, and once more from npm, which passes it on. */
+const SAME_KEYSTROKE_MS = 1_000;
 
 /**
  * Calls back when npm, which started us, is gone without having passed a signal on: otherwise a
@@ -34,13 +37,16 @@ async function main(): Promise<void> {
   const config = readLauncherConfig();
   const interrupted = new AbortController();
   const signalled = new Promise<void>((resolve) => {
+    let firstAtMs = 0;
     const onSignal = (signal: string): void => {
       if (interrupted.signal.aborted) {
+        if (systemClock.monotonicMs() - firstAtMs < SAME_KEYSTROKE_MS) return;
         print('Killed.');
         killGuarded();
         process.exit(130);
       }
       print(`\nStopping (${signal}); once more to kill …`);
+      firstAtMs = systemClock.monotonicMs();
       interrupted.abort();
       resolve();
     };

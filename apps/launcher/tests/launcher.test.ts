@@ -91,6 +91,8 @@ describe('npm start', function () {
   it('stops cleanly when it is interrupted while starting', async () => {
     const launcher = launch();
     await waitFor(() => launcher.output().includes('database'), { timeoutMs: 30_000 });
+    // Twice at once is one Ctrl-C: the terminal sends it to us, and npm passes its own on.
+    launcher.process.kill('SIGINT');
     launcher.process.kill('SIGINT');
     assert.equal(await launcher.exit, 0);
     assert.match(launcher.output(), /Stopping \(SIGINT\)[^]*Stopped\./);
@@ -112,8 +114,34 @@ describe('npm start', function () {
     assert.ok(await isServing());
   });
 
+  it('kills everything at the second Ctrl-C, and the next start recovers', async () => {
+    const [running] = launchers.slice(-2);
+    assert.ok(running !== undefined);
+    const pids = readdirSync(join(stateDir, 'run')).map((name) => {
+      return (JSON.parse(readFileSync(join(stateDir, 'run', name), 'utf8')) as { pid: number }).pid;
+    });
+    assert.equal(pids.length, 4);
+    // A server that does not move keeps the orderly stop waiting.
+    const { server } = JSON.parse(readFileSync(join(stateDir, 'postgres', 'server.json'), 'utf8')) as {
+      server: { pid: number };
+    };
+    process.kill(server.pid, 'SIGSTOP');
+    running.process.kill('SIGINT');
+    await waitFor(
+      () => {
+        running.process.kill('SIGINT');
+        return running.process.exitCode !== null;
+      },
+      { timeoutMs: 10_000, intervalMs: 200, message: 'the second Ctrl-C to count' },
+    );
+    assert.equal(running.process.exitCode, 130);
+    process.kill(server.pid, 'SIGCONT');
+    await waitFor(() => [server.pid, ...pids].every((pid) => !isAlive(pid)), { message: 'the children to be gone' });
+    await ready(launch());
+  });
+
   it('stops when npm is gone that started it, and a start right after waits for that', async () => {
-    const [first] = launchers.slice(-2);
+    const first = launchers.at(-1);
     first?.process.kill('SIGTERM');
     const wrapper = `require('node:child_process').spawn(process.execPath, [process.argv[1]], { stdio: 'inherit' })`;
     const { PATH = '', HOME = '' } = process.env;
@@ -146,3 +174,9 @@ describe('npm start', function () {
     assert.deepEqual(readdirSync(join(stateDir, 'run')), []);
   });
 });
+
+function isAlive(pid: number): boolean {
+  // A zombie is gone for all that matters; nobody may be left to collect it.
+  const stat = existsSync(`/proc/${pid}/stat`) ? readFileSync(`/proc/${pid}/stat`, 'latin1') : '';
+  return stat !== '' && !/\) [ZX] /.test(stat);
+}

@@ -6,6 +6,7 @@ import { bearer, expectStatus, Person } from '../src/actors/index.ts';
 import {
   bootstrapFile,
   startConstellation,
+  startPostgres,
   type Bootstrap,
   type Constellation,
   type ConstellationEvent,
@@ -151,5 +152,21 @@ describe('a constellation', function () {
     await owner();
     const directory = bearer(running.origin, first.scim.token);
     await expectStatus(directory, 200, 'GET', '/scim/v2/Users?count=1');
+  });
+
+  it('runs on a PostgreSQL of the user, and says when that belongs to another state directory', async () => {
+    const foreign = await startPostgres({ dataDir: join(parent, 'foreign'), throwAway: true });
+    const options = { databaseUrl: foreign.adminUrl };
+    const constellation = await startConstellation({ ...options, stateDir: join(parent, 'one') });
+    try {
+      assert.ok(!existsSync(join(constellation.stateDir, 'postgres')));
+      const person = new Person(constellation.origin, constellation.bootstrap.owner.email);
+      await person.signInWithPassword('acme', constellation.bootstrap.owner.password);
+    } finally {
+      await constellation.stop();
+    }
+    const other = startConstellation({ ...options, stateDir: join(parent, 'other') });
+    await assert.rejects(other, /already holds the organisation "acme"/);
+    await foreign.stop();
   });
 });
