@@ -125,7 +125,12 @@ describe('bad input', function () {
     );
   };
 
-  const assertError = ({ row }: Target, reply: Reply, [status, name]: readonly [number, string], what: string): void => {
+  const assertError = (
+    { row }: Target,
+    reply: Reply,
+    [status, name]: readonly [number, string],
+    what: string,
+  ): void => {
     const seen = `${row.name}, ${what}: ${String(reply.status)} ${reply.text.slice(0, 300)}`;
     assert.deepEqual([reply.status, nameOf[row.surface](reply.json)], [status, name], seen);
     if (row.surface === 'scim') assert.deepEqual(fieldsOf(reply.json)['schemas'], [SCIM_ERROR]);
@@ -203,7 +208,9 @@ describe('bad input', function () {
   });
 
   it('in a query is a 400 that names it, on every list', async () => {
-    const lists = rows.filter(({ method, path, surface }) => method === 'GET' && surface === 'api' && !path.includes(':'));
+    const lists = rows.filter(
+      ({ method, path, surface }) => method === 'GET' && surface === 'api' && !path.includes(':'),
+    );
     const queries: readonly (readonly [query: string, at: RegExp])[] = [
       ['limit=0', /limit/],
       ['limit=many', /limit/],
@@ -213,7 +220,9 @@ describe('bad input', function () {
       ['surprise=1', /surprise/],
     ];
     let asked = 0;
-    for (const { path } of lists.filter((row) => /\/(connections|accounts|groups|grants|projects|audit)$/.test(row.path))) {
+    for (const { path } of lists.filter((row) =>
+      /\/(connections|accounts|groups|grants|projects|audit)$/.test(row.path),
+    )) {
       for (const [query, at] of queries) {
         const reply = await send('GET', `${urlOf(path)}?${query}`, { headers: workshop.credentials.owner });
         assert.equal(reply.status, 400, `${path}?${query}: ${reply.text}`);
@@ -338,7 +347,12 @@ describe('bad input', function () {
           { op: 'replace', path: 'displayName', value: 'Half Done' },
           { op: 'replace', path, value: 'x@acme.example' },
         ];
-        assertScim(await directory('PATCH', `/Users/${user}`, { schemas: [PATCH_SCHEMA], Operations }), 400, scimType, path);
+        assertScim(
+          await directory('PATCH', `/Users/${user}`, { schemas: [PATCH_SCHEMA], Operations }),
+          400,
+          scimType,
+          path,
+        );
       }
       assert.equal((await directory('GET', `/Users/${user}`)).text, before);
     });
@@ -383,13 +397,23 @@ describe('bad input', function () {
         ['no client', await form('/token', { grant_type: 'authorization_code', code: 'x' }), 400, 'invalid_request'],
         [
           'an unknown client',
-          await form('/token', { grant_type: 'refresh_token', refresh_token: 'x', client_id: 'nobody', client_secret: 'x' }),
+          await form('/token', {
+            grant_type: 'refresh_token',
+            refresh_token: 'x',
+            client_id: 'nobody',
+            client_secret: 'x',
+          }),
           401,
           'invalid_client',
         ],
         ['introspection by nobody', await form('/token/introspection', { token: 'x' }), 400, 'invalid_request'],
         ['no token', await send('GET', urlOf('/oidc/me')), 401, 'invalid_token'],
-        ['another token', await send('GET', urlOf('/oidc/me'), { headers: { authorization: 'Bearer x' } }), 401, 'invalid_token'],
+        [
+          'another token',
+          await send('GET', urlOf('/oidc/me'), { headers: { authorization: 'Bearer x' } }),
+          401,
+          'invalid_token',
+        ],
       ];
       for (const [what, reply, status, error] of cases) {
         assert.deepEqual([reply.status, fieldsOf(reply.json)['error']], [status, error], `${what}: ${reply.text}`);

@@ -39,7 +39,7 @@ export const readContext = (body: unknown): ContextRequest | ContextProblem => {
 export type OfrepSuccess = {
   readonly key: string;
   readonly reason: string;
-  /** Left out together with `variant`: the application keeps its default (ADR-0006). */
+  /** Left out together with `variant`: the application keeps its default (OFREP's own ADR-0006). */
   readonly value?: JsonValue;
   readonly variant?: string;
   readonly metadata: Readonly<Record<string, boolean | string | number>>;
