@@ -29,6 +29,8 @@ export interface Company {
   readonly connectionId: string;
   /** The break-glass Owner, by API token: of no connection, so no directory can close them out. */
   readonly owner: Caller;
+  /** The Owner's API token itself. */
+  readonly ownerToken: string;
   readonly idp: DemoIdp;
   /** The directory's own token, for requests written by hand. */
   readonly directory: Caller;
@@ -73,7 +75,8 @@ const furnish = async (constellation: Constellation, close: () => Promise<void>)
   const { bootstrap, origin } = constellation;
   const session = new Person(origin, bootstrap.owner.email);
   await session.signInWithPassword(bootstrap.organization.slug, bootstrap.owner.password);
-  const owner = bearer(origin, await issueApiToken(session, 'Tests', inAnHour()));
+  const ownerToken = await issueApiToken(session, 'Tests', inAnHour());
+  const owner = bearer(origin, ownerToken);
   const database = new pg.Pool({ connectionString: constellation.database.adminUrl, max: 8 });
   // A database that is killed under the tests takes the idle connections with it.
   database.on('error', () => undefined);
@@ -84,6 +87,7 @@ const furnish = async (constellation: Constellation, close: () => Promise<void>)
     orgId: bootstrap.organization.id,
     connectionId: bootstrap.saml.connectionId,
     owner,
+    ownerToken,
     idp: new DemoIdp(bootstrap.idp.url),
     directory: bearer(origin, bootstrap.scim.token),
     decisions: bearer(origin, bootstrap.policy.token),

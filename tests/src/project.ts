@@ -17,8 +17,12 @@ export interface Project {
 
 const PROJECTS = '/api/flags/v1/projects';
 
-/** Creates the project with these boolean flags, off everywhere; the environment `live` then demands one approval. */
-export const createProject = async (company: Company, flags: readonly string[]): Promise<Project> => {
+/** Creates the project with these boolean flags, off everywhere; then `live` demands an approval, unless told not to. */
+export const createProject = async (
+  company: Company,
+  flags: readonly string[],
+  { isProtected = true }: { readonly isProtected?: boolean } = {},
+): Promise<Project> => {
   const { owner } = company;
   const key = company.nextName('project');
   const path = `${PROJECTS}/${key}`;
@@ -40,7 +44,7 @@ export const createProject = async (company: Company, flags: readonly string[]):
   for (const flag of flags.slice(1))
     await expectStatus(owner, 201, 'POST', `${path}/flags`, { key: flag, ...definition });
   const protection = { protected: true, requiredApprovals: 1 };
-  await expectStatus(owner, 200, 'PATCH', `${path}/environments/live`, protection);
+  if (isProtected) await expectStatus(owner, 200, 'PATCH', `${path}/environments/live`, protection);
   return {
     key,
     path,
