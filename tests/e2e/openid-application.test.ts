@@ -63,7 +63,7 @@ describe('an OpenID application (openid-client)', function () {
     assert.equal(claims?.sub, employee.subjectId);
     assert.equal(claims.aud, application.clientId);
     // What the identity provider said of how they signed in.
-    assert.match(String(claims['acr']), /PasswordProtectedTransport$/);
+    assert.equal(claims['acr'], 'urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport');
     assert.equal(tokens.token_type, 'bearer');
     // Opaque: nothing to be read, nothing to be believed without asking.
     assert.ok(!tokens.access_token.includes('.'));

@@ -1,0 +1,192 @@
+import { expectStatus } from '@sallyport/dev-env/actors';
+
+import { inAnHour } from '../src/time.ts';
+import { of, type RouteCase } from './route-case.ts';
+import { PATCH_SCHEMA, type Workshop } from './workshop.ts';
+
+const C = '/api/identity/v1/connections';
+const A = '/api/identity/v1/accounts';
+const G = '/api/identity/v1/groups';
+
+const patch = (operation: object): object => ({ schemas: [PATCH_SCHEMA], Operations: [operation] });
+
+const user = async (workshop: Workshop): Promise<string> => await workshop.user();
+const group = async (workshop: Workshop): Promise<string> => await workshop.group();
+const connection = async (workshop: Workshop): Promise<string> => await workshop.connection();
+
+const scim = (status: number, prepare: RouteCase['prepare'], entries?: readonly string[]): RouteCase => ({
+  as: 'directory',
+  status,
+  prepare,
+  ...(entries === undefined ? {} : { entries }),
+});
+
+const SCIM: Readonly<Record<string, RouteCase>> = {
+  'GET /scim/v2/Users/:id': scim(200, of('id', user)),
+  'POST /scim/v2/Users': scim(201, async (workshop) => await Promise.resolve({ body: workshop.userBody() }), [
+    'account.created',
+  ]),
+  'PUT /scim/v2/Users/:id': scim(
+    200,
+    async (workshop) => ({ params: { id: await workshop.user() }, body: workshop.userBody() }),
+    ['account.updated'],
+  ),
+  'PATCH /scim/v2/Users/:id': scim(
+    200,
+    of('id', user, patch({ op: 'replace', path: 'displayName', value: 'Somebody Else' })),
+    ['account.updated'],
+  ),
+  'DELETE /scim/v2/Users/:id': scim(204, of('id', user), ['account.deleted', 'account.deactivation-effective']),
+  'GET /scim/v2/Groups/:id': scim(200, of('id', group)),
+  'POST /scim/v2/Groups': scim(201, async (workshop) => await Promise.resolve({ body: workshop.groupBody() }), [
+    'group.created',
+  ]),
+  'PUT /scim/v2/Groups/:id': scim(
+    200,
+    async (workshop) => ({ params: { id: await workshop.group() }, body: workshop.groupBody() }),
+    ['group.updated'],
+  ),
+  'PATCH /scim/v2/Groups/:id': scim(
+    204,
+    async (workshop) => {
+      const members = [{ value: await workshop.user() }];
+      return {
+        params: { id: await workshop.group() },
+        body: patch({ op: 'add', path: 'members', value: members }),
+      };
+    },
+    ['group.members-changed'],
+  ),
+  'DELETE /scim/v2/Groups/:id': scim(204, of('id', group), ['group.deleted']),
+};
+
+const CONNECTIONS: Readonly<Record<string, RouteCase>> = {
+  [`GET ${C}/:connectionId`]: { status: 200, prepare: of('connectionId', connection) },
+  [`POST ${C}`]: {
+    status: 201,
+    prepare: async (workshop) => await Promise.resolve({ body: { name: workshop.name('connection') } }),
+    entries: ['connection.created'],
+  },
+  [`PATCH ${C}/:connectionId`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      params: { connectionId: await workshop.connection() },
+      body: { name: workshop.name('renamed') },
+    }),
+    entries: ['connection.updated'],
+  },
+  [`DELETE ${C}/:connectionId`]: {
+    status: 204,
+    prepare: of('connectionId', connection),
+    entries: ['connection.deleted'],
+  },
+  [`GET ${C}/:connectionId/scim-tokens`]: { status: 200, prepare: of('connectionId', connection) },
+  [`POST ${C}/:connectionId/scim-tokens`]: {
+    status: 201,
+    prepare: of('connectionId', connection, { name: 'Another' }),
+    entries: ['scim-token.created'],
+  },
+  [`DELETE ${C}/:connectionId/scim-tokens/:tokenId`]: {
+    status: 204,
+    prepare: async (workshop) => {
+      const connectionId = await workshop.connection();
+      return { params: { connectionId, tokenId: await workshop.scimToken(connectionId) } };
+    },
+    entries: ['scim-token.revoked'],
+  },
+  [`GET ${C}/:connectionId/saml`]: { status: 200, prepare: of('connectionId', async (w) => await w.withSaml()) },
+  [`PUT ${C}/:connectionId/saml`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      params: { connectionId: await workshop.connection() },
+      body: await workshop.samlFacet(),
+    }),
+    entries: ['saml-facet.created'],
+  },
+  [`DELETE ${C}/:connectionId/saml`]: {
+    status: 204,
+    prepare: of('connectionId', async (w) => await w.withSaml()),
+    entries: ['saml-facet.deleted'],
+  },
+  [`GET ${C}/:connectionId/oidc`]: { status: 200, prepare: of('connectionId', async (w) => await w.withOidc()) },
+  [`PUT ${C}/:connectionId/oidc`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      params: { connectionId: await workshop.connection() },
+      body: workshop.oidcFacet(),
+    }),
+    entries: ['oidc-facet.created'],
+  },
+  [`DELETE ${C}/:connectionId/oidc`]: {
+    status: 204,
+    prepare: of('connectionId', async (w) => await w.withOidc()),
+    entries: ['oidc-facet.deleted'],
+  },
+  [`GET ${C}/:connectionId/domains`]: { status: 200, prepare: of('connectionId', connection) },
+  [`PUT ${C}/:connectionId/domains`]: {
+    status: 200,
+    prepare: of('connectionId', connection, { domains: ['branch.acme.example'] }),
+    entries: ['connection.domains-set'],
+  },
+};
+
+const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
+  [`GET ${A}/:accountId`]: { status: 200, prepare: of('accountId', user) },
+  [`POST ${A}`]: {
+    status: 201,
+    prepare: async (workshop) =>
+      await Promise.resolve({ body: { kind: 'service_account', userName: workshop.name('robot') } }),
+    entries: ['account.created'],
+  },
+  [`POST ${A}/:accountId/deactivate`]: {
+    status: 200,
+    prepare: of('accountId', user, { reason: 'left' }),
+    entries: ['account.deactivated', 'account.deactivation-effective'],
+  },
+  [`POST ${A}/:accountId/reactivate`]: {
+    status: 200,
+    prepare: async (workshop) => {
+      const accountId = await workshop.user();
+      await expectStatus(workshop.company.owner, 200, 'POST', `${A}/${accountId}/deactivate`, {});
+      return { params: { accountId }, body: { reason: 'is back' } };
+    },
+    entries: ['account.reactivated'],
+  },
+  [`GET ${G}/:groupId`]: { status: 200, prepare: of('groupId', group) },
+  [`GET ${G}/:groupId/members`]: { status: 200, prepare: of('groupId', group) },
+  'DELETE /api/identity/v1/sessions/:sessionId': {
+    as: 'owner-session',
+    status: 204,
+    prepare: of('sessionId', async (workshop) => await workshop.session()),
+    entries: ['session.ended'],
+  },
+  'POST /api/identity/v1/api-tokens': {
+    as: 'owner-session',
+    status: 201,
+    prepare: async (workshop) =>
+      await Promise.resolve({ body: { name: workshop.name('token'), expiresAt: inAnHour().toISOString() } }),
+    entries: ['api-token.created'],
+  },
+  'DELETE /api/identity/v1/api-tokens/:tokenId': {
+    as: 'owner-session',
+    status: 204,
+    prepare: of('tokenId', async (workshop) => await workshop.apiToken()),
+    entries: ['api-token.revoked'],
+  },
+  'POST /api/identity/v1/oauth-clients': {
+    status: 201,
+    prepare: async (workshop) =>
+      await Promise.resolve({
+        body: { name: workshop.name('application'), redirectUris: ['https://app.acme.example/callback'] },
+      }),
+    entries: ['oauth-client.created'],
+  },
+  'DELETE /api/identity/v1/oauth-clients/:clientId': {
+    status: 204,
+    prepare: of('clientId', async (workshop) => await workshop.client()),
+    entries: ['oauth-client.deleted'],
+  },
+};
+
+/** Routes of identity, by the name of the row. */
+export const IDENTITY_ROUTE_CASES: Readonly<Record<string, RouteCase>> = { ...SCIM, ...CONNECTIONS, ...ACCOUNTS };
