@@ -113,6 +113,21 @@ describe('the origin', () => {
     socket.destroy();
   });
 
+  it('ends an upgraded connection upstream when it closes itself', async () => {
+    const arrived = once(upstream, 'upgrade') as Promise<[IncomingMessage, Socket]>;
+    const headers = { connection: 'upgrade', upgrade: 'websocket' };
+    const upgrading = request(url('/api/flags/v1/socket'), { headers }).end();
+    const [, upstreamSocket] = await arrived;
+    upstreamSocket.write('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+    const [, socket] = (await once(upgrading, 'upgrade')) as [IncomingMessage, Socket];
+    socket.on('error', () => undefined);
+    // Only who reads learns that there is nothing more to read.
+    const gone = once(upstreamSocket.resume(), 'end');
+    await origin.close(0);
+    await gone;
+    for (const end of [upstreamSocket, socket]) end.destroy();
+  });
+
   it('answers 503 with a problem document while the service is down, and serves again once it is back', async () => {
     const running = address;
     address = `127.0.0.1:${await freePort()}`;

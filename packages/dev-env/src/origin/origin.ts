@@ -44,6 +44,13 @@ const FORWARDED = [
 export async function startOrigin(options: OriginOptions): Promise<Origin> {
   const agent = new Agent({ keepAlive: true });
   const proxy = createProxyServer({ agent, xfwd: true, proxyTimeout: UPSTREAM_SILENCE_MS });
+  // Either side of an upgraded connection may break off without a word: the other side then goes, too.
+  proxy.on('proxyReqWs', (upstreamRequest, _request, socket) => {
+    upstreamRequest.once('upgrade', (_response, upstreamSocket) => {
+      socket.once('close', () => upstreamSocket.destroy());
+      upstreamSocket.once('close', () => socket.destroy());
+    });
+  });
   // An upgraded connection is no longer the server's to close.
   const upgraded = new Set<Duplex>();
   const create = (): Server => {
