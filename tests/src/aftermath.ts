@@ -39,6 +39,17 @@ const BROKEN_WHEN_FOUND: Readonly<Record<string, string>> = {
                                              WHERE m.org_id = $1 AND m.account_id = a.id)
         OR NOT said.state -> 'groupIds' @> (SELECT coalesce(jsonb_agg(m.group_id), '[]') FROM identity.group_member m
                                              WHERE m.org_id = $1 AND m.account_id = a.id))`,
+  // An entry that tells a state from before an entry in front of it: it was read too early.
+  'an entry of the subject log that goes back in time': `
+    SELECT * FROM (
+      SELECT l.position, l.cause, s ->> 'subjectId' AS subject,
+             s -> 'active' AS active, lag(s -> 'active') OVER said AS was_active,
+             s -> 'groupIds' AS groups, lag(s -> 'groupIds') OVER said AS had_groups,
+             (s ->> 'epoch')::bigint AS epoch, lag((s ->> 'epoch')::bigint) OVER said AS had_epoch
+        FROM identity.subject_log l, jsonb_array_elements(l.subjects) AS s WHERE l.org_id = $1
+      WINDOW said AS (PARTITION BY s ->> 'subjectId' ORDER BY l.position)) entry
+     WHERE epoch < had_epoch OR (cause <> 'account.reactivated' AND active::boolean AND NOT was_active::boolean)
+        OR (cause IN ('account.reactivated', 'account.deactivated') AND groups <> had_groups)`,
   'an account the subject log knows nothing of': `
     SELECT a.id FROM identity.account a WHERE a.org_id = $1 AND NOT EXISTS (
       SELECT FROM identity.subject_log l WHERE l.org_id = $1
