@@ -21,7 +21,7 @@ describe('what a person is told', () => {
     reporter.report({ kind: 'ready', name: 'policy', tookMs: 900, restarts: 0 });
     reporter.report(noise);
     assert.deepEqual(lines, []);
-    reporter.started();
+    reporter.showLogs(true);
     reporter.report(noise);
     reporter.report(noise);
     assert.deepEqual(lines, ['policy warn: identity is away']);

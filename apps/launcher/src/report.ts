@@ -26,22 +26,29 @@ export function lineOf<K extends Kind>(event: EventOf<K>): string | null {
   return LINES[event.kind](event);
 }
 
+/** Tells the person at the terminal what happens. */
+export interface Reporter {
+  report(event: ConstellationEvent): void;
+  /** Whether warnings and errors the processes log are shown; at first they are not. */
+  showLogs(shown: boolean): void;
+}
+
 /**
- * Prints events as they come. What services log while they start is only in their logs: peers that
- * are not there yet are no news. A line said twice in a row is said once.
+ * Prints events as they come. What processes log while they start or stop is only in their logs:
+ * peers that are not there yet, or no longer, are no news. A line said twice in a row is said once.
  */
-export function createReporter(print: Print): { report(event: ConstellationEvent): void; started(): void } {
-  const state = { started: false, last: '' };
+export function createReporter(print: Print): Reporter {
+  const state = { showsLogs: false, last: '' };
   return {
     report(event) {
-      if (event.kind === 'log' && !state.started) return;
+      if (event.kind === 'log' && !state.showsLogs) return;
       const line = lineOf(event);
       if (line === null || line === state.last) return;
       state.last = line;
       print(line);
     },
-    started() {
-      state.started = true;
+    showLogs(shown) {
+      state.showsLogs = shown;
     },
   };
 }

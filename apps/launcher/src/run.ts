@@ -68,9 +68,10 @@ async function main(): Promise<void> {
       signal: interrupted.signal,
       onEvent: reporter.report,
     });
-    reporter.started();
+    reporter.showLogs(true);
     for (const line of welcome(constellation, process.cwd())) print(line);
     await signalled;
+    reporter.showLogs(false);
     await constellation.stop();
   } catch (error) {
     if (!interrupted.signal.aborted) throw error;

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { migrate } from '@sallyport/storage';
+import { migrate, systemClock } from '@sallyport/storage';
 import { DevEnvironmentError } from '../errors.ts';
 import { queryOnce } from '../postgres/query.ts';
 import { startPostgres, type Postgres } from '../postgres/start.ts';
@@ -9,6 +9,8 @@ import { databaseUrl, serviceUrl } from '../test-database.ts';
 import type { ConstellationEvent } from './events.ts';
 
 const DATABASE_NAME = 'sallyport';
+/** ms of service after which earlier crashes are forgotten. */
+const FORGET_AFTER_MS = 30_000;
 const RESTART_DELAYS_MS = [100, 500, 1_000, 2_000, 5_000];
 
 /** The PostgreSQL under a constellation. */
@@ -82,25 +84,35 @@ async function superviseServer(options: DatabaseOptions): Promise<SupervisedServ
   const start = async (): Promise<Postgres> =>
     await startPostgres({ dataDir: join(stateDir, 'postgres'), port, throwAway, logFile });
   const state = { server: await start(), stopping: false, watching: Promise.resolve() };
-  await createDatabase(state.server.adminUrl);
+  try {
+    await createDatabase(state.server.adminUrl);
+  } catch (error) {
+    await state.server.stop();
+    throw error;
+  }
   const watch = async (): Promise<void> => {
-    for (let crashes = 0; ; crashes += 1) {
+    let [crashes, restarts, sinceMs] = [0, 0, systemClock.monotonicMs()];
+    for (;;) {
       const { code, signal } = await state.server.exited;
       if (state.stopping) return;
+      if (systemClock.monotonicMs() - sinceMs > FORGET_AFTER_MS) crashes = 0;
       const restartInMs = RESTART_DELAYS_MS[crashes];
+      crashes += 1;
       if (restartInMs === undefined) {
-        onEvent({ kind: 'gave-up', name: 'postgres', crashes: crashes + 1, logFile });
+        onEvent({ kind: 'gave-up', name: 'postgres', crashes, logFile });
         return;
       }
-      onEvent({
-        kind: 'crashed',
-        name: 'postgres',
-        how: signal === null ? `exit code ${code}` : `signal ${signal}`,
-        restartInMs,
-      });
+      const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+      onEvent({ kind: 'crashed', name: 'postgres', how, restartInMs });
       await delay(restartInMs);
+      if (state.stopping) return;
+      const startedMs = systemClock.monotonicMs();
       state.server = await start();
-      onEvent({ kind: 'ready', name: 'postgres', tookMs: restartInMs, restarts: crashes + 1 });
+      // Asked to stop in this very moment: stop() has stopped the one before.
+      if (state.stopping) await state.server.stop();
+      sinceMs = systemClock.monotonicMs();
+      restarts += 1;
+      onEvent({ kind: 'ready', name: 'postgres', tookMs: sinceMs - startedMs, restarts });
     }
   };
   state.watching = watch().catch((error: unknown) => {
