@@ -90,11 +90,12 @@ async function superviseServer(options: DatabaseOptions): Promise<SupervisedServ
     await state.server.stop();
     throw error;
   }
+  const isStopping = (): boolean => state.stopping;
   const watch = async (): Promise<void> => {
     let [crashes, restarts, sinceMs] = [0, 0, systemClock.monotonicMs()];
     for (;;) {
       const { code, signal } = await state.server.exited;
-      if (state.stopping) return;
+      if (isStopping()) return;
       if (systemClock.monotonicMs() - sinceMs > FORGET_AFTER_MS) crashes = 0;
       const restartInMs = RESTART_DELAYS_MS[crashes];
       crashes += 1;
@@ -105,11 +106,11 @@ async function superviseServer(options: DatabaseOptions): Promise<SupervisedServ
       const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
       onEvent({ kind: 'crashed', name: 'postgres', how, restartInMs });
       await delay(restartInMs);
-      if (state.stopping) return;
+      if (isStopping()) return;
       const startedMs = systemClock.monotonicMs();
       state.server = await start();
       // Asked to stop in this very moment: stop() has stopped the one before.
-      if (state.stopping) await state.server.stop();
+      if (isStopping()) await state.server.stop();
       sinceMs = systemClock.monotonicMs();
       restarts += 1;
       onEvent({ kind: 'ready', name: 'postgres', tookMs: sinceMs - startedMs, restarts });
