@@ -18,13 +18,15 @@ interface Totals {
   readonly pending: number;
 }
 
+// Longest first, so that the two that run at once end at about the same time.
 const SUITES: readonly (readonly [name: string, patterns: readonly string[]])[] = [
-  ['packages', ['packages/*/{src,tests}/**/*.test.ts', 'tools/**/*.test.ts', 'proto/**/*.test.ts']],
+  ['revocation', ['tests/{revocation,faults}/**/*.test.ts']],
+  ['journeys', ['tests/{e2e,cli,browser}/**/*.test.ts', 'bench/**/*.test.ts']],
   ['identity', ['services/identity/{src,tests}/**/*.test.ts']],
+  ['packages', ['packages/*/{src,tests}/**/*.test.ts', 'tools/**/*.test.ts', 'proto/**/*.test.ts']],
   ['policy', ['services/policy/{src,tests}/**/*.test.ts']],
   ['flags', ['services/flags/{src,tests}/**/*.test.ts']],
   ['apps', ['apps/*/{src,tests}/**/*.test.ts']],
-  ['constellation', ['tests/**/*.test.ts', 'bench/**/*.test.ts']],
 ];
 
 const CHECKS: readonly (readonly [name: string, command: string, args: readonly string[]])[] = [
@@ -69,7 +71,16 @@ const shuffled = (files: readonly string[], seed: string): string[] => {
 
 const runSuite = async (name: string, files: readonly string[], folder: string): Promise<Totals> => {
   const totals = join(folder, `${name}.json`);
-  const args = ['--no-config', '--extension', 'ts', '--forbid-only', '--forbid-pending', '--timeout', '30000'];
+  const args = [
+    '--no-config',
+    '--extension',
+    'ts',
+    '--forbid-only',
+    '--forbid-pending',
+    '--exit',
+    '--timeout',
+    '60000',
+  ];
   const reporter = ['--reporter', join(import.meta.dirname, 'reporter.cjs'), '--reporter-option', `totals=${totals}`];
   const outcome = await run('mocha', [...args, ...reporter, ...files]);
   report(name, outcome, true);
