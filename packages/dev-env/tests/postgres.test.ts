@@ -22,7 +22,7 @@ import { DevEnvironmentError } from '../src/errors.ts';
 import { freePort } from '../src/ports.ts';
 import { chooseAccount, mayTraverse, serverAccount } from '../src/postgres/account.ts';
 import { findBinaries, packagedNative } from '../src/postgres/binaries.ts';
-import { openPlaceFor } from '../src/postgres/place.ts';
+import { abandonedPlaces, openPlaceFor } from '../src/postgres/place.ts';
 import { startPostgres, type Postgres } from '../src/postgres/start.ts';
 import { identifyProcess, isRunning } from '../src/processes.ts';
 import { waitFor } from '../src/wait-for.ts';
@@ -233,6 +233,18 @@ describe('the account of the server', () => {
     assert.equal(openPlaceFor(account, '/some/checkout', [open, fresh]), place);
     assert.notEqual(openPlaceFor(account, '/other/checkout', [open, fresh]), place);
     assert.throws(() => openPlaceFor(account, '/some/checkout', [open]), isCode('STATE_DAMAGED'));
+    rmSync(directory, { recursive: true });
+  });
+
+  it('clears away what stood for a temporary directory that is gone, and nothing else', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'sallyport-place-'));
+    chmodSync(directory, 0o711);
+    const account = { name: 'stranger', uid: 4_242, gid: 4_242 };
+    const place = (path: string): string => openPlaceFor(account, path, [join(directory, 'places')]);
+    const [kept, unmounted] = [place(directory), place('/mnt/unmounted/state')];
+    const gone = place(join(directory, 'deleted'));
+    assert.deepEqual(abandonedPlaces(kept), [gone]);
+    assert.ok(existsSync(unmounted));
     rmSync(directory, { recursive: true });
   });
 });

@@ -18,7 +18,7 @@ import { readJsonIfThere, writePrivateFile } from '../files.ts';
 import { mayTraverse, type Account } from './account.ts';
 import type { Binaries } from './binaries.ts';
 import { endLockHolder } from './leftover.ts';
-import { openPlaceFor } from './place.ts';
+import { abandonedPlaces, openPlaceFor } from './place.ts';
 
 /** Name of the superuser of every embedded cluster. */
 export const ADMIN_ROLE = 'sallyport_admin';
@@ -50,6 +50,7 @@ export async function openCluster(dataDir: string, account: Account | null, bina
     const id = randomBytes(6).toString('hex');
     const parent = account === null || mayTraverse(account, dataDir) ? dataDir : openPlaceFor(account, dataDir);
     await removeStrayClusters(parent);
+    if (parent !== dataDir) await removeAbandoned(parent);
     record = { id, directory: join(parent, `cluster-${id}`), password: randomBytes(24).toString('base64url') };
     writePrivateFile(recordFile, JSON.stringify(record));
   }
@@ -63,6 +64,14 @@ async function removeStrayClusters(parent: string): Promise<void> {
   for (const name of readdirSync(parent).filter((entry) => entry.startsWith('cluster-'))) {
     await endLockHolder(join(parent, name));
     rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+/** What killed tests left in the root-owned place. */
+async function removeAbandoned(parent: string): Promise<void> {
+  for (const place of abandonedPlaces(parent)) {
+    await removeStrayClusters(place);
+    rmSync(place, { recursive: true, force: true });
   }
 }
 

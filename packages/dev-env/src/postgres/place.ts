@@ -1,9 +1,13 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DevEnvironmentError } from '../errors.ts';
+import { readIfThere } from '../files.ts';
 import { mayTraverse, type Account } from './account.ts';
+
+/** Names the path a place stands for. */
+const OWNER_FILE = 'belongs-to';
 
 /**
  * Where things go that the server account must reach while the checkout or the state directory is
@@ -23,12 +27,28 @@ export function openPlaceFor(account: Account, path: string, roots: readonly str
   for (const root of roots) {
     if (!ownedDirectory(root) || !mayTraverse(account, root)) continue;
     const place = join(root, name);
-    if (ownedDirectory(place) && mayTraverse(account, place)) return place;
+    if (!ownedDirectory(place) || !mayTraverse(account, place)) continue;
+    writeFileSync(join(place, OWNER_FILE), path);
+    return place;
   }
   throw new DevEnvironmentError(
     'STATE_DAMAGED',
     `Found no directory for the database that the account "${account.name}" can enter and only root can write (tried ${roots.join(', ')}): set DATABASE_URL to a PostgreSQL of yours, or run as an ordinary user.`,
   );
+}
+
+/**
+ * The places beside `place` that stand for a temporary directory which is gone: left by tests that
+ * were killed. A path elsewhere may only be unmounted at the moment; its place is never abandoned.
+ */
+export function abandonedPlaces(place: string): string[] {
+  const root = dirname(place);
+  return readdirSync(root)
+    .map((name) => join(root, name))
+    .filter((candidate) => {
+      const path = readIfThere(join(candidate, OWNER_FILE));
+      return path !== null && path.startsWith(`${tmpdir()}/`) && !existsSync(path);
+    });
 }
 
 /** Makes the directory when it is missing; true when it is a real directory, ours, and writable by us alone. */
