@@ -2,6 +2,7 @@
 import { describeConfig, type ConfigDefinition } from '@sallyport/config';
 import { ERROR_CODES, ERROR_REGISTRY } from '@sallyport/errors';
 
+import { definition as launcherSettings } from '../apps/launcher/src/config.ts';
 import { migrateSettings, operatorSettings } from '../apps/operator/src/config.ts';
 import { definition as flagsSettings } from '../services/flags/src/config.ts';
 import { definition as identitySettings } from '../services/identity/src/config.ts';
@@ -28,6 +29,7 @@ const errors = (): string => {
 };
 
 const SETTINGS: readonly (readonly [title: string, definition: ConfigDefinition])[] = [
+  ['npm start', launcherSettings],
   ['identity', identitySettings],
   ['policy', policySettings],
   ['flags', flagsSettings],
@@ -46,8 +48,8 @@ const config = (): string => {
     '# Settings',
     '',
     'Every setting is an environment variable. A value that is malformed and a `SALLYPORT_…` variable that is not in the',
-    'table stop the start with a sentence; nothing is guessed. `npm start` sets all of this by itself and reads only `PORT`',
-    'and `DATABASE_URL`.',
+    'table stop the start with a sentence; nothing is guessed. `npm start` sets what the services need by itself and reads',
+    'only what its own table names.',
     '',
     ...sections,
   ].join('\n');

@@ -1,5 +1,4 @@
 import { defineConfig, readConfig, setting, type Config, type Environment } from '@sallyport/config';
-import { REPOSITORY } from '@sallyport/dev-env';
 
 /** Every setting of `npm start`; `docs/reference/config.md` is generated from it. */
 export const definition = defineConfig({
@@ -10,8 +9,8 @@ export const definition = defineConfig({
     doc: 'Admin URL of a PostgreSQL of yours, which gets roles and schemas; absent: the embedded one.',
   }),
   stateDir: setting.path('SALLYPORT_STATE_DIR', {
-    default: `${REPOSITORY}.sallyport`,
-    doc: 'Where data, keys, logs and bootstrap.json are kept.',
+    optional: true,
+    doc: 'Where data, keys, logs and bootstrap.json are kept; absent: `.sallyport` in the checkout.',
   }),
   logLevel: setting.oneOf('SALLYPORT_LOG_LEVEL', ['debug', 'info', 'warn', 'error'], {
     default: 'info',

@@ -1,5 +1,5 @@
 import { ConfigError } from '@sallyport/config';
-import { DevEnvironmentError, killGuarded, startConstellation } from '@sallyport/dev-env';
+import { DevEnvironmentError, killGuarded, REPOSITORY, startConstellation } from '@sallyport/dev-env';
 import { systemClock } from '@sallyport/storage';
 import { readLauncherConfig } from './config.ts';
 import { createReporter, welcome } from './report.ts';
@@ -60,7 +60,7 @@ async function main(): Promise<void> {
   const common = { SALLYPORT_LOG_LEVEL: config.logLevel };
   try {
     const constellation = await startConstellation({
-      stateDir: config.stateDir,
+      stateDir: config.stateDir ?? `${REPOSITORY}.sallyport`,
       ...(config.port !== 0 && { port: config.port }),
       preferredIdpPort: 8090,
       ...(config.databaseUrl !== undefined && { databaseUrl: config.databaseUrl }),
