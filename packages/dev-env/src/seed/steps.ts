@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { WebClient, type Caller } from '../actors/index.ts';
 import { DevEnvironmentError } from '../errors.ts';
+import { waitFor } from '../wait-for.ts';
 import { ensure, listAll, mustSucceed, textOf } from './api.ts';
 import { CONNECTION, ENVIRONMENTS, FLAGS, PROJECT, ROLE_OF_GROUP } from './company.ts';
 import type { SeedProgress } from './record.ts';
@@ -86,8 +87,25 @@ export async function mapGroups({ owner, progress }: SeedStep): Promise<void> {
   for (const group of groups) {
     const role = ROLE_OF_GROUP[textOf(group, 'displayName')];
     if (role === undefined || mapped.has(group['id'])) continue;
-    await mustSucceed(owner, 'POST', path, { groupId: group['id'], role, scope: {} });
+    await mapGroup(owner, { groupId: textOf(group, 'id'), role });
   }
+}
+
+/** Policy learns of a group through the subject log, a moment after it was pushed: until then there is no such group. */
+async function mapGroup(owner: Caller, mapping: { readonly groupId: string; readonly role: string }): Promise<void> {
+  const path = `${POLICY}/group-mappings`;
+  await waitFor(
+    async () => {
+      const answer = await owner.call('POST', path, { ...mapping, scope: {} });
+      if (answer.status === 404) return false;
+      if (answer.status === 201) return true;
+      throw new DevEnvironmentError(
+        'SEED_FAILED',
+        `A mapping was answered ${answer.status}: ${JSON.stringify(answer.body)}`,
+      );
+    },
+    { timeoutMs: 10_000, message: 'policy to know the groups' },
+  );
 }
 
 /** The project with its environments, flags, protection and a server key for each environment. */
