@@ -73,6 +73,28 @@ describe('approvals', () => {
         assert.equal((await act(writer, change.id, 'approve', { hash })).body.code, 'SELF_APPROVAL');
     });
 
+    it('cannot be given by a service account, which may still object', async () => {
+      const { releaseManager } = await arrange(org);
+      const change = await requestToggle(releaseManager);
+      const robot = org.person('releaseManager', { type: 'service_account' });
+      const answer = await act(robot, change.id, 'approve', { hash: change.hash });
+      assert.deepEqual([answer.status, answer.body.code], [403, 'SELF_APPROVAL']);
+      const review = {
+        reviewerId: robot.id,
+        reviewerType: 'service_account',
+        verdict: 'approve',
+        environments: [],
+        comment: '',
+      };
+      const record = 'SELECT record_review($1, $2, $3, $4, now())';
+      const values = [org.id, change.id, Buffer.from(change.hash, 'hex'), JSON.stringify(review)];
+      await assert.rejects(world.asService(org.id, record, values), { code: '23514' });
+      ok(await act(robot, change.id, 'request-changes', { hash: change.hash }), 200);
+      assert.equal((await act(releaseManager, change.id, 'apply')).body.code, 'APPROVAL_REQUIRED');
+      const refusals = (await org.audit()).filter(({ action }) => action === 'change.review-refused');
+      assert.equal(refusals.length, 1);
+    });
+
     it('is void once the approval rule of an environment has changed', async () => {
       const { owner, releaseManager, approver } = await arrange(org);
       const change = await requestToggle(releaseManager);

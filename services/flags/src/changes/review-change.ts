@@ -104,10 +104,11 @@ const write = async (
  * Gives a verdict on the current revision.
  *
  * 1. Nobody reviews what they wrote a revision of: no role is exempt, and no other credential of theirs helps.
- * 2. The verdict names the hash that was looked at; another revision now means that nothing is stored.
- * 3. It counts for the environments in which policy lets the reviewer review, and for no other.
+ * 2. Only people approve: a machine answers to whoever holds its token, and would be a second voice of theirs.
+ * 3. The verdict names the hash that was looked at; another revision now means that nothing is stored.
+ * 4. It counts for the environments in which policy lets the reviewer review, and for no other.
  *
- * PostgreSQL checks 1 and 2 again.
+ * PostgreSQL checks 1 to 3 again.
  *
  * @throws SELF_APPROVAL, HASH_MISMATCH, CONFLICT, PERMISSION_DENIED, DECISION_UNAVAILABLE, DECISION_EXPIRED
  */
@@ -122,6 +123,8 @@ export const reviewChange = async (
   try {
     if (isContributor(change, caller.subject.subjectId))
       throw new AppError('SELF_APPROVAL', 'Nobody reviews their own change.');
+    if (input.verdict === 'approve' && caller.subject.type !== 'user')
+      throw new AppError('SELF_APPROVAL', 'Only people approve; a service account may object.');
     if (!permits(change.state, 'review'))
       throw new AppError('CONFLICT', `The change request is ${change.state}: it takes no reviews.`);
     return await write(dependencies, caller, { change, input }, entitlement);

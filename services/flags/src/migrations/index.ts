@@ -7,6 +7,7 @@ import { createChangeRequests } from './0004-create-change-requests.ts';
 import { createApplyFunction } from './0005-create-apply-function.ts';
 import { createEnvironmentKeys } from './0006-create-environment-keys.ts';
 import { bindEpochs } from './0007-bind-epochs.ts';
+import { letPeopleApprove } from './0008-let-people-approve.ts';
 
 /** Every migration of the schema `flags`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -17,4 +18,5 @@ export const migrations: readonly Migration[] = [
   createApplyFunction,
   createEnvironmentKeys,
   bindEpochs,
+  letPeopleApprove,
 ];
