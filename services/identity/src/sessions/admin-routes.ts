@@ -1,8 +1,9 @@
 import { AppError } from '@sallyport/errors';
 import { listOf, route, type Route } from '@sallyport/http';
+import type { ReadTx } from '@sallyport/storage';
 import { z } from 'zod';
 
-import { closeSession } from '../accounts/index.ts';
+import { closeSession, findAccount } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { renderSession, sessionSchema } from './session-view.ts';
 import { hasOpenSession, listOpenSessions } from './store.ts';
@@ -10,6 +11,12 @@ import { hasOpenSession, listOpenSessions } from './store.ts';
 const PATH = '/api/identity/v1/accounts/:accountId/sessions';
 const params = z.object({ accountId: z.uuid() });
 const CAUSE = 'session.ended-by-administrator';
+
+/** @throws NOT_FOUND: nobody's sessions are not the same as no sessions */
+const assertAccount = async (tx: ReadTx, orgId: string, accountId: string): Promise<void> => {
+  if ((await findAccount(tx, orgId, accountId)) === undefined)
+    throw new AppError('NOT_FOUND', 'There is no such account.');
+};
 
 /** Sessions of others, for administrators (ASVS 7.4.5). To end tokens as well, the account is deactivated. */
 export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
@@ -20,10 +27,11 @@ export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
     surface: 'api',
     summary: 'The open sessions of an account, newest first.',
     params,
-    responses: { 200: listOf(sessionSchema) },
+    responses: { 200: listOf(sessionSchema), 404: null },
     handler: async ({ params: { accountId }, context: request }) => {
       const { orgId, actor } = request.auditContext();
       const sessions = await context.db.read(orgId, async (tx) => {
+        await assertAccount(tx, orgId, accountId);
         return await listOpenSessions(tx, orgId, accountId, context.clock.now());
       });
       const items = sessions.map((session) => renderSession(session, actor.session ?? ''));
@@ -56,11 +64,12 @@ export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
     surface: 'api',
     summary: 'Ends every session of an account.',
     params,
-    responses: { 204: null },
+    responses: { 204: null, 404: null },
     handler: async ({ params: { accountId }, context: request }) => {
       const who = request.auditContext();
       await context.audit.mutate(who, async (tx) => {
         if (request.decision !== null) tx.fence(request.decision);
+        await assertAccount(tx, who.orgId, accountId);
         const sessions = await listOpenSessions(tx, who.orgId, accountId, context.clock.now());
         if (sessions.length === 0) tx.unchanged();
         for (const { id } of sessions)
