@@ -12,6 +12,7 @@ import { introspectionService } from './introspection/index.ts';
 import { domainRoutes, loginRoutes, startSweeping } from './login/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { operatorService } from './organizations/index.ts';
+import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes } from './saml/index.ts';
 import { renderScimError, scimRoutes } from './scim/index.ts';
@@ -69,7 +70,7 @@ export const startServer = async (
     authenticate: overrides.authenticate ?? authenticate(context),
     decide: decide(context),
     onDenied: recordDenied(context),
-    renderers: { scim: renderScimError },
+    renderers: { scim: renderScimError, browser: renderErrorPage },
     publicOrigin: config.publicOrigin,
     trustedProxies: config.trustedProxies,
     mounts: [context.openIdProvider.mount], // /oidc

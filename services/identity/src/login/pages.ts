@@ -4,11 +4,13 @@ import { page } from '../pages/index.ts';
 import type { SessionStanding } from '../sessions/index.ts';
 import type { HomeRealm } from './identity-store.ts';
 
-/** What the sign-in page says above its forms. */
+/** What the sign-in page says above its forms, and what it remembers of the last attempt. */
 export interface SignInNotice {
   /** Why the last attempt failed; announced to assistive technology. */
   readonly alert?: string;
   readonly status?: string;
+  /** Which form was sent, with which address: nobody types it twice. */
+  readonly tried?: { readonly form: 'work' | 'local'; readonly email: string };
 }
 
 const hidden = (name: string, value: string): string =>
@@ -20,41 +22,58 @@ export const startPathOf = ({ id, protocol }: Pick<HomeRealm, 'id' | 'protocol'>
   return protocol === 'saml' ? `/saml/${id}/login?${query}` : `/login/oidc/${id}/start?${query}`;
 };
 
-/** The sign-in page: first the work address, which leads to the company's identity provider; below, local accounts. */
-export const signInPage = (returnTo: string, notice: SignInNotice = {}): string =>
-  page({
-    title: 'Sign in',
-    main: `${notice.alert === undefined ? '' : `<p role="alert">${escapeHtml(notice.alert)}</p>`}
-${notice.status === undefined ? '' : `<p role="status">${escapeHtml(notice.status)}</p>`}
-<form method="post" action="/login/start">
+const workForm = (returnTo: string, email: string): string => `<form method="post" action="/login/start">
 ${hidden('returnTo', returnTo)}
 <label for="email">Work e-mail</label>
-<input id="email" name="email" type="email" autocomplete="username" required maxlength="254">
+<input id="email" name="email" type="email" autocomplete="username" required maxlength="254" value="${escapeHtml(email)}">
 <button type="submit">Continue</button>
-</form>
-<h2>With a local account</h2>
-<form method="post" action="/login/password">
+</form>`;
+
+const localForm = (returnTo: string, email: string): string => `<form method="post" action="/login/password">
 ${hidden('returnTo', returnTo)}
 <label for="local-email">E-mail</label>
-<input id="local-email" name="email" type="email" autocomplete="username" required maxlength="254">
+<input id="local-email" name="email" type="email" autocomplete="username" required maxlength="254" value="${escapeHtml(email)}">
 <label for="password">Password</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="1024">
-<label for="organization">Organisation (only if you have the same account in several)</label>
-<input id="organization" name="organization" maxlength="63">
+<label for="organization">Organisation</label>
+<p id="organization-hint" class="hint">Only if you have the same account in several.</p>
+<input id="organization" name="organization" maxlength="63" aria-describedby="organization-hint">
 <button type="submit">Sign in</button>
-</form>`,
+</form>`;
+
+/** The sign-in page: the work address, which leads to the company's identity provider; folded away, local accounts. */
+export const signInPage = (returnTo: string, { alert, status, tried }: SignInNotice = {}): string =>
+  page({
+    title: 'Sign in',
+    main: `${alert === undefined ? '' : `<p role="alert">${escapeHtml(alert)}</p>`}
+${status === undefined ? '' : `<p role="status">${escapeHtml(status)}</p>`}
+${workForm(returnTo, tried?.form === 'work' ? tried.email : '')}
+<details${tried?.form === 'local' ? ' open' : ''}>
+<summary>Sign in with a local account</summary>
+${localForm(returnTo, tried?.form === 'local' ? tried.email : '')}
+</details>`,
   });
+
+const PROTOCOL_NAMES: Readonly<Record<HomeRealm['protocol'], string>> = { saml: 'SAML', oidc: 'OpenID Connect' };
+
+const choiceOf = (realm: HomeRealm, isAmbiguous: boolean, returnTo: string): string => {
+  // The protocol is nothing people know; it is named only where nothing else tells two choices apart.
+  const by = isAmbiguous ? `, by ${PROTOCOL_NAMES[realm.protocol]}` : '';
+  const href = escapeHtml(startPathOf(realm, returnTo));
+  return `<li><a href="${href}">${escapeHtml(realm.name)} <span>${escapeHtml(realm.orgName)}${by}</span></a></li>`;
+};
 
 /** Where somebody of a mail domain can go on. One place is gone to at once. */
 export const choicePage = (realms: readonly HomeRealm[], returnTo: string): string => {
   const [only, ...others] = realms;
-  const links = realms.map(
-    (realm) =>
-      `<li><a href="${escapeHtml(startPathOf(realm, returnTo))}">${escapeHtml(realm.orgName)}: ${escapeHtml(realm.name)}</a></li>`,
-  );
+  const choices = realms.map((realm) => {
+    const isAmbiguous = realms.filter(({ id }) => id === realm.id).length > 1;
+    return choiceOf(realm, isAmbiguous, returnTo);
+  });
   return page({
     title: 'Continue at your identity provider',
-    main: `<ul>${links.join('')}</ul>`,
+    main: `<ul class="choices">${choices.join('')}</ul>
+<p><a href="/login?${escapeHtml(new URLSearchParams({ returnTo }).toString())}">Use another address</a></p>`,
     ...(only !== undefined && others.length === 0 ? { refreshTo: startPathOf(only, returnTo) } : {}),
   });
 };
@@ -67,7 +86,8 @@ export const refusedPage = (requestId: string): string =>
   page({
     title: 'You could not be signed in',
     main: `<p role="alert">Your identity provider's answer was not accepted.</p>
-<p><a href="/login">Start again</a>. If it happens again, give your administrator this number: <code>${escapeHtml(requestId)}</code></p>`,
+<p>If it happens again, give your administrator this number: <code>${escapeHtml(requestId)}</code></p>
+<p><a class="button" href="/login">Start again</a></p>`,
   });
 
 /** Goes on to a page of ours without a redirect, which the form's policy would extend to what comes after it. */
@@ -83,7 +103,7 @@ export const accountPage = (standing: SessionStanding | null): string => {
   if (standing === null) {
     return page({
       title: 'You are signed out',
-      main: '<p role="status">No session is open in this browser, or it has been ended.</p><p><a href="/login">Sign in</a></p>',
+      main: '<p role="status">No session is open in this browser, or it has been ended.</p><p><a class="button" href="/login">Sign in</a></p>',
     });
   }
   const { session, displayName, connectionName, orgSlug } = standing;

@@ -56,10 +56,13 @@ const startPages = (context: IdentityContext): Route[] => [
       const realms = await context.db.readAcrossOrganizations('a mail domain leads to its connections', async (tx) => {
         return await listHomeRealms(tx, domain, MAX_REALMS);
       });
-      const alert = 'No identity provider is set up for this domain. Local accounts sign in below.';
+      const alert = 'No identity provider is set up for this domain. A local account signs in below.';
       return {
         status: 200,
-        body: realms.length === 0 ? signInPage(returnTo, { alert }) : choicePage(realms, returnTo),
+        body:
+          realms.length === 0
+            ? signInPage(returnTo, { alert, tried: { form: 'work', email: body.email } })
+            : choicePage(realms, returnTo),
       };
     },
   }),
@@ -105,7 +108,8 @@ const passwordPage = (context: IdentityContext): Route =>
         return signedIn(returnTo, session.token);
       } catch (error) {
         if (!isAppError(error) || (error.code !== 'LOGIN_REFUSED' && error.code !== 'RATE_LIMITED')) throw error;
-        return { status: error.kind.http, body: signInPage(returnTo, { alert: error.message }) };
+        const tried = { form: 'local', email: body.email } as const;
+        return { status: error.kind.http, body: signInPage(returnTo, { alert: error.message, tried }) };
       }
     },
   });

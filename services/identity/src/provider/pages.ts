@@ -20,7 +20,7 @@ export const renderLogoutQuestion = (ctx: KoaContextWithOIDC, form: string): voi
     title: 'Sign out?',
     main: `${form}<p>An application asks to sign you out of Sallyport.</p>
       <p><button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>
-      <button type="submit" form="op.logoutForm">Stay signed in</button></p>`,
+      <button type="submit" class="secondary" form="op.logoutForm">Stay signed in</button></p>`,
   });
 };
 
