@@ -97,7 +97,7 @@ describe('the audit log', function () {
   });
 
   it('policy: says which role, by whose decision', async () => {
-    const subject = { type: 'user', id: await workshop.user() };
+    const subject = { type: 'user', id: await workshop.knownUser() };
     const { projectId } = workshop.project;
     const reply = await ask('POST', '/api/policy/v1/grants', {
       headers: owner,

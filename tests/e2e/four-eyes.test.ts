@@ -1,6 +1,7 @@
 /** Nobody changes production alone: not with another credential, not as the Owner, not with the service's own database role. */
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
 import { bearer, expectStatus, issueApiToken, Person, type Caller } from '@sallyport/dev-env/actors';
 import pg from 'pg';
 
@@ -8,7 +9,7 @@ import { employ, type Company, type Employee } from '../src/company.ts';
 import { approve, createProject, requestChange, stateOf, type ChangeRequest, type Project } from '../src/project.ts';
 import { inAnHour } from '../src/time.ts';
 import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
-import { ownerToken, signInOwner } from '../support/workshop.ts';
+import { ownerToken, signInOwner, Workshop } from '../support/workshop.ts';
 
 describe('four eyes', function () {
   this.timeout(30_000);
@@ -57,6 +58,20 @@ describe('four eyes', function () {
     await refused(session, change, 'SELF_APPROVAL');
     await refused(await signInOwner(company), change, 'SELF_APPROVAL');
     await refused(bearer(company.constellation.origin, await ownerToken(company)), change, 'SELF_APPROVAL');
+  });
+
+  it('a service account the Owner holds the token of is no second person', async () => {
+    const workshop = await Workshop.open(company);
+    const robot = await workshop.serviceAccount();
+    const { token } = await workshop.serviceAccountToken(robot);
+    const machine = bearer(company.constellation.origin, token);
+    const grant = { subject: { type: 'service_account', id: robot }, role: 'release_manager' };
+    await waitFor(async () => (await company.owner.call('POST', '/api/policy/v1/grants', grant)).status === 201, {
+      message: 'policy to know the service account',
+    });
+    const change = await requestChange(company.owner, project, 'guarded');
+    await expectStatus(machine, 200, 'GET', project.changePath(change.id));
+    await refused(machine, change, 'SELF_APPROVAL');
   });
 
   it('a change made with an API token is its owner’s own', async () => {

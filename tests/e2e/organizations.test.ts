@@ -61,7 +61,7 @@ describe('between organisations', function () {
       const { items } = (await asRival('GET', `${path}?connectionId=${connectionId}`)).body;
       assert.deepEqual(items, []);
     }
-    const user = await workshop.user();
+    const user = await workshop.knownUser();
     await expectStatus(company.owner, 201, 'POST', '/api/policy/v1/grants', {
       subject: { type: 'user', id: user },
       role: 'viewer',
@@ -71,6 +71,19 @@ describe('between organisations', function () {
     assert.equal((await asRival('GET', `/api/policy/v1/grants?projectId=${projectId}`)).status, 404);
     assert.equal((await asRival('GET', `/api/policy/v1/grants?environmentId=${stagingId}`)).status, 404);
     assert.equal((await asRival('GET', `/api/policy/v1/roles?projectId=${projectId}`)).status, 404);
+  });
+
+  it('somebody of another one is given no role', async () => {
+    const subjects = [
+      { type: 'user', id: await workshop.knownUser() },
+      { type: 'group', id: (await workshop.mappedGroup()).groupId },
+    ];
+    for (const subject of subjects) {
+      const granted = await asRival('POST', '/api/policy/v1/grants', { subject, role: 'viewer' });
+      assert.equal(granted.status, 404, JSON.stringify(granted.body));
+    }
+    const mapping = { groupId: (await workshop.mappedGroup()).groupId, role: 'viewer' };
+    assert.equal((await asRival('POST', '/api/policy/v1/group-mappings', mapping)).status, 404);
   });
 
   it('a project or an environment of another one cannot be granted', async () => {

@@ -3,7 +3,7 @@ import * as client from 'openid-client';
 
 import type { Company } from '../src/company.ts';
 
-/** Nothing listens there: a scripted browser stops before it, a real one is answered by the test. */
+/** Nothing listens there: a scripted browser stops before it. */
 export const REDIRECT_URI = 'http://localhost:1/application/callback';
 
 /** A sign-in under way: where to send the browser, and what to compare with what it brings back. */
@@ -24,8 +24,12 @@ export interface Application {
 }
 
 /** Registers a confidential client and discovers the provider (OpenID Connect Discovery 1.0). */
-export const registerApplication = async ({ owner, constellation }: Company, name: string): Promise<Application> => {
-  const wanted = { name, redirectUris: [REDIRECT_URI], postLogoutRedirectUris: [REDIRECT_URI] };
+export const registerApplication = async (
+  { owner, constellation }: Company,
+  name: string,
+  redirectUri = REDIRECT_URI,
+): Promise<Application> => {
+  const wanted = { name, redirectUris: [redirectUri], postLogoutRedirectUris: [redirectUri] };
   const made = await expectStatus(owner, 201, 'POST', '/api/identity/v1/oauth-clients', wanted);
   const clientId = String(made['clientId']);
   const config = await client.discovery(
@@ -43,7 +47,7 @@ export const registerApplication = async ({ owner, constellation }: Company, nam
       const pkceCodeVerifier = client.randomPKCECodeVerifier();
       const [expectedState, expectedNonce] = [client.randomState(), client.randomNonce()];
       const url = client.buildAuthorizationUrl(config, {
-        redirect_uri: REDIRECT_URI,
+        redirect_uri: redirectUri,
         scope: 'openid profile email offline_access',
         prompt: 'consent',
         state: expectedState,

@@ -152,6 +152,37 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
     },
     entries: ['account.reactivated'],
   },
+  [`GET ${A}/:accountId/sessions`]: { status: 200, prepare: async (w) => ({ params: await w.signedIn() }) },
+  [`DELETE ${A}/:accountId/sessions/:sessionId`]: {
+    status: 204,
+    prepare: async (workshop) => ({ params: await workshop.signedIn() }),
+    entries: ['session.ended'],
+  },
+  [`DELETE ${A}/:accountId/sessions`]: {
+    status: 204,
+    prepare: async (workshop) => ({ params: await workshop.signedIn() }),
+    entries: ['session.ended'],
+  },
+  [`GET ${A}/:accountId/api-tokens`]: {
+    status: 200,
+    prepare: of('accountId', async (workshop) => await workshop.serviceAccount()),
+  },
+  [`POST ${A}/:accountId/api-tokens`]: {
+    status: 201,
+    prepare: async (workshop) => ({
+      params: { accountId: await workshop.serviceAccount() },
+      body: { name: workshop.name('token'), expiresAt: inAnHour().toISOString() },
+    }),
+    entries: ['api-token.created'],
+  },
+  [`DELETE ${A}/:accountId/api-tokens/:tokenId`]: {
+    status: 204,
+    prepare: async (workshop) => {
+      const accountId = await workshop.serviceAccount();
+      return { params: { accountId, tokenId: (await workshop.serviceAccountToken(accountId)).id } };
+    },
+    entries: ['api-token.revoked'],
+  },
   [`GET ${G}/:groupId`]: { status: 200, prepare: of('groupId', group) },
   [`GET ${G}/:groupId/members`]: { status: 200, prepare: of('groupId', group) },
   'DELETE /api/identity/v1/sessions/:sessionId': {

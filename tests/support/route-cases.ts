@@ -23,7 +23,7 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
   [`POST ${P}/grants`]: {
     status: 201,
     prepare: async (workshop) => ({
-      body: { subject: { type: 'user', id: await workshop.user() }, role: 'viewer' },
+      body: { subject: { type: 'user', id: await workshop.knownUser() }, role: 'viewer' },
     }),
     entries: ['grant.created'],
   },
@@ -34,7 +34,7 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
   },
   [`POST ${P}/group-mappings`]: {
     status: 201,
-    prepare: async (workshop) => ({ body: { groupId: await workshop.group(), role: 'viewer' } }),
+    prepare: async (workshop) => ({ body: { groupId: (await workshop.mappedGroup()).groupId, role: 'developer' } }),
     entries: ['group-mapping.created'],
   },
   [`DELETE ${P}/group-mappings/:mappingId`]: {

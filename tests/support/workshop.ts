@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
 
+import { waitFor } from '@sallyport/dev-env';
 import { expectStatus, issueApiToken, Person, WebClient, type Caller } from '@sallyport/dev-env/actors';
 
-import { employ, type Company } from '../src/company.ts';
+import { askPolicy, employ, type Company } from '../src/company.ts';
 import { createProject, requestChange, type ChangeRequest, type Project } from '../src/project.ts';
 import { inAnHour } from '../src/time.ts';
 import { credentialsOf, type Credentials } from './senders.ts';
@@ -70,6 +71,31 @@ export class Workshop {
     return await this.#create(this.company.directory, '/scim/v2/Users', this.userBody());
   }
 
+  /** A user policy has heard of: it learns of people through the subject log, a moment later. */
+  async knownUser(): Promise<string> {
+    const id = await this.user();
+    await waitFor(async () => (await askPolicy(this.company, id)).reason !== 'SUBJECT_UNKNOWN', {
+      message: 'policy to know a new user',
+    });
+    return id;
+  }
+
+  /** A group policy has heard of, with one mapping: to the role `viewer`. */
+  async mappedGroup(): Promise<{ groupId: string; mappingId: string }> {
+    const groupId = await this.group();
+    const path = `${POLICY}/group-mappings`;
+    let mappingId: unknown;
+    await waitFor(
+      async () => {
+        const { status, body } = await this.company.owner.call('POST', path, { groupId, role: 'viewer' });
+        mappingId = body['id'];
+        return status === 201;
+      },
+      { message: 'policy to know a new group' },
+    );
+    return { groupId, mappingId: String(mappingId) };
+  }
+
   async group(): Promise<string> {
     return await this.#create(this.company.directory, '/scim/v2/Groups', this.groupBody());
   }
@@ -116,12 +142,12 @@ export class Workshop {
   }
 
   async grant(): Promise<string> {
-    const body = { subject: { type: 'user', id: await this.user() }, role: 'viewer' };
+    const body = { subject: { type: 'user', id: await this.knownUser() }, role: 'viewer' };
     return await this.#owned(`${POLICY}/grants`, body);
   }
 
   async mapping(): Promise<string> {
-    return await this.#owned(`${POLICY}/group-mappings`, { groupId: await this.group(), role: 'viewer' });
+    return (await this.mappedGroup()).mappingId;
   }
 
   async decisionToken(): Promise<string> {
@@ -131,6 +157,24 @@ export class Workshop {
   async session(): Promise<string> {
     const another = await signInOwner(this.company);
     return String((await expectStatus(another, 200, 'GET', `${IDENTITY}/me`))['credentialId']);
+  }
+
+  /** Somebody who is signed in, and their session. */
+  async signedIn(): Promise<{ accountId: string; sessionId: string }> {
+    const { person, subjectId } = await employ(this.company, []);
+    const { credentialId } = await expectStatus(person, 200, 'GET', `${IDENTITY}/me`);
+    return { accountId: subjectId, sessionId: String(credentialId) };
+  }
+
+  async serviceAccount(): Promise<string> {
+    return await this.#owned(`${IDENTITY}/accounts`, { kind: 'service_account', userName: this.name('robot') });
+  }
+
+  async serviceAccountToken(accountId: string): Promise<{ id: string; token: string }> {
+    const body = { name: this.name('token'), expiresAt: inAnHour().toISOString() };
+    const path = `${IDENTITY}/accounts/${accountId}/api-tokens`;
+    const { id, token } = await expectStatus(this.company.owner, 201, 'POST', path, body);
+    return { id: String(id), token: String(token) };
   }
 
   async apiToken(): Promise<string> {
