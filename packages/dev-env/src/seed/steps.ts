@@ -94,18 +94,11 @@ export async function mapGroups({ owner, progress }: SeedStep): Promise<void> {
 /** Policy learns of a group through the subject log, a moment after it was pushed: until then there is no such group. */
 async function mapGroup(owner: Caller, mapping: { readonly groupId: string; readonly role: string }): Promise<void> {
   const path = `${POLICY}/group-mappings`;
-  await waitFor(
-    async () => {
-      const answer = await owner.call('POST', path, { ...mapping, scope: {} });
-      if (answer.status === 404) return false;
-      if (answer.status === 201) return true;
-      throw new DevEnvironmentError(
-        'SEED_FAILED',
-        `A mapping was answered ${answer.status}: ${JSON.stringify(answer.body)}`,
-      );
-    },
-    { timeoutMs: 10_000, message: 'policy to know the groups' },
-  );
+  const settled = async (): Promise<true> => {
+    await mustSucceed(owner, 'POST', path, { ...mapping, scope: {} });
+    return true;
+  };
+  await waitFor(settled, { timeoutMs: 10_000, message: 'policy to know the groups' });
 }
 
 /** The project with its environments, flags, protection and a server key for each environment. */
