@@ -150,6 +150,25 @@ describe('the embedded PostgreSQL', function () {
     await assert.rejects(startPostgres({ dataDir: directory }), isCode('STATE_DAMAGED'));
   });
 
+  it('never puts an empty cluster in the place of data that is gone: it says so', async () => {
+    const closed = join(directory, 'closed');
+    const server = await start(closed);
+    await server.stop();
+    const files = clusterDirectory(closed);
+    rmSync(files, { recursive: true, force: true });
+    await assert.rejects(start(closed), isCode('STATE_DAMAGED'));
+    assert.equal(existsSync(files), false);
+  });
+
+  it('initialises again what an interrupted first start left, also when its place was cleared', async () => {
+    const closed = join(directory, 'closed');
+    await (await start(closed)).stop();
+    const record = JSON.parse(readFileSync(join(closed, 'cluster.json'), 'utf8')) as { directory: string };
+    writeFileSync(join(closed, 'cluster.json'), JSON.stringify({ ...record, initialised: false }));
+    rmSync(dirname(record.directory) === closed ? record.directory : dirname(record.directory), { recursive: true });
+    assert.equal((await ask(await start(closed), 'SELECT 1 AS n')).length, 1);
+  });
+
   it('leaves neither process nor files of a throw-away cluster behind', async () => {
     const dataDir = join(directory, 'throw-away');
     const server = await startPostgres({ dataDir, throwAway: true });

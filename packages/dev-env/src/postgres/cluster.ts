@@ -23,7 +23,13 @@ import { abandonedPlaces, openPlaceFor } from './place.ts';
 /** Name of the superuser of every embedded cluster. */
 export const ADMIN_ROLE = 'sallyport_admin';
 
-const clusterRecord = z.object({ id: z.string(), directory: z.string(), password: z.string() });
+const clusterRecord = z.object({
+  id: z.string(),
+  directory: z.string(),
+  password: z.string(),
+  /** False until initdb is done: only then is a missing directory data that is gone. */
+  initialised: z.boolean().default(false),
+});
 
 /** One initialised cluster: where its files are and how its superuser logs in. */
 export interface Cluster {
@@ -37,7 +43,8 @@ export interface Cluster {
  * (0600: the superuser's password); a cluster whose record is gone is never opened again, its files
  * are removed. Interrupted initialisation leaves nothing that would be taken for a cluster.
  *
- * @throws DATABASE_FAILED when initdb fails, STATE_DAMAGED when the cluster is of another major version.
+ * @throws DATABASE_FAILED when initdb fails, STATE_DAMAGED when the cluster is of another major version or
+ *   its files are gone: data that was there is never replaced by an empty cluster in silence.
  */
 export async function openCluster(dataDir: string, account: Account | null, binaries: Binaries): Promise<Cluster> {
   // Anybody may pass through, to the cluster inside that only its owner can open; files here are 0600.
@@ -51,13 +58,26 @@ export async function openCluster(dataDir: string, account: Account | null, bina
     const parent = account === null || mayTraverse(account, dataDir) ? dataDir : openPlaceFor(account, dataDir);
     await removeStrayClusters(parent);
     if (parent !== dataDir) await removeAbandoned(parent);
-    record = { id, directory: join(parent, `cluster-${id}`), password: randomBytes(24).toString('base64url') };
+    const password = randomBytes(24).toString('base64url');
+    record = { id, directory: join(parent, `cluster-${id}`), password, initialised: false };
     writePrivateFile(recordFile, JSON.stringify(record));
   }
-  if (!existsSync(join(record.directory, 'PG_VERSION'))) initialise(record, account, binaries);
+  if (!existsSync(join(record.directory, 'PG_VERSION'))) {
+    if (record.initialised) throw filesAreGone(record, dataDir);
+    // The place may have been cleared since the record was written; made anew it is open to the account.
+    if (account !== null && dirname(record.directory) !== dataDir) openPlaceFor(account, dataDir);
+    initialise(record, account, binaries);
+  }
+  if (!record.initialised) writePrivateFile(recordFile, JSON.stringify({ ...record, initialised: true }));
   requireSameMajor(record.directory, binaries, dataDir);
   return record;
 }
+
+const filesAreGone = (record: Cluster, dataDir: string): DevEnvironmentError =>
+  new DevEnvironmentError(
+    'STATE_DAMAGED',
+    `The database of ${dataDir} is gone (its files were in ${record.directory}): delete ${dirname(dataDir)} to start anew.`,
+  );
 
 /** Clusters in a place of ours that no record names any more: their state directory was deleted. */
 async function removeStrayClusters(parent: string): Promise<void> {
