@@ -11,9 +11,21 @@ export interface Connection {
   readonly scim: ScimFacet | null;
 }
 
+/** The dialects a directory can be held to; what each accepts: scim/profiles/. */
+export const SCIM_PROFILES = [
+  'auto',
+  'okta-oin',
+  'okta-aiw',
+  'entra',
+  'entra-062020',
+  'interop-strict',
+  'rfc',
+] as const;
+export type ScimProfile = (typeof SCIM_PROFILES)[number];
+
 export interface ScimFacet {
   /** Which dialects are accepted; `auto`: every documented one. */
-  readonly profile: 'auto';
+  readonly profile: ScimProfile;
 }
 
 /** A bearer token of a connection's directory, without its secret. */

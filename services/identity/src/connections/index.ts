@@ -6,7 +6,7 @@
  */
 export { carryThroughUnfinished } from './carry-through.ts';
 export type { Authorized } from './change-connection.ts';
-export { SCIM_TOKEN_PREFIX, type Connection, type ScimFacet } from './connection.ts';
+export { SCIM_PROFILES, SCIM_TOKEN_PREFIX, type Connection, type ScimFacet, type ScimProfile } from './connection.ts';
 export { connectionRoutes } from './routes.ts';
 export { findPresentedToken, touchScimToken, type PresentedScimToken } from './scim-token-store.ts';
 export { findConnection, findConnectionAnywhere, listConnections, lockConnection } from './store.ts';

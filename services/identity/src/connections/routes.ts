@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
 import { changeConnection, createConnection, removeConnection, type Authorized } from './change-connection.ts';
-import type { Connection, ScimToken } from './connection.ts';
+import { SCIM_PROFILES, type Connection, type ScimToken } from './connection.ts';
 import { listScimTokens } from './scim-token-store.ts';
 import { issueScimToken, revokeToken } from './scim-tokens.ts';
 import { findConnection, listConnections } from './store.ts';
@@ -12,14 +12,15 @@ import { findConnection, listConnections } from './store.ts';
 const BASE = '/api/identity/v1/connections';
 const MAX_TOKEN_DAYS = 730;
 
-const facetSchema = z.object({ profile: z.literal('auto').default('auto') });
+const profileSchema = z.enum(SCIM_PROFILES);
+const facetSchema = z.object({ profile: profileSchema.default('auto') });
 const nameSchema = z.string().trim().min(1).max(100);
 
 const connectionSchema = z.object({
   id: z.string(),
   name: z.string(),
   enabled: z.boolean(),
-  scim: z.object({ profile: z.literal('auto'), baseUrl: z.string() }).nullable(),
+  scim: z.object({ profile: profileSchema, baseUrl: z.string() }).nullable(),
   createdAt: z.string(),
   updatedAt: z.string(),
 });
@@ -132,7 +133,8 @@ const changeRoutes = (service: IdentityContext): Route[] => [
     body: z.object({
       name: nameSchema.optional(),
       enabled: z.boolean().optional(),
-      scim: facetSchema.nullable().optional(),
+      // Without a default: a change that says nothing of the profile must not put it back to auto.
+      scim: z.object({ profile: profileSchema }).nullable().optional(),
     }),
     responses: { 200: connectionSchema, 409: null },
     handler: async ({ params: { connectionId }, body: { name, enabled, scim }, context }) => {

@@ -1,6 +1,6 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
-import type { ScimToken } from './connection.ts';
+import type { ScimProfile, ScimToken } from './connection.ts';
 
 interface TokenRow {
   readonly org_id: string;
@@ -112,15 +112,16 @@ export const revokeScimTokens = async (
 export interface PresentedScimToken extends ScimToken {
   readonly connectionEnabled: boolean;
   readonly connectionRemoved: boolean;
-  readonly hasDirectory: boolean;
+  /** The dialect of the directory; null when the connection has none (any more). */
+  readonly profile: ScimProfile | null;
 }
 
 /** By the hash of the secret, before the organisation is known. */
 export const findPresentedToken = async (tx: ReadTx, tokenHash: Buffer): Promise<PresentedScimToken | undefined> => {
-  const [row] = await tx.query<TokenRow & { enabled: boolean; removed: boolean; has_directory: boolean }>(
+  const [row] = await tx.query<TokenRow & { enabled: boolean; removed: boolean; profile: ScimProfile | null }>(
     `SELECT t.org_id, t.id, t.connection_id, t.name, t.prefix, t.created_at, t.created_by, t.expires_at,
             t.last_used_at, t.revoked_at, c.enabled, c.deleted_at IS NOT NULL AS removed,
-            f.connection_id IS NOT NULL AS has_directory
+            f.profile
        FROM scim_token t
        JOIN connection c ON c.org_id = t.org_id AND c.id = t.connection_id
        LEFT JOIN scim_facet f ON f.org_id = t.org_id AND f.connection_id = t.connection_id
@@ -132,7 +133,7 @@ export const findPresentedToken = async (tx: ReadTx, tokenHash: Buffer): Promise
     ...toToken(row),
     connectionEnabled: row.enabled,
     connectionRemoved: row.removed,
-    hasDirectory: row.has_directory,
+    profile: row.profile,
   };
 };
 

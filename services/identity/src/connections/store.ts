@@ -1,6 +1,6 @@
 import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
 
-import type { Connection } from './connection.ts';
+import type { Connection, ScimProfile } from './connection.ts';
 
 interface ConnectionRow {
   readonly org_id: string;
@@ -10,7 +10,7 @@ interface ConnectionRow {
   readonly version: string;
   readonly created_at: Date;
   readonly updated_at: Date;
-  readonly scim_profile: 'auto' | null;
+  readonly scim_profile: ScimProfile | null;
 }
 
 const COLUMNS = 'c.org_id, c.id, c.name, c.enabled, c.version, c.created_at, c.updated_at, f.profile AS scim_profile';
@@ -104,7 +104,7 @@ export const markRemoved = async (tx: WriteTx, connection: Connection, at: Date)
 
 export const putScimFacet = async (
   tx: WriteTx,
-  facet: { readonly orgId: string; readonly connectionId: string; readonly profile: 'auto'; readonly at: Date },
+  facet: { readonly orgId: string; readonly connectionId: string; readonly profile: ScimProfile; readonly at: Date },
 ): Promise<void> => {
   await tx.query(
     `INSERT INTO scim_facet (org_id, connection_id, profile, created_at) VALUES ($1, $2, $3, $4)

@@ -9,6 +9,7 @@ import {
   SCIM_TOKEN_PREFIX,
   touchScimToken,
   type PresentedScimToken,
+  type ScimProfile,
 } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
 
@@ -16,6 +17,8 @@ import type { IdentityContext } from '../context.ts';
 export interface ScimCaller {
   readonly orgId: string;
   readonly connectionId: string;
+  /** The dialect the connection is held to. */
+  readonly profile: ScimProfile;
   readonly audit: AuditContext;
 }
 
@@ -28,7 +31,7 @@ const unauthenticated = (): AppError => new AppError('UNAUTHENTICATED', 'The bea
 
 /** Why a token that exists may not be used; undefined when it may. */
 const refusalOf = (token: PresentedScimToken, now: Date): 'revoked' | 'expired' | 'connection-disabled' | undefined => {
-  if (token.revokedAt !== null || token.connectionRemoved || !token.hasDirectory) return 'revoked';
+  if (token.revokedAt !== null || token.connectionRemoved || token.profile === null) return 'revoked';
   if (token.expiresAt <= now) return 'expired';
   return token.connectionEnabled ? undefined : 'connection-disabled';
 };
@@ -85,9 +88,10 @@ export const scimGuard = ({ db, audit, clock, logger }: IdentityContext) => {
     if (token === undefined) throw unauthenticated();
     const context = auditContextOf(token, request);
     const now = clock.now();
+    const { profile } = token;
     const refusal = refusalOf(token, now);
-    if (refusal !== undefined) {
-      await recordRefusal(context, token.id, refusal);
+    if (refusal !== undefined || profile === null) {
+      await recordRefusal(context, token.id, refusal ?? 'revoked');
       if (refusal === 'connection-disabled') throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.'); // 4
       throw unauthenticated(); // 3
     }
@@ -95,6 +99,6 @@ export const scimGuard = ({ db, audit, clock, logger }: IdentityContext) => {
       await db.unauditedWrite(token.orgId, 'last use of a token', (tx) =>
         touchScimToken(tx, token.orgId, token.id, now),
       );
-    return { orgId: token.orgId, connectionId: token.connectionId, audit: context };
+    return { orgId: token.orgId, connectionId: token.connectionId, profile, audit: context };
   };
 };
