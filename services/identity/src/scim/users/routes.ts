@@ -12,8 +12,9 @@ import type { Document } from '../protocol/json.ts';
 import { isSelected, readSelection, type Selection } from '../protocol/selection.ts';
 import { USER } from '../protocol/user-schema.ts';
 import { etagOf, listResponse, matchesEtag, readPage, readQuery, searchQuery } from '../request.ts';
+import { createUser } from './create-user.ts';
 import { locationOf, renderUser } from './user.ts';
-import { createUser, deleteUser, patchUser, replaceUser, requireUser } from './write-user.ts';
+import { deleteUser, patchUser, replaceUser, requireUser } from './write-user.ts';
 
 export type Guard = (ctx: Koa.Context, context: RequestContext) => Promise<ScimCaller>;
 

@@ -5,7 +5,6 @@ import { isId } from '@sallyport/storage';
 import {
   awaitEffective,
   closeAccess,
-  createAccount,
   findAccount,
   lockAccounts,
   openAccess,
@@ -52,8 +51,8 @@ const differs = (account: Account, content: UserContent): boolean =>
   content.externalId !== account.externalId ||
   !sameJson(content.profile as JsonValue, account.profile as JsonValue);
 
-/** The state that was asked for is the state that is there, or nothing is committed. */
-const verify = (after: Account, content: UserContent): void => {
+/** The state that was asked for is the state that is there. @throws INTERNAL otherwise: nothing is committed */
+export const verifyUser = (after: Account, content: UserContent): void => {
   if (differs(after, content) || (content.active !== undefined && after.directoryActive !== content.active))
     throw new AppError('INTERNAL', 'A change of a user did not take effect.');
 };
@@ -78,36 +77,13 @@ const save = async (
   else if (content.active === true) await openAccess(tx, service, { ...ids, cause: 'scim.reactivated' });
   const after = await findAccount(tx, account.orgId, account.id);
   if (after === undefined) throw notFound();
-  verify(after, content);
+  verifyUser(after, content);
   return { account: after, closed };
 };
 
 const settle = async (service: IdentityContext, caller: ScimCaller, saved: Saved): Promise<Account> => {
   if (saved.closed !== undefined) await awaitEffective(service, caller.audit, saved.closed, [saved.account.id]);
   return saved.account;
-};
-
-/**
- * POST /Users.
- *
- * @throws ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, CONNECTION_DISABLED
- * @see RFC 7644 §3.3
- */
-export const createUser = async (service: IdentityContext, caller: ScimCaller, body: unknown): Promise<Account> => {
-  const content = toContent(readResource(USER, body).document);
-  const { value } = await service.audit.mutate(caller.audit, async (tx) => {
-    const account = await createAccount(tx, service, {
-      kind: 'user',
-      connectionId: caller.connectionId,
-      externalId: content.externalId,
-      userName: content.userName,
-      profile: content.profile,
-      directoryActive: content.active ?? true,
-    });
-    verify(account, content);
-    return account;
-  });
-  return value;
 };
 
 /**

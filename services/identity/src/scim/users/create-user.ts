@@ -1,0 +1,30 @@
+import { createAccount, type Account } from '../../accounts/index.ts';
+import type { IdentityContext } from '../../context.ts';
+import type { ScimCaller } from '../caller.ts';
+import { readResource } from '../protocol/resource.ts';
+import { USER } from '../protocol/user-schema.ts';
+import { toContent } from './user.ts';
+import { verifyUser } from './write-user.ts';
+
+/**
+ * POST /Users.
+ *
+ * @throws ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, CONNECTION_DISABLED
+ * @see RFC 7644 §3.3
+ */
+export const createUser = async (service: IdentityContext, caller: ScimCaller, body: unknown): Promise<Account> => {
+  const content = toContent(readResource(USER, body).document);
+  const { value } = await service.audit.mutate(caller.audit, async (tx) => {
+    const account = await createAccount(tx, service, {
+      kind: 'user',
+      connectionId: caller.connectionId,
+      externalId: content.externalId,
+      userName: content.userName,
+      profile: content.profile,
+      directoryActive: content.active ?? true,
+    });
+    verifyUser(account, content);
+    return account;
+  });
+  return value;
+};
