@@ -65,10 +65,12 @@ export class Channel {
   /**
    * Marks a call as running; returns what to call when it is over.
    *
+   * @param eager connect now: a channel that backs off, and that nobody waits on, starts over with a new one
    * @throws UNAVAILABLE when the channel was closed
    */
-  begin(): () => void {
+  begin({ eager }: { readonly eager: boolean } = { eager: false }): () => void {
     if (this.#closed) throw new AppError('UNAVAILABLE', 'The client is closed.');
+    if (eager && this.#pending === 0 && this.#state() === connectivityState.TRANSIENT_FAILURE) this.#startOver();
     this.#pending += 1;
     if (this.#watchdog === undefined && !this.#isReady()) this.#watch();
     let over = false;
@@ -79,8 +81,17 @@ export class Channel {
     };
   }
 
+  #state(): connectivityState {
+    return this.#client.getChannel().getConnectivityState(false);
+  }
+
   #isReady(): boolean {
-    return !this.#closed && this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    return !this.#closed && this.#state() === connectivityState.READY;
+  }
+
+  #startOver(): void {
+    this.#client.close();
+    this.#client = this.#create();
   }
 
   #watch(): void {
@@ -89,8 +100,7 @@ export class Channel {
       if (this.#closed || this.#isReady()) return;
       if (this.#pending > 0) {
         this.#logger.debug({ stuckAfterMs: STUCK_AFTER_MS }, 'no connection: starting over with a new channel');
-        this.#client.close();
-        this.#client = this.#create();
+        this.#startOver();
       }
     }, STUCK_AFTER_MS);
     this.#watchdog.unref();

@@ -53,6 +53,11 @@ export interface UnaryOptions {
   readonly requestId?: string;
   /** Aborting it cancels the call. */
   readonly signal?: AbortSignal;
+  /**
+   * Connects now and waits for it until the deadline, instead of failing at once while the channel backs off
+   * (default false): for what must arrive, and is not asked by somebody who could be told to try again.
+   */
+  readonly waitForReady?: boolean;
 }
 
 export interface StreamOptions extends StreamLimits {
@@ -128,7 +133,7 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
     const deadlineMs = requireDeadline(options.deadlineMs);
     const method = this.#method(name);
     const startedAtMs = monotonicMs();
-    const over = this.#channel.begin();
+    const over = this.#channel.begin({ eager: options.waitForReady === true });
     let code = 'OK';
     try {
       const send = (): Promise<unknown> => this.#send(method, request, { ...options, deadlineMs });
@@ -155,7 +160,7 @@ class TypedClient<D extends ServiceMethods> implements GrpcClient<D> {
         method.requestSerialize as (value: unknown) => Buffer,
         (bytes) => method.responseDeserialize(bytes),
         request,
-        propagate(new Metadata(), options.requestId ?? newRequestId()),
+        propagate(new Metadata({ waitForReady: options.waitForReady === true }), options.requestId ?? newRequestId()),
         { deadline: wallClockMs() + options.deadlineMs },
         (error, response) => {
           signal?.removeEventListener('abort', abort);

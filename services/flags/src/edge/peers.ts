@@ -35,7 +35,8 @@ export interface Peers {
   close(): void;
 }
 
-const PUT_DEADLINE_MS = 2_000;
+// Right after a restart of policy this channel may still be backing off: who creates a project next needs it known.
+const PUT = { deadlineMs: 2_000, waitForReady: true } as const;
 
 const TIERS = { 'non-production': Tier.TIER_NON_PRODUCTION, production: Tier.TIER_PRODUCTION } as const;
 
@@ -55,12 +56,12 @@ export const connectPeers = (options: PeerOptions): Peers => {
     decisions: decisionsFrom(createDecisionClient({ grpc: decisions })),
     putScope: async ({ environment, ...scope }) => {
       if (environment === undefined) {
-        await scopes.unary('putProject', scope, { deadlineMs: PUT_DEADLINE_MS });
+        await scopes.unary('putProject', scope, PUT);
         return;
       }
       const { environmentId, tier } = environment;
       const request = { ...scope, environmentId, tier: TIERS[tier] };
-      await scopes.unary('putEnvironment', request, { deadlineMs: PUT_DEADLINE_MS });
+      await scopes.unary('putEnvironment', request, PUT);
     },
     close: () => {
       for (const client of [identity, decisions, scopes]) client.close();
