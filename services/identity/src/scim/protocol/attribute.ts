@@ -58,6 +58,8 @@ export const flag = (name: string, description: string, overrides?: Overrides): 
   define('boolean', name, description, overrides);
 export const reference = (name: string, description: string, overrides?: Overrides): AttributeDefinition =>
   define('reference', name, description, { caseExact: true, ...overrides });
+export const instant = (name: string, description: string, overrides?: Overrides): AttributeDefinition =>
+  define('dateTime', name, description, overrides);
 export const complex = (
   name: string,
   description: string,
@@ -91,13 +93,17 @@ export const COMMON_ATTRIBUTES: readonly AttributeDefinition[] = [
   complex(
     'meta',
     'Metadata of the resource.',
-    ['resourceType', 'created', 'lastModified', 'location', 'version'].map((name) =>
-      text(name, 'Metadata.', { caseExact: true, mutability: 'readOnly' }),
-    ),
+    [
+      text('resourceType', 'Type of the resource.', { caseExact: true, mutability: 'readOnly' }),
+      instant('created', 'When it was created.', { mutability: 'readOnly' }),
+      instant('lastModified', 'When it last changed.', { mutability: 'readOnly' }),
+      reference('location', 'Address of the resource.', { mutability: 'readOnly', referenceTypes: ['uri'] }),
+      text('version', 'Its version; the ETag.', { caseExact: true, mutability: 'readOnly' }),
+    ],
     { mutability: 'readOnly' },
   ),
+  // URNs of schemas ignore case (RFC 8141 §3.1, RFC 7643 §2.1).
   text('schemas', 'The schemas of the resource.', {
-    caseExact: true,
     multiValued: true,
     mutability: 'readOnly',
     returned: 'always',
