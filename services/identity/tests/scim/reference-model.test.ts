@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+
+import { startIdentity, type TestIdentity } from '../support/identity.ts';
+import { playUntil } from './model/play.ts';
+import { openSeed } from './model/seed.ts';
+import { Tally } from './model/tally.ts';
+
+const OPERATIONS = 15_000;
+
+describe('SCIM against a reference model of the RFC', function () {
+  this.timeout(240_000);
+  let identity: TestIdentity;
+  before(async () => {
+    identity = await startIdentity();
+  });
+  after(() => identity.close());
+
+  it('every request has exactly its effect or is a 4xx that changed nothing; no silent success (property)', async () => {
+    const tally = new Tally();
+    await playUntil(identity, { operations: OPERATIONS, seed: openSeed('SCIM reference model'), tally });
+    console.log(`      ${tally.print()}`);
+    assert.ok(tally.exact > OPERATIONS / 4, 'most of what is tried is legal');
+    assert.ok(tally.refused.size >= 8, 'every kind of refusal is met');
+  });
+});
