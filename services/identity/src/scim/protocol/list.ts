@@ -1,47 +1,65 @@
 import { AppError } from '@sallyport/errors';
 
-import { findAttribute, type AttributeDefinition } from './attribute.ts';
-import { isObject, sameJson, type Document, type JsonValue } from './json.ts';
-import type { ElementTest } from './path.ts';
 import { foldCase } from '../../accounts/index.ts';
+import { findAttribute, type AttributeDefinition } from './attribute.ts';
+import { matches, type ResolvedFilter } from './filter/index.ts';
+import { isObject, sameJson, type Document, type JsonValue } from './json.ts';
 import { isMeaningful, MAX_ELEMENTS } from './values.ts';
 
 /** A change to a multi-valued attribute; `elements` selects, `sub` narrows to a part of the selected ones. */
 export interface ListChange {
   readonly op: 'add' | 'replace' | 'remove';
-  readonly elements: readonly ElementTest[] | undefined;
+  readonly elements: ResolvedFilter | undefined;
   readonly sub: AttributeDefinition | undefined;
-  /** Elements to add, to put in place or to remove; the part's value when `sub` is set. Undefined: unassigned. */
+  /** Elements to add, to put in place or to remove; the part's value when `sub` is set. Empty: unassigned. */
   readonly values: readonly JsonValue[];
+  /** Whether `add` makes the element its filter describes when there is none (Entra). */
+  readonly makesElement: boolean;
 }
 
 type Element = Document;
 
-const same = (attribute: AttributeDefinition | undefined, left: JsonValue | undefined, right: JsonValue): boolean =>
-  typeof left === 'string' && typeof right === 'string' && attribute?.caseExact === false
-    ? foldCase(left) === foldCase(right)
-    : sameJson(left, right);
-
-const passes = (element: Element, tests: readonly ElementTest[]): boolean =>
-  tests.every(({ attribute, value }) =>
-    // An absent "primary" is a primary that is false (RFC 7643 §2.4).
-    attribute.type === 'boolean'
-      ? (element[attribute.name] ?? false) === value
-      : same(attribute, element[attribute.name], value),
-  );
-
-/** Two elements mean the same entry when value and type agree (RFC 7643 §2.4). */
-const isSameEntry = (attribute: AttributeDefinition, stored: Element, given: Element): boolean => {
-  const keys = ['value', 'type'].filter((key) => Object.hasOwn(given, key));
-  const identifying = Object.hasOwn(given, 'value') ? keys : Object.keys(given);
-  return identifying.every((key) =>
-    same(findAttribute(attribute.subAttributes ?? [], key), stored[key], given[key] ?? null),
-  );
-};
+const noTarget = (name: string): AppError => new AppError('NO_TARGET', `No value of ${name} matches the filter.`);
 
 const asElement = (name: string, value: JsonValue | undefined): Element => {
   if (!isObject(value)) throw new AppError('INVALID_VALUE', `A value of ${name} must be an object.`);
   return { ...value };
+};
+
+/** A value as it is compared: by the rule of its attribute. */
+const comparable = (attribute: AttributeDefinition | undefined, value: JsonValue | undefined): JsonValue | undefined =>
+  typeof value === 'string' && attribute?.caseExact === false ? foldCase(value) : value;
+
+/**
+ * Finds entries by what makes them the same: value and, where the given one has it, type (RFC 7643 §2.4); an entry
+ * without a value (an address) by all its parts.
+ */
+class Entries {
+  readonly #attribute: AttributeDefinition;
+  readonly #keys: readonly string[];
+
+  constructor(attribute: AttributeDefinition, given: Element) {
+    this.#attribute = attribute;
+    this.#keys = Object.hasOwn(given, 'value')
+      ? ['value', 'type'].filter((key) => Object.hasOwn(given, key))
+      : Object.keys(given);
+  }
+
+  comparable(element: Element): readonly (JsonValue | undefined)[] {
+    return this.#keys.map((key) =>
+      comparable(
+        findAttribute(this.#attribute.subAttributes ?? [], key),
+        Object.hasOwn(element, key) ? element[key] : undefined,
+      ),
+    );
+  }
+}
+
+/** Tells for each of a list of elements whether it is the same entry as the given one. */
+const sameEntry = (attribute: AttributeDefinition, given: Element): ((element: Element) => boolean) => {
+  const entries = new Entries(attribute, given);
+  const wanted = entries.comparable(given);
+  return (element) => entries.comparable(element).every((value, index) => sameJson(value, wanted[index]));
 };
 
 /** Setting one primary clears the others (RFC 7644 §3.5.2). */
@@ -62,7 +80,7 @@ const addElements = (
   const result = [...stored];
   const touched = new Set<Element>();
   for (const element of given) {
-    const at = result.findIndex((candidate) => isSameEntry(attribute, candidate, element));
+    const at = result.findIndex(sameEntry(attribute, element));
     const merged = at === -1 ? element : { ...result[at], ...element };
     if (at === -1) result.push(merged);
     else result[at] = merged;
@@ -71,28 +89,17 @@ const addElements = (
   return withOnePrimary(result, touched);
 };
 
-const fromTests = (tests: readonly ElementTest[]): Element =>
-  Object.fromEntries(tests.map(({ attribute, value }) => [attribute.name, value]));
-
-const noTarget = (name: string): AppError => new AppError('NO_TARGET', `No value of ${name} matches the filter.`);
-
-const changeSelected = (
-  attribute: AttributeDefinition,
-  stored: readonly Element[],
-  change: ListChange,
-  tests: readonly ElementTest[],
-): Element[] => {
-  const selected = stored.filter((element) => passes(element, tests));
-  if (selected.length === 0 && change.op === 'replace') throw noTarget(attribute.name);
-  // Adding to a value that is not there makes it, as its filter describes it (Entra).
-  const changed = new Map(
-    (selected.length === 0 ? [fromTests(tests)] : selected).map((element) => [
-      element,
-      changeElement(attribute.name, element, change),
-    ]),
-  );
-  const result = stored.map((element) => changed.get(element) ?? element);
-  return withOnePrimary(selected.length === 0 ? [...result, ...changed.values()] : result, new Set(changed.values()));
+/** The element a filter describes, when it is one: `eq` comparisons, all of which must hold. */
+const describedBy = (filter: ResolvedFilter): Element | undefined => {
+  const operands = filter.kind === 'and' ? filter.operands : [filter];
+  const element: Element = {};
+  for (const operand of operands) {
+    if (operand.kind !== 'compare' || operand.operator !== 'eq' || operand.operand.kind === 'instant') return undefined;
+    const { name } = operand.target.attribute;
+    if (Object.hasOwn(element, name) && element[name] !== operand.operand.value) return undefined;
+    element[name] = operand.operand.value;
+  }
+  return element;
 };
 
 const changeElement = (name: string, element: Element, { op, sub, values }: ListChange): Element => {
@@ -105,17 +112,60 @@ const changeElement = (name: string, element: Element, { op, sub, values }: List
   return value === undefined ? rest : { ...rest, [sub.name]: value };
 };
 
+/** A change that would be dropped again, a type or a display name of no value, is none. */
+const requireMeaning = (name: string, elements: Iterable<Element>, { values }: ListChange): void => {
+  if (values.length === 0) return;
+  for (const element of elements)
+    if (!isMeaningful(element)) throw new AppError('INVALID_VALUE', `${name} would have an entry without a value.`);
+};
+
+/** Adding to a value that is not there makes it, as its filter describes it (Entra). */
+const addDescribed = (
+  attribute: AttributeDefinition,
+  stored: readonly Element[],
+  change: ListChange,
+  filter: ResolvedFilter,
+): Element[] => {
+  const described = change.op === 'add' && change.makesElement ? describedBy(filter) : undefined;
+  if (described === undefined) throw noTarget(attribute.name);
+  const made = changeElement(attribute.name, described, change);
+  requireMeaning(attribute.name, [made], change);
+  return withOnePrimary([...stored, made], new Set([made]));
+};
+
+const changeSelected = (
+  attribute: AttributeDefinition,
+  stored: readonly Element[],
+  change: ListChange,
+  filter: ResolvedFilter,
+): Element[] => {
+  const selected = stored.filter((element) => matches(element, filter));
+  if (selected.length === 0) return addDescribed(attribute, stored, change, filter);
+  // All that match are replaced: by the one that was given (RFC 7644 §3.5.2.3).
+  const isWhole = change.sub === undefined && change.op === 'replace';
+  const changed = new Map(
+    (isWhole ? selected.slice(0, 1) : selected).map((element) => [
+      element,
+      changeElement(attribute.name, element, change),
+    ]),
+  );
+  requireMeaning(attribute.name, changed.values(), change);
+  const gone = new Set(isWhole ? selected.slice(1) : []);
+  const result = stored.filter((element) => !gone.has(element)).map((element) => changed.get(element) ?? element);
+  return withOnePrimary(result, new Set(changed.values()));
+};
+
 const removeElements = (attribute: AttributeDefinition, stored: readonly Element[], change: ListChange): Element[] => {
-  const { elements: tests, sub, values } = change;
-  if (tests !== undefined) {
-    if (sub === undefined) return stored.filter((element) => !passes(element, tests));
+  const { elements: filter, sub, values } = change;
+  if (filter !== undefined) {
+    if (sub === undefined) return stored.filter((element) => !matches(element, filter));
     return stored.map((element) =>
-      passes(element, tests) ? changeElement(attribute.name, element, { ...change, values: [] }) : element,
+      matches(element, filter) ? changeElement(attribute.name, element, { ...change, values: [] }) : element,
     );
   }
   if (values.length === 0) return [];
-  const given = values.map((value) => asElement(attribute.name, value));
-  return stored.filter((element) => !given.some((candidate) => isSameEntry(attribute, element, candidate)));
+  const isGiven = values.map((value) => sameEntry(attribute, asElement(attribute.name, value)));
+  return stored.filter((element) => !isGiven.some((isSame) => isSame(element)));
 };
 
 /**
@@ -124,7 +174,7 @@ const removeElements = (attribute: AttributeDefinition, stored: readonly Element
  * Guaranteed of the result: at most one primary; no two entries with the same value and type added by us; no entry that
  * says only what kind of value it would be.
  *
- * @throws NO_TARGET when a replace selects nothing; INVALID_VALUE; TOO_MANY
+ * @throws NO_TARGET when a change selects nothing and makes nothing; INVALID_VALUE; TOO_MANY
  * @see RFC 7644 §3.5.2.1, §3.5.2.2, §3.5.2.3
  */
 export const changeList = (
