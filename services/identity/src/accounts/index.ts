@@ -20,6 +20,7 @@ export {
 export { foldCase } from './fold-case.ts';
 export { openAccess, type OpenRequest } from './reactivate.ts';
 export { accountRoutes } from './routes.ts';
+export { searchDocumentOf } from './search-document.ts';
 export {
   findAccount,
   findAccountByExternalId,

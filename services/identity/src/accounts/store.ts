@@ -2,6 +2,7 @@ import { isId, isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/s
 
 import { displayNameOf, emailsOf, type Account, type AccountStatus, type Profile, type Switches } from './account.ts';
 import { foldCase } from './fold-case.ts';
+import { searchDocumentOf } from './search-document.ts';
 
 interface AccountRow {
   readonly org_id: string;
@@ -74,8 +75,9 @@ const replaceEmails = async (tx: WriteTx, orgId: string, id: string, profile: Pr
 export const insertAccount = async (tx: WriteTx, account: NewAccount): Promise<Account> => {
   const [row] = await tx.query<AccountRow>(
     `INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
-       connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15) RETURNING ${COLUMNS}`,
+       connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at,
+       display_name_key, search_document)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17) RETURNING ${COLUMNS}`,
     [
       account.orgId,
       account.id,
@@ -92,6 +94,8 @@ export const insertAccount = async (tx: WriteTx, account: NewAccount): Promise<A
       displayNameOf(account.profile, account.userName),
       account.profile,
       account.at,
+      foldCase(displayNameOf(account.profile, account.userName)),
+      searchDocumentOf(account.profile),
     ],
   );
   await replaceEmails(tx, account.orgId, account.id, account.profile);
@@ -196,7 +200,7 @@ export interface AccountAttributes {
 export const updateAttributes = async (tx: WriteTx, account: Account, next: AccountAttributes): Promise<Account> => {
   const [row] = await tx.query<AccountRow>(
     `UPDATE account SET user_name = $3, user_name_key = $4, external_id = $5, display_name = $6, profile = $7,
-       version = version + 1, updated_at = $8
+       version = version + 1, updated_at = $8, display_name_key = $9, search_document = $10
      WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
     [
       account.orgId,
@@ -207,6 +211,8 @@ export const updateAttributes = async (tx: WriteTx, account: Account, next: Acco
       displayNameOf(next.profile, next.userName),
       next.profile,
       next.at,
+      foldCase(displayNameOf(next.profile, next.userName)),
+      searchDocumentOf(next.profile),
     ],
   );
   await tx.query('DELETE FROM account_email WHERE org_id = $1 AND account_id = $2', [account.orgId, account.id]);

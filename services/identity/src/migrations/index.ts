@@ -7,6 +7,7 @@ import { createSignIn } from './0010-create-sign-in.ts';
 import { createCredentials } from './0011-create-credentials.ts';
 import { createProvider } from './0012-create-provider.ts';
 import { noteEpochTime } from './0013-note-epoch-time.ts';
+import { searchAccounts } from './0014-search-accounts.ts';
 import { widenScimProfile } from './0016-widen-scim-profile.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
@@ -18,5 +19,6 @@ export const migrations: readonly Migration[] = [
   createCredentials,
   createProvider,
   noteEpochTime,
+  searchAccounts,
   widenScimProfile,
 ];
