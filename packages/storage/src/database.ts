@@ -1,11 +1,10 @@
 import { AppError } from '@sallyport/errors';
+import type { ClientBase } from 'pg';
 import { DataSource, type EntitySchema, type QueryRunner } from 'typeorm';
 
-import { systemClock } from './clock.ts';
 import { isId } from './ids.ts';
 import { listen, type Unlisten } from './listen.ts';
-import { sqlState } from './pg-errors.ts';
-import { openTransaction, type ReadTx, type WriteTx } from './transaction.ts';
+import { RunningTransaction, type ReadTx, type WriteTx } from './transaction.ts';
 
 export interface DatabaseOptions {
   /** Connection URL of the service's own login role. */
@@ -20,7 +19,6 @@ export interface DatabaseOptions {
   readonly onError?: (error: unknown) => void;
 }
 
-const FENCE_STATE = 'SPFEN';
 const ALL_ORGANIZATIONS = 'all-organizations';
 export type WriteScope = string;
 
@@ -44,33 +42,22 @@ export interface Database {
   close(): Promise<void>;
 }
 
-const scopeStatement = (orgId: string | null, readOnly: boolean): string => {
-  const mode = readOnly ? 'SET TRANSACTION READ ONLY; ' : '';
+const beginStatement = (orgId: string | null, readOnly: boolean): string => {
+  const begin = readOnly ? 'BEGIN READ ONLY' : 'BEGIN';
   // The id is checked to be a UUID before it gets here: SET takes no parameters.
   return orgId === null
-    ? `${mode}SET LOCAL sallyport.all_orgs = 'on'; SET LOCAL sallyport.org_id = ''`
-    : `${mode}SET LOCAL sallyport.all_orgs = 'off'; SET LOCAL sallyport.org_id = '${orgId}'`;
-};
-
-// The fence and COMMIT travel in one message: nothing can pause between them.
-const commit = async (runner: QueryRunner, fenceMs: number | undefined): Promise<void> => {
-  if (fenceMs !== undefined) {
-    try {
-      await runner.query(`SELECT public.sallyport_fence(${String(fenceMs)}); COMMIT; BEGIN`);
-    } catch (error) {
-      if (sqlState(error) !== FENCE_STATE) throw error;
-      throw new AppError('DECISION_EXPIRED', 'The decision expired before the change could take effect. Try again.');
-    }
-  }
-  await runner.commitTransaction();
+    ? `${begin}; SET LOCAL sallyport.all_orgs = 'on'; SET LOCAL sallyport.org_id = ''`
+    : `${begin}; SET LOCAL sallyport.all_orgs = 'off'; SET LOCAL sallyport.org_id = '${orgId}'`;
 };
 
 class PostgresDatabase implements Database {
   readonly schema: string;
   readonly source: DataSource;
   readonly #options: DatabaseOptions;
+  readonly #onError: (error: unknown) => void;
 
   constructor(options: DatabaseOptions, source: DataSource) {
+    this.#onError = options.onError ?? (() => undefined);
     this.schema = options.schema;
     this.source = source;
     this.#options = options;
@@ -78,16 +65,16 @@ class PostgresDatabase implements Database {
 
   async read<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
     if (!isId(orgId)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-    return await this.#run(orgId, true, work);
+    return await this.#read(orgId, work);
   }
 
   async readAcrossOrganizations<T>(_reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    return await this.#run(null, true, work);
+    return await this.#read(null, work);
   }
 
   async unauditedWrite<T>(scope: WriteScope, _reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T> {
     if (scope !== ALL_ORGANIZATIONS && !isId(scope)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-    return await this.#run(scope === ALL_ORGANIZATIONS ? null : scope, false, work);
+    return await this.#write(scope === ALL_ORGANIZATIONS ? null : scope, work);
   }
 
   async listen(channel: string, onNotify: (payload: string) => void, onArmed: () => void): Promise<Unlisten> {
@@ -97,7 +84,7 @@ class PostgresDatabase implements Database {
       channel,
       onNotify,
       onArmed,
-      onError: this.#options.onError ?? (() => undefined),
+      onError: this.#onError,
     });
   }
 
@@ -113,31 +100,51 @@ class PostgresDatabase implements Database {
     if (this.source.isInitialized) await this.source.destroy();
   }
 
-  async #run<T>(orgId: string | null, readOnly: boolean, work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    const runner = this.source.createQueryRunner();
+  async #read<T>(orgId: string | null, work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, true);
+    let end = (): Promise<void> => transaction.end();
     try {
-      await this.#begin(runner, orgId, readOnly);
-      const { tx, fenceMs } = openTransaction(runner, orgId, systemClock.monotonicMs());
-      const value = await work(tx);
-      await commit(runner, fenceMs());
+      return await work(transaction.asWriteTx());
+    } catch (error) {
+      end = () => transaction.rollback();
+      throw error;
+    } finally {
+      // What was read is known: the answer need not wait until the server has closed a transaction that wrote nothing.
+      // When it cannot be closed, the connection is gone and the pool drops it.
+      void end()
+        .catch(() => undefined)
+        .then(() => runner.release())
+        .catch(this.#onError);
+    }
+  }
+
+  async #write<T>(orgId: string | null, work: (tx: WriteTx) => Promise<T>): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, false);
+    try {
+      const value = await work(transaction.asWriteTx());
+      await transaction.commit();
       return value;
     } catch (error) {
       // A failed rollback means that the connection is gone, and with it the transaction.
-      if (runner.isTransactionActive) await runner.rollbackTransaction().catch(() => undefined);
+      await transaction.rollback().catch(() => undefined);
       throw error;
     } finally {
       await runner.release();
     }
   }
 
-  async #begin(runner: QueryRunner, orgId: string | null, readOnly: boolean): Promise<void> {
+  async #begin(
+    orgId: string | null,
+    readOnly: boolean,
+  ): Promise<{ readonly runner: QueryRunner; readonly transaction: RunningTransaction }> {
+    const runner = this.source.createQueryRunner();
     try {
-      await runner.connect();
-      await runner.startTransaction();
+      const client = (await runner.connect()) as ClientBase;
+      return { runner, transaction: new RunningTransaction(runner, client, orgId, beginStatement(orgId, readOnly)) };
     } catch (error) {
+      await runner.release();
       throw new AppError('UNAVAILABLE', 'The database does not answer.', { cause: error });
     }
-    await runner.query(scopeStatement(orgId, readOnly));
   }
 }
 
@@ -156,6 +163,8 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
     poolErrorHandler: options.onError ?? (() => undefined),
     connectTimeoutMS: 5_000,
     extra: {
+      // Statements that do not wait for each other share a round trip.
+      pipeline: true,
       options: `-c search_path=${options.schema},public -c idle_in_transaction_session_timeout=15000 -c statement_timeout=30000`,
     },
   });

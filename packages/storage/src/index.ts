@@ -28,4 +28,4 @@ export {
 } from './pg-errors.ts';
 export { describeSchema } from './schema.ts';
 export { constantTimeEqual, isWellFormedSecret, newSecret, secretHash } from './secrets.ts';
-export type { ReadTx, Tx, Validity, WriteTx } from './transaction.ts';
+export { statement, type ReadTx, type Statement, type Tx, type Validity, type WriteTx } from './transaction.ts';

@@ -1,15 +1,38 @@
+import { createHash } from 'node:crypto';
+
+import { AppError } from '@sallyport/errors';
+import type { ClientBase, QueryResult } from 'pg';
 import type { EntityManager, QueryRunner } from 'typeorm';
+
+import { systemClock } from './clock.ts';
+import { sqlState } from './pg-errors.ts';
 
 declare const readable: unique symbol;
 declare const writable: unique symbol;
+
+/** A statement the server parses and plans once per connection; see {@link statement}. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+}
+
+/**
+ * Marks a statement that is run all the time, so that each connection prepares it once. Call it for constants at the
+ * top of a module, never for text that is put together per request: what was prepared stays as long as its connection.
+ */
+export const statement = (text: string): Statement =>
+  Object.freeze({ name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text });
 
 /** A database transaction, scoped by row-level security to one organisation (or, loudly, to all). */
 export interface Tx {
   /** The organisation whose rows are visible; null when row-level security is lifted. */
   readonly orgId: string | null;
   readonly manager: EntityManager;
-  /** Runs one parameterised statement and returns its rows (for UPDATE and DELETE those of RETURNING). */
-  query<Row extends object>(sql: string, params?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Runs one parameterised statement and returns its rows (for UPDATE and DELETE those of RETURNING). Statements run
+   * in the order of the calls; calls that do not wait for each other share a round trip.
+   */
+  query<Row extends object>(sql: string | Statement, params?: readonly unknown[]): Promise<Row[]>;
 }
 
 /** May read. Comes from a READ ONLY transaction or from any writing one. */
@@ -33,55 +56,122 @@ export interface WriteTx extends ReadTx {
    * On failure nothing is written and DECISION_EXPIRED is thrown.
    */
   fence(decision: Validity): void;
+  /**
+   * Runs once the work is done and sends its statements in the same flight as COMMIT, so that locks they take are held
+   * for no further round trip. Their answers arrive with that of COMMIT: an error of the database undoes everything,
+   * nothing else can any more.
+   */
+  atCommit(send: () => Promise<void>): void;
 }
 
-/** What the storage package alone sees of a transaction. */
-export interface OpenTransaction {
-  readonly tx: WriteTx;
-  /** Milliseconds after the start of the transaction until which it may commit; undefined when it is not fenced. */
-  fenceMs(): number | undefined;
-}
+const FENCE_STATE = 'SPFEN';
 
-// TypeORM hands back [rows, affected] for UPDATE and DELETE, plain rows otherwise.
-const rowsOf = (result: unknown): unknown[] => {
-  if (!Array.isArray(result)) return [];
-  if (result.length === 2 && Array.isArray(result[0]) && typeof result[1] === 'number') return result[0] as unknown[];
-  return result as unknown[];
-};
+const expired = (): AppError =>
+  new AppError('DECISION_EXPIRED', 'The decision expired before the change could take effect. Try again.');
 
-class RunningTransaction implements Tx {
+const ignore = (): undefined => undefined;
+
+/** One transaction on one connection, from BEGIN to its end. Only the storage package makes transactions. */
+export class RunningTransaction implements Tx {
   readonly orgId: string | null;
   readonly #runner: QueryRunner;
-  readonly #startedAtMs: number;
-  #fenceMs: number | undefined;
+  readonly #client: ClientBase;
+  readonly #begun: Promise<unknown>;
+  readonly #decisions: Validity[] = [];
+  readonly #atCommit: (() => Promise<void>)[] = [];
+  #startedAtMs = Number.NEGATIVE_INFINITY;
+  #hasEnded = false;
 
-  constructor(runner: QueryRunner, orgId: string | null, startedAtMs: number) {
+  /** `begin` is sent at once; the first statement follows without waiting for its answer. */
+  constructor(runner: QueryRunner, client: ClientBase, orgId: string | null, begin: string) {
     this.#runner = runner;
+    this.#client = client;
     this.orgId = orgId;
-    this.#startedAtMs = startedAtMs;
+    // Taken after the server's, so the distance to a deadline is never overestimated.
+    this.#begun = client.query(begin).then(
+      () => {
+        this.#startedAtMs = systemClock.monotonicMs();
+      },
+      (cause: unknown) => {
+        throw new AppError('UNAVAILABLE', 'The database does not answer.', { cause });
+      },
+    );
+    this.#begun.catch(ignore);
   }
 
-  // The start is taken after the server's, so the distance to the deadline is never overestimated.
-  fence(decision: Validity): void {
-    const remainingMs = decision.decidedAtMonotonicMs + decision.validForMs - this.#startedAtMs;
-    this.#fenceMs = Math.min(this.#fenceMs ?? Number.POSITIVE_INFINITY, Math.floor(remainingMs));
-  }
-
-  fenceMs(): number | undefined {
-    return this.#fenceMs;
+  /** Writing and reading are told apart by type only; the cast lives here so that nobody else needs one. */
+  asWriteTx(): WriteTx {
+    return this as unknown as WriteTx;
   }
 
   get manager(): EntityManager {
     return this.#runner.manager;
   }
 
-  async query<Row extends object>(sql: string, params: readonly unknown[] = []): Promise<Row[]> {
-    return rowsOf(await this.#runner.query(sql, [...params])) as Row[];
+  fence(decision: Validity): void {
+    this.#decisions.push(decision);
+  }
+
+  atCommit(send: () => Promise<void>): void {
+    this.#atCommit.push(send);
+  }
+
+  async query<Row extends object>(sql: string | Statement, params: readonly unknown[] = []): Promise<Row[]> {
+    // The connection serves somebody else by then.
+    if (this.#hasEnded) throw new AppError('INTERNAL', 'A statement came after the end of its transaction.');
+    const answer = this.#send(typeof sql === 'string' ? { text: sql } : sql, params);
+    answer.catch(ignore);
+    await this.#begun;
+    return (await answer).rows as Row[];
+  }
+
+  /** Commits, together with what was kept for the commit. @throws DECISION_EXPIRED when a fence has fallen */
+  async commit(): Promise<void> {
+    await this.#begun;
+    const sent = this.#atCommit.map((send) => send());
+    for (const answer of sent) answer.catch(ignore);
+    this.#hasEnded = true;
+    const committed = this.#commit();
+    committed.catch(ignore);
+    // The first error is the cause; what follows it only says that the transaction was aborted.
+    for (const answer of sent) await answer;
+    await committed;
+  }
+
+  /** Ends a reading transaction; nobody needs to wait for it. */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    await this.#client.query('COMMIT');
+  }
+
+  async rollback(): Promise<void> {
+    this.#hasEnded = true;
+    await this.#client.query('ROLLBACK');
+  }
+
+  #send(sql: { readonly text: string; readonly name?: string }, params: readonly unknown[]): Promise<QueryResult> {
+    // Text without parameters may hold several statements; a prepared one never does.
+    if (params.length === 0 && sql.name === undefined) return this.#client.query(sql.text);
+    return this.#client.query({ ...sql, values: [...params] });
+  }
+
+  async #commit(): Promise<void> {
+    const fenceMs = this.#fenceMs();
+    // The fence and COMMIT travel in one message: nothing can pause between them.
+    const text = fenceMs === undefined ? 'COMMIT' : `SELECT public.sallyport_fence(${String(fenceMs)}); COMMIT`;
+    try {
+      const answers = [await this.#client.query(text)].flat();
+      // A transaction in which a statement failed is rolled back by COMMIT, without an error.
+      if (answers.at(-1)?.command !== 'COMMIT') throw new AppError('INTERNAL', 'A transaction did not commit.');
+    } catch (error) {
+      throw sqlState(error) === FENCE_STATE ? expired() : error;
+    }
+  }
+
+  /** Milliseconds after the start of the transaction until which it may commit; undefined when it is not fenced. */
+  #fenceMs(): number | undefined {
+    if (this.#decisions.length === 0) return undefined;
+    const deadlineMs = Math.min(...this.#decisions.map((each) => each.decidedAtMonotonicMs + each.validForMs));
+    return Math.floor(deadlineMs - this.#startedAtMs);
   }
 }
-
-/** Only the storage package makes transactions; the cast lives here so that nobody else needs one. */
-export const openTransaction = (runner: QueryRunner, orgId: string | null, startedAtMs: number): OpenTransaction => {
-  const running = new RunningTransaction(runner, orgId, startedAtMs);
-  return { tx: running as unknown as WriteTx, fenceMs: () => running.fenceMs() };
-};

@@ -9,6 +9,7 @@ import {
   migrate,
   newId,
   sqlMigration,
+  statement,
   systemClock,
 } from '@sallyport/storage';
 
@@ -148,6 +149,66 @@ describe('storage: transactions', () => {
       rows.some(({ name }) => name === 'late'),
       false,
     );
+  });
+
+  it('runs statements in the order of their calls, also when nobody waits in between', async () => {
+    const found = await sample.db.unauditedWrite(org, 'test', async (tx) => {
+      const [, , rows] = await Promise.all([
+        tx.query(put, [org, 'in flight']),
+        tx.query('UPDATE thing SET note = $1 WHERE name = $2', ['changed', 'in flight']),
+        tx.query('SELECT note FROM thing WHERE name = $1', ['in flight']),
+      ]);
+      return rows;
+    });
+    assert.deepEqual(found, [{ note: 'changed' }]);
+  });
+
+  it('sends what was kept for the commit behind everything else, and undoes everything when it fails', async () => {
+    const write = (kept: string): Promise<void> =>
+      sample.db.unauditedWrite(org, 'test', async (tx) => {
+        tx.atCommit(async () => {
+          await Promise.all([tx.query(put, [org, kept]), tx.query(put, [org, `${kept} too`])]);
+        });
+        await tx.query(put, [org, 'kept']);
+      });
+    await write('last');
+    const rows = await sample.db.read(
+      org,
+      async (tx) => await tx.query(names.replace('ORDER', "WHERE name ~ 'last|kept' ORDER")),
+    );
+    assert.deepEqual(rows, [{ name: 'kept' }, { name: 'last' }, { name: 'last too' }]);
+    await sample.db.unauditedWrite(org, 'test', async (tx) => await tx.query("DELETE FROM thing WHERE name = 'kept'"));
+    await assert.rejects(write('last'), (error) => isUniqueViolation(error, 'thing_pkey'));
+    const after = await sample.db.read(org, async (tx) => await tx.query("SELECT name FROM thing WHERE name = 'kept'"));
+    assert.deepEqual(after, []);
+  });
+
+  it('says so when a transaction that swallowed an error of the database cannot commit', async () => {
+    const swallowing = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      await tx.query(put, [org, 'swallowed']);
+      await tx.query('SELECT 1/0').catch(() => undefined);
+    });
+    await assert.rejects(swallowing, { code: 'INTERNAL' });
+  });
+
+  it('runs no statement after the end of its transaction: the connection is somebody else’s', async () => {
+    const leaked = await sample.db.unauditedWrite(org, 'test', (tx) => Promise.resolve(tx));
+    await assert.rejects(leaked.query('SELECT 1'), { code: 'INTERNAL' });
+  });
+
+  it('prepares a marked statement once per connection, and again when it failed to be prepared', async () => {
+    const marked = statement('SELECT name FROM thing WHERE name = $1');
+    const aborted = sample.db.unauditedWrite(org, 'test', async (tx) => {
+      await Promise.all([tx.query('SELECT 1/0'), tx.query(marked, ['x'])]);
+    });
+    await assert.rejects(aborted, /division by zero/);
+    for (let time = 0; time < 3; time += 1)
+      assert.deepEqual(await sample.db.read(org, async (tx) => await tx.query(marked, ['nobody'])), []);
+    const prepared = await sample.db.read(org, async (tx) => {
+      await tx.query(marked, ['nobody']);
+      return await tx.query('SELECT name FROM pg_prepared_statements');
+    });
+    assert.deepEqual(prepared, [{ name: marked.name }]);
   });
 
   it('says UNAVAILABLE when the database is gone and works again when it is back', async () => {
