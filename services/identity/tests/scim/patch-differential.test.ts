@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { isAppError } from '@sallyport/errors';
 import fc from 'fast-check';
 
+import { DIALECTS } from '../../src/scim/profiles/index.ts';
 import { applyPatch } from '../../src/scim/protocol/apply-patch.ts';
 import { normalisePatch } from '../../src/scim/protocol/normalise-patch.ts';
 import { USER } from '../../src/scim/protocol/user-schema.ts';
@@ -31,7 +32,7 @@ type Outcome = { readonly doc: Json } | { readonly word: string };
 const ours = (before: Doc, operations: readonly Operation[]): Outcome => {
   try {
     const body = { Operations: operations.map(({ wire }) => wire) };
-    const steps = normalisePatch(USER, body).filter((step) => step.kind !== 'members');
+    const steps = normalisePatch(USER, body, DIALECTS.auto).filter((step) => step.kind !== 'members');
     return { doc: applyPatch(USER, before, steps) as Json };
   } catch (error) {
     if (isAppError(error)) return { word: WORDS[error.code] ?? error.code };

@@ -13,11 +13,12 @@ import {
   type MembershipStep,
 } from '../../groups/index.ts';
 import type { ScimCaller } from '../caller.ts';
+import { DIALECTS } from '../profiles/index.ts';
 import { applyPatch } from '../protocol/apply-patch.ts';
 import { GROUP } from '../protocol/group-schema.ts';
 import type { Document } from '../protocol/json.ts';
 import { normalisePatch } from '../protocol/normalise-patch.ts';
-import { readResource } from '../protocol/resource.ts';
+import { readReplacement, readResource, requireImmutable } from '../protocol/resource.ts';
 import { requireVersion } from '../request.ts';
 
 /** One group of the caller's connection, as a request names it. */
@@ -82,7 +83,7 @@ const save = async (
  * @see RFC 7644 §3.3
  */
 export const createScimGroup = async (service: IdentityContext, caller: ScimCaller, body: unknown): Promise<Group> => {
-  const { document, members } = readResource(GROUP, body);
+  const { document, members } = readResource(GROUP, body, DIALECTS[caller.profile]);
   const content = toContent(document);
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const input = { ...content, connectionId: caller.connectionId, memberIds: members ?? [] };
@@ -94,7 +95,7 @@ export const createScimGroup = async (service: IdentityContext, caller: ScimCall
 /**
  * PUT /Groups/{id}: attributes that are left out are cleared, members too.
  *
- * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, TOO_MANY
+ * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, MUTABILITY, TOO_MANY
  * @see RFC 7644 §3.5.1
  */
 export const replaceScimGroup = async (
@@ -103,9 +104,10 @@ export const replaceScimGroup = async (
   target: GroupTarget,
   body: unknown,
 ): Promise<Group> => {
-  const { document, members } = readResource(GROUP, body);
+  const { document, members } = readReplacement(GROUP, body, DIALECTS[caller.profile]);
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const group = await lock(tx, caller, target);
+    requireImmutable(GROUP, toDocument(group), document);
     const steps: MembershipStep[] = [{ kind: 'replace', ids: members ?? [] }];
     return await save(tx, service, group, { content: toContent(document), members: steps });
   });
@@ -124,7 +126,7 @@ export const patchScimGroup = async (
   target: GroupTarget,
   body: unknown,
 ): Promise<Group> => {
-  const steps = normalisePatch(GROUP, body);
+  const steps = normalisePatch(GROUP, body, DIALECTS[caller.profile]);
   const members = steps.flatMap((step) => (step.kind === 'members' ? [step.step] : []));
   const attributes = steps.filter((step) => step.kind !== 'members');
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {

@@ -3,11 +3,9 @@ import { AppError } from '@sallyport/errors';
 import type { ResourceDefinition } from './attribute.ts';
 import { isArray, isObject, sameJson, type Document, type JsonValue } from './json.ts';
 import { changeList } from './list.ts';
-import type { PatchStep, Place } from './normalise-patch.ts';
-import { requireAttributes } from './resource.ts';
+import type { DocumentStep, Place } from './patch-step.ts';
+import { requireAttributes, requireImmutable } from './resource.ts';
 import { patchDocument } from './scim-patch.ts';
-
-type DocumentStep = Exclude<PatchStep, { kind: 'members' }>;
 
 const valueAt = (document: Document, place: Place): JsonValue | undefined => {
   let value: JsonValue | undefined = document;
@@ -15,13 +13,44 @@ const valueAt = (document: Document, place: Place): JsonValue | undefined => {
   return value;
 };
 
-const target = (step: DocumentStep, document: Document): { place: Place; value: JsonValue | undefined } => {
-  if (step.kind === 'set') return step;
-  if (step.kind === 'unset') return { place: step.place, value: undefined };
-  const current = document[step.attribute.name];
-  const next = changeList(step.attribute, isArray(current) ? current : [], step.change);
-  return { place: [step.attribute.name], value: next.length === 0 ? undefined : next };
-};
+/** Sets or removes one value of a document in place; the default is the only one, tests put a broken one here. */
+export type SetValue = typeof patchDocument;
+
+class Patching {
+  readonly #document: Document;
+  readonly #extensionIds: ReadonlySet<string>;
+  readonly #setValue: SetValue;
+
+  constructor(resource: ResourceDefinition, document: Document, setValue: SetValue) {
+    this.#document = document;
+    this.#extensionIds = new Set(resource.extensions.map(({ id }) => id));
+    this.#setValue = setValue;
+  }
+
+  apply(step: DocumentStep): void {
+    if (step.kind === 'list') {
+      const { attribute, change } = step;
+      const current = valueAt(this.#document, [attribute.name]);
+      const next = changeList(attribute, isArray(current) ? current : [], change);
+      this.#set([attribute.name], next.length === 0 ? undefined : next);
+      return;
+    }
+    const { place, describedBy = [] } = step;
+    const before = valueAt(this.#document, place);
+    const value = step.kind === 'set' ? step.value : undefined;
+    this.#set(place, value);
+    // What described the old value says nothing about the new one.
+    if (!sameJson(before, value))
+      for (const name of describedBy) this.#set([...place.slice(0, -1), name] as unknown as Place, undefined);
+  }
+
+  #set(place: Place, value: JsonValue | undefined): void {
+    if (value === undefined && valueAt(this.#document, place) === undefined) return;
+    this.#setValue(this.#document, place, value, this.#extensionIds);
+    if (!sameJson(valueAt(this.#document, place), value))
+      throw new AppError('INTERNAL', `The change of ${place.join('.')} did not take effect.`);
+  }
+}
 
 /** An object without parts is unassigned (RFC 7643 §2.5). */
 const withoutEmpty = (document: Document): Document =>
@@ -35,23 +64,21 @@ const withoutEmpty = (document: Document): Document =>
  * The document after the steps, applied in order to a deep copy; the input is left as it is, so a step that fails
  * leaves nothing behind. After each step its effect is looked up in the result.
  *
- * @throws NO_TARGET, INVALID_VALUE, TOO_MANY as the steps demand; INTERNAL when a step had not exactly its effect
+ * @throws NO_TARGET, INVALID_VALUE, MUTABILITY, TOO_MANY as the steps demand; INTERNAL when a step had not exactly its
+ *   effect
  * @see RFC 7644 §3.5.2
  */
 export const applyPatch = (
   resource: ResourceDefinition,
   before: Document,
   steps: readonly DocumentStep[],
+  setValue: SetValue = patchDocument,
 ): Document => {
-  const extensionIds = new Set(resource.extensions.map(({ id }) => id));
   const document = structuredClone(before);
-  for (const step of steps) {
-    const { place, value } = target(step, document);
-    patchDocument(document, place, value, extensionIds);
-    if (!sameJson(valueAt(document, place), value))
-      throw new AppError('INTERNAL', `The change of ${place.join('.')} did not take effect.`);
-  }
+  const patching = new Patching(resource, document, setValue);
+  for (const step of steps) patching.apply(step);
   const after = withoutEmpty(document);
   requireAttributes(resource, after);
+  requireImmutable(resource, before, after);
   return after;
 };

@@ -26,40 +26,39 @@ const asElement = (name: string, value: JsonValue | undefined): Element => {
   return { ...value };
 };
 
-/** A value as it is compared: by the rule of its attribute. */
-const comparable = (attribute: AttributeDefinition | undefined, value: JsonValue | undefined): JsonValue | undefined =>
-  typeof value === 'string' && attribute?.caseExact === false ? foldCase(value) : value;
+/** Folds a text once, however often it is compared. */
+const foldOnce = (): ((text: string) => string) => {
+  const known = new Map<string, string>();
+  return (text) => {
+    const before = known.get(text);
+    if (before !== undefined) return before;
+    const folded = foldCase(text);
+    known.set(text, folded);
+    return folded;
+  };
+};
 
 /**
- * Finds entries by what makes them the same: value and, where the given one has it, type (RFC 7643 §2.4); an entry
- * without a value (an address) by all its parts.
+ * Tells whether elements are the same entry as a given one: value and, where the given one has it, type (RFC 7643
+ * §2.4); an entry without a value (an address) by all its parts.
  */
-class Entries {
-  readonly #attribute: AttributeDefinition;
-  readonly #keys: readonly string[];
-
-  constructor(attribute: AttributeDefinition, given: Element) {
-    this.#attribute = attribute;
-    this.#keys = Object.hasOwn(given, 'value')
-      ? ['value', 'type'].filter((key) => Object.hasOwn(given, key))
-      : Object.keys(given);
-  }
-
-  comparable(element: Element): readonly (JsonValue | undefined)[] {
-    return this.#keys.map((key) =>
-      comparable(
-        findAttribute(this.#attribute.subAttributes ?? [], key),
-        Object.hasOwn(element, key) ? element[key] : undefined,
-      ),
+const sameEntry = (
+  attribute: AttributeDefinition,
+  given: Element,
+  fold: (text: string) => string,
+): ((element: Element) => boolean) => {
+  const keys = Object.hasOwn(given, 'value')
+    ? ['value', 'type'].filter((key) => Object.hasOwn(given, key))
+    : Object.keys(given);
+  const parts = keys.map((key) => {
+    const isExact = findAttribute(attribute.subAttributes ?? [], key)?.caseExact !== false;
+    const comparable = (value: JsonValue | undefined) => (typeof value === 'string' && !isExact ? fold(value) : value);
+    return { key, comparable, wanted: comparable(given[key]) };
+  });
+  return (element) =>
+    parts.every(
+      ({ key, comparable, wanted }) => Object.hasOwn(element, key) && sameJson(comparable(element[key]), wanted),
     );
-  }
-}
-
-/** Tells for each of a list of elements whether it is the same entry as the given one. */
-const sameEntry = (attribute: AttributeDefinition, given: Element): ((element: Element) => boolean) => {
-  const entries = new Entries(attribute, given);
-  const wanted = entries.comparable(given);
-  return (element) => entries.comparable(element).every((value, index) => sameJson(value, wanted[index]));
 };
 
 /** Setting one primary clears the others (RFC 7644 §3.5.2). */
@@ -79,8 +78,9 @@ const addElements = (
 ): Element[] => {
   const result = [...stored];
   const touched = new Set<Element>();
+  const fold = foldOnce();
   for (const element of given) {
-    const at = result.findIndex(sameEntry(attribute, element));
+    const at = result.findIndex(sameEntry(attribute, element, fold));
     const merged = at === -1 ? element : { ...result[at], ...element };
     if (at === -1) result.push(merged);
     else result[at] = merged;
@@ -141,17 +141,9 @@ const changeSelected = (
 ): Element[] => {
   const selected = stored.filter((element) => matches(element, filter));
   if (selected.length === 0) return addDescribed(attribute, stored, change, filter);
-  // All that match are replaced: by the one that was given (RFC 7644 §3.5.2.3).
-  const isWhole = change.sub === undefined && change.op === 'replace';
-  const changed = new Map(
-    (isWhole ? selected.slice(0, 1) : selected).map((element) => [
-      element,
-      changeElement(attribute.name, element, change),
-    ]),
-  );
+  const changed = new Map(selected.map((element) => [element, changeElement(attribute.name, element, change)]));
   requireMeaning(attribute.name, changed.values(), change);
-  const gone = new Set(isWhole ? selected.slice(1) : []);
-  const result = stored.filter((element) => !gone.has(element)).map((element) => changed.get(element) ?? element);
+  const result = stored.map((element) => changed.get(element) ?? element);
   return withOnePrimary(result, new Set(changed.values()));
 };
 
@@ -164,14 +156,15 @@ const removeElements = (attribute: AttributeDefinition, stored: readonly Element
     );
   }
   if (values.length === 0) return [];
-  const isGiven = values.map((value) => sameEntry(attribute, asElement(attribute.name, value)));
+  const fold = foldOnce();
+  const isGiven = values.map((value) => sameEntry(attribute, asElement(attribute.name, value), fold));
   return stored.filter((element) => !isGiven.some((isSame) => isSame(element)));
 };
 
 /**
  * The elements of a multi-valued attribute after one change. Pure; the input is left as it is.
  *
- * Guaranteed of the result: at most one primary; no two entries with the same value and type added by us; no entry that
+ * Guaranteed of the result: at most one primary; `add` makes no second entry of the same value and type; no entry that
  * says only what kind of value it would be.
  *
  * @throws NO_TARGET when a change selects nothing and makes nothing; INVALID_VALUE; TOO_MANY

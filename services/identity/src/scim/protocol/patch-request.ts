@@ -1,5 +1,6 @@
 import { AppError } from '@sallyport/errors';
 
+import type { Dialect } from '../profiles/index.ts';
 import { isArray, isObject, type JsonValue } from './json.ts';
 
 export const PATCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
@@ -14,6 +15,7 @@ const OPS: ReadonlyMap<string, Op> = new Map([
 ]);
 
 const invalidSyntax = (detail: string): AppError => new AppError('INVALID_SYNTAX', detail);
+const noSchema = (): AppError => invalidSyntax(`schemas must contain ${PATCH_SCHEMA}.`);
 
 export interface PatchOperation {
   readonly op: Op;
@@ -43,27 +45,34 @@ const readPath = (path: JsonValue | undefined): string | undefined => {
   return path;
 };
 
-const readOperation = (raw: JsonValue): PatchOperation => {
+const readOperation = (raw: JsonValue, { opInAnyCase }: Dialect): PatchOperation => {
   const fields = readFields(raw);
   const word = fields.get('op');
-  const op = typeof word === 'string' ? OPS.get(word.toLowerCase()) : undefined;
+  const op = typeof word === 'string' ? OPS.get(opInAnyCase ? word.toLowerCase() : word) : undefined;
   if (op === undefined) throw invalidSyntax('op must be add, replace or remove.');
   return { op, path: readPath(fields.get('path')), value: fields.get('value') };
 };
 
-const readEnvelope = (body: unknown): readonly JsonValue[] => {
+/** @throws INVALID_SYNTAX unless `schemas` is a list with the URN of a PATCH in it */
+const requirePatchSchema = (value: JsonValue): void => {
+  const isNamed =
+    isArray(value) && value.some((urn) => typeof urn === 'string' && urn.toLowerCase() === PATCH_SCHEMA.toLowerCase());
+  if (!isNamed) throw noSchema();
+};
+
+const readEnvelope = (body: unknown, { patchWithoutSchemas }: Dialect): readonly JsonValue[] => {
   if (!isObject(body)) throw invalidSyntax('The body must be a JSON object.');
   let operations: JsonValue | undefined;
+  let isNamed = false;
   for (const [key, value] of Object.entries(body)) {
     const name = key.toLowerCase();
     if (name === 'schemas') {
-      const named =
-        isArray(value) &&
-        value.some((urn) => typeof urn === 'string' && urn.toLowerCase() === PATCH_SCHEMA.toLowerCase());
-      if (!named) throw invalidSyntax(`schemas must contain ${PATCH_SCHEMA}.`);
+      requirePatchSchema(value);
+      isNamed = true;
     } else if (name === 'operations' && operations === undefined) operations = value;
     else throw invalidSyntax(`A PATCH request has no part "${key.slice(0, 100)}".`);
   }
+  if (!isNamed && !patchWithoutSchemas) throw noSchema();
   if (!isArray(operations) || operations.length === 0)
     throw invalidSyntax('Operations must be a list that is not empty.');
   if (operations.length > MAX_OPERATIONS)
@@ -77,4 +86,5 @@ const readEnvelope = (body: unknown): readonly JsonValue[] => {
  * @throws INVALID_SYNTAX, INVALID_PATH, TOO_MANY
  * @see RFC 7644 §3.5.2
  */
-export const readPatchRequest = (body: unknown): readonly PatchOperation[] => readEnvelope(body).map(readOperation);
+export const readPatchRequest = (body: unknown, dialect: Dialect): readonly PatchOperation[] =>
+  readEnvelope(body, dialect).map((raw) => readOperation(raw, dialect));

@@ -7,13 +7,7 @@ import {
   type ResourceDefinition,
   type SchemaDefinition,
 } from './attribute.ts';
-import { parseFilter, type Comparison } from './filter.ts';
-
-/** A comparison inside `[…]`, resolved against the sub-attributes of the filtered attribute. */
-export interface ElementTest {
-  readonly attribute: AttributeDefinition;
-  readonly value: string | boolean;
-}
+import { parseValueFilter, type ParseOptions, type ResolvedFilter } from './filter/index.ts';
 
 /** What a path points at, resolved against the schema: nothing that is not in the schema can be named. */
 export interface Target {
@@ -21,7 +15,7 @@ export interface Target {
   readonly extension: SchemaDefinition | undefined;
   readonly attribute: AttributeDefinition;
   /** Of a multi-valued attribute: which elements. */
-  readonly elements: readonly ElementTest[] | undefined;
+  readonly elements: ResolvedFilter | undefined;
   readonly sub: AttributeDefinition | undefined;
 }
 
@@ -87,26 +81,12 @@ const lookUp = (
   return findAttribute(schema.attributes, name);
 };
 
-const toElementTest = (attribute: AttributeDefinition, comparison: Comparison): ElementTest => {
-  const sub = NAME.test(comparison.path) ? findAttribute(attribute.subAttributes ?? [], comparison.path) : undefined;
-  if (sub === undefined)
-    throw new AppError('INVALID_FILTER', `"${comparison.path.slice(0, 100)}" is no part of ${attribute.name}.`);
-  const { value } = comparison;
-  if (sub.type !== 'boolean') {
-    if (typeof value === 'string') return { attribute: sub, value };
-  } else {
-    if (typeof value === 'boolean') return { attribute: sub, value };
-    const text = typeof value === 'string' ? value.toLowerCase() : '';
-    if (text === 'true' || text === 'false') return { attribute: sub, value: text === 'true' };
-  }
-  throw new AppError('INVALID_FILTER', `The value compared with ${attribute.name}.${sub.name} has the wrong type.`);
-};
-
 interface Resolving {
   readonly resource: ResourceDefinition;
   readonly path: string;
   readonly parts: Parts;
   readonly attribute: AttributeDefinition;
+  readonly options: ParseOptions;
 }
 
 const resolveSub = ({ resource, path, parts, attribute }: Resolving): AttributeDefinition | undefined => {
@@ -116,11 +96,11 @@ const resolveSub = ({ resource, path, parts, attribute }: Resolving): AttributeD
   return sub;
 };
 
-const resolveElements = ({ path, parts, attribute }: Resolving): readonly ElementTest[] | undefined => {
+const resolveElements = ({ path, parts, attribute, options }: Resolving): ResolvedFilter | undefined => {
   if (parts.filter === undefined) return undefined;
   if (!attribute.multiValued || attribute.type !== 'complex')
     throw invalid(path, 'filters an attribute that is not a list of objects');
-  return parseFilter(parts.filter).map((comparison) => toElementTest(attribute, comparison));
+  return parseValueFilter(attribute, parts.filter, options);
 };
 
 /**
@@ -129,7 +109,11 @@ const resolveElements = ({ path, parts, attribute }: Resolving): readonly Elemen
  * @throws INVALID_PATH when it names nothing in the schema (prototype names included); INVALID_FILTER for its `[…]`
  * @see RFC 7644 §3.5.2, figure 7
  */
-export const resolvePath = (resource: ResourceDefinition, path: string): Target | ExtensionTarget => {
+export const resolvePath = (
+  resource: ResourceDefinition,
+  path: string,
+  options: ParseOptions = {},
+): Target | ExtensionTarget => {
   if (path.length > MAX_PATH_LENGTH) throw invalid(path, 'is too long');
   const { schema, rest } = splitSchema(resource, path.trim());
   const extension = schema === resource.core ? undefined : schema;
@@ -140,7 +124,7 @@ export const resolvePath = (resource: ResourceDefinition, path: string): Target 
   const parts = splitParts(path, rest);
   const attribute = lookUp(resource, schema, parts.name);
   if (attribute === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
-  const resolving = { resource, path, parts, attribute };
+  const resolving = { resource, path, parts, attribute, options };
   return { extension, attribute, elements: resolveElements(resolving), sub: resolveSub(resolving) };
 };
 

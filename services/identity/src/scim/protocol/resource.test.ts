@@ -2,12 +2,15 @@ import assert from 'node:assert/strict';
 
 import { isAppError } from '@sallyport/errors';
 
+import { DIALECTS } from '../profiles/index.ts';
 import { COMMON_ATTRIBUTES } from './attribute.ts';
 import { GROUP, GROUP_SCHEMA } from './group-schema.ts';
 import { MAX_GROUP_MEMBERS } from './members.ts';
-import { readResource } from './resource.ts';
+import { readResource as readIn } from './resource.ts';
 import { isSelected, readSelection, select } from './selection.ts';
 import { ENTERPRISE_USER_SCHEMA as ENTERPRISE, USER, USER_SCHEMA } from './user-schema.ts';
+
+const readResource = (resource: typeof USER, body: unknown) => readIn(resource, body, DIALECTS.auto);
 
 const refuses = (code: string, body: unknown, resource = USER): void => {
   assert.throws(

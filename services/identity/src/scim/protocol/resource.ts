@@ -1,12 +1,13 @@
 import { AppError } from '@sallyport/errors';
 
+import type { Dialect } from '../profiles/index.ts';
 import {
   findAttribute,
   type AttributeDefinition,
   type ResourceDefinition,
   type SchemaDefinition,
 } from './attribute.ts';
-import { isArray, isObject, type Document, type JsonObject, type JsonValue } from './json.ts';
+import { isArray, isObject, sameJson, type Document, type JsonObject, type JsonValue } from './json.ts';
 import { MAX_GROUP_MEMBERS, readMemberIds } from './members.ts';
 import { resolvePath } from './path.ts';
 import { readValue } from './values.ts';
@@ -20,8 +21,10 @@ export interface ResourceInput {
 
 const invalidSyntax = (detail: string): AppError => new AppError('INVALID_SYNTAX', detail);
 
-const checkSchemas = (resource: ResourceDefinition, value: JsonValue): void => {
-  const known = [resource.core.id, ...resource.extensions.map(({ id }) => id), ...resource.toleratedSchemas];
+/** @throws INVALID_SYNTAX when `schemas` is no list of schemas this resource has, its core schema among them */
+export const checkSchemas = (resource: ResourceDefinition, value: JsonValue, dialect: Dialect): void => {
+  const tolerated = dialect.toleratedSchemas ? resource.toleratedSchemas : [];
+  const known = [resource.core.id, ...resource.extensions.map(({ id }) => id), ...tolerated];
   const urns = isArray(value) ? value : [];
   for (const urn of urns) {
     if (typeof urn !== 'string' || !known.some((id) => id.toLowerCase() === urn.toLowerCase()))
@@ -36,14 +39,14 @@ const put = (document: Document, name: string, value: JsonValue | undefined): vo
   if (value !== undefined) document[name] = value;
 };
 
-const readExtension = (schema: SchemaDefinition, value: JsonValue): Document | undefined => {
+const readExtension = (schema: SchemaDefinition, value: JsonValue, dialect: Dialect): Document | undefined => {
   if (value === null) return undefined;
   if (!isObject(value)) throw invalidSyntax(`${schema.id} must be an object.`);
   const document: Document = {};
   for (const [key, item] of Object.entries(value)) {
     const attribute = findAttribute(schema.attributes, key);
     if (attribute === undefined) throw invalidSyntax(`${schema.id} has no attribute "${key.slice(0, 100)}".`);
-    put(document, attribute.name, readValue(attribute, `${schema.id}:${attribute.name}`, item));
+    put(document, attribute.name, readValue(attribute, `${schema.id}:${attribute.name}`, item, dialect));
   }
   return Object.keys(document).length === 0 ? undefined : document;
 };
@@ -68,30 +71,41 @@ const isIgnored = (attribute: AttributeDefinition): boolean =>
   attribute.mutability === 'readOnly' || attribute.returned === 'never';
 
 /**
- * Reads the body of a POST or PUT.
+ * Reads a whole resource, as POST and PUT have it.
  *
  * @throws INVALID_SYNTAX for an unknown attribute or schema; INVALID_VALUE for a value that does not fit, or a missing
  *   required one; TOO_MANY
  * @see RFC 7644 §3.3, §3.5.1
  */
-export const readResource = (resource: ResourceDefinition, body: unknown): ResourceInput => {
+export const readResource = (resource: ResourceDefinition, body: unknown, dialect: Dialect): ResourceInput => {
   if (!isObject(body)) throw invalidSyntax('The body must be a JSON object.');
   const document: Document = {};
   let members: readonly string[] | undefined;
   for (const [key, value] of Object.entries(body satisfies JsonObject)) {
     const { extension, attribute } = resolveKey(resource, key);
     if (attribute === undefined) {
-      if (extension !== undefined) put(document, extension.id, readExtension(extension, value));
-    } else if (attribute.name === 'schemas') checkSchemas(resource, value);
+      if (extension !== undefined) put(document, extension.id, readExtension(extension, value, dialect));
+    } else if (attribute.name === 'schemas') checkSchemas(resource, value, dialect);
     else if (isIgnored(attribute)) continue;
     else if (attribute.name === 'members') {
       if (members !== undefined) throw invalidSyntax('"members" is given twice.');
       members = readMemberIds(value, MAX_GROUP_MEMBERS);
     } else if (extension !== undefined) throw invalidSyntax(`Attributes of ${extension.id} belong into its object.`);
-    else put(document, attribute.name, readValue(attribute, attribute.name, value));
+    else put(document, attribute.name, readValue(attribute, attribute.name, value, dialect));
   }
   requireAttributes(resource, document);
   return { document, members };
+};
+
+/**
+ * Reads the body of a PUT, where the dialect has it.
+ *
+ * @throws what {@link readResource} throws; INVALID_SYNTAX when the directory is to send PATCH only
+ * @see RFC 7644 §3.5.1
+ */
+export const readReplacement = (resource: ResourceDefinition, body: unknown, dialect: Dialect): ResourceInput => {
+  if (!dialect.put) throw invalidSyntax(`The profile ${dialect.name} changes resources with PATCH, not with PUT.`);
+  return readResource(resource, body, dialect);
 };
 
 /** @throws INVALID_VALUE when a required attribute is missing */
@@ -102,4 +116,33 @@ export const requireAttributes = (resource: ResourceDefinition, document: Docume
         fields: [{ pointer: `/${name}`, code: 'REQUIRED' }],
       });
   }
+};
+
+const partOf = (value: JsonValue | undefined, name: string): JsonValue | undefined =>
+  isObject(value) && Object.hasOwn(value, name) ? value[name] : undefined;
+
+const requireSame = (
+  attributes: readonly AttributeDefinition[],
+  prefix: string,
+  before: JsonValue | undefined,
+  after: JsonValue | undefined,
+): void => {
+  for (const { name, mutability, multiValued, subAttributes } of attributes) {
+    const [old, next] = [partOf(before, name), partOf(after, name)];
+    if (mutability === 'immutable' && old !== undefined && !sameJson(old, next))
+      throw new AppError('MUTABILITY', `${prefix}${name} cannot be changed once it has a value.`);
+    if (!multiValued && subAttributes !== undefined) requireSame(subAttributes, `${prefix}${name}.`, old, next);
+  }
+};
+
+/**
+ * An immutable attribute keeps the value it once got, whatever way it would have been changed.
+ *
+ * @throws MUTABILITY
+ * @see RFC 7644 §3.5.1, §3.5.2.1
+ */
+export const requireImmutable = (resource: ResourceDefinition, before: Document, after: Document): void => {
+  requireSame(resource.core.attributes, '', before, after);
+  for (const { id, attributes } of resource.extensions)
+    requireSame(attributes, `${id}:`, partOf(before, id), partOf(after, id));
 };

@@ -2,7 +2,7 @@ import { AppError } from '@sallyport/errors';
 import { scimPatch, type ScimPatchOperation, type ScimResource } from 'scim-patch';
 
 import type { Document, JsonValue } from './json.ts';
-import type { Place } from './normalise-patch.ts';
+import type { Place } from './patch-step.ts';
 
 /** `emails`, `name.givenName`, `urn:…:User:manager.value`: the library's spelling of a place. */
 const pathOf = (place: Place, extensionIds: ReadonlySet<string>): string => {

@@ -1,5 +1,6 @@
 import { AppError } from '@sallyport/errors';
 
+import type { Dialect } from '../profiles/index.ts';
 import { findAttribute, type AttributeDefinition } from './attribute.ts';
 import { isArray, isObject, type Document, type JsonValue } from './json.ts';
 
@@ -11,10 +12,10 @@ export const MAX_ELEMENTS = 200;
 const invalid = (name: string, why: string): AppError =>
   new AppError('INVALID_VALUE', `${name} ${why}.`, { fields: [{ pointer: `/${name}`, code: 'INVALID_VALUE' }] });
 
-const readBoolean = (name: string, value: JsonValue): boolean => {
+const readBoolean = (name: string, value: JsonValue, { stringBooleans }: Dialect): boolean => {
   if (typeof value === 'boolean') return value;
   // Entra sends "True" and "False"; anything else must never be read as "still active".
-  const word = typeof value === 'string' ? value.toLowerCase() : '';
+  const word = stringBooleans && typeof value === 'string' ? value.toLowerCase() : '';
   if (word === 'true') return true;
   if (word === 'false') return false;
   throw invalid(name, 'must be true or false');
@@ -34,8 +35,13 @@ const isBareValue = (attribute: AttributeDefinition, value: JsonValue): value is
   !attribute.multiValued &&
   findAttribute(attribute.subAttributes ?? [], 'value') !== undefined;
 
-const readComplex = (attribute: AttributeDefinition, name: string, value: JsonValue): Document | undefined => {
-  if (isBareValue(attribute, value)) return { value };
+const readComplex = (
+  attribute: AttributeDefinition,
+  name: string,
+  value: JsonValue,
+  dialect: Dialect,
+): Document | undefined => {
+  if (dialect.bareManager && isBareValue(attribute, value)) return { value: readText(attribute, name, value) };
   if (!isObject(value)) throw invalid(name, 'must be an object');
   const document: Document = {};
   for (const [key, item] of Object.entries(value)) {
@@ -43,20 +49,24 @@ const readComplex = (attribute: AttributeDefinition, name: string, value: JsonVa
     if (sub === undefined) throw invalid(name, `has no part "${key.slice(0, 100)}"`);
     if (Object.hasOwn(document, sub.name)) throw invalid(`${name}.${sub.name}`, 'is given twice');
     // A part nobody may write is dropped: directories send back what they read from us.
-    const read = sub.mutability === 'readOnly' ? undefined : readSingle(sub, `${name}.${sub.name}`, item);
+    const read = sub.mutability === 'readOnly' ? undefined : readSingle(sub, `${name}.${sub.name}`, item, dialect);
     if (read !== undefined) document[sub.name] = read;
   }
   return Object.keys(document).length === 0 ? undefined : document;
 };
 
 /** One value of an attribute (one element, if it is a list); undefined means unassigned (RFC 7643 §2.5). */
-const readSingle = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue | undefined => {
-  if (value === null || value === '') {
-    if (attribute.type === 'boolean') throw invalid(name, 'must be true or false');
-    return undefined;
-  }
-  if (attribute.type === 'boolean') return readBoolean(name, value);
-  return attribute.type === 'complex' ? readComplex(attribute, name, value) : readText(attribute, name, value);
+const readSingle = (
+  attribute: AttributeDefinition,
+  name: string,
+  value: JsonValue,
+  dialect: Dialect,
+): JsonValue | undefined => {
+  // Never unassigned: whoever is not said to be inactive would be taken for active.
+  if (attribute.type === 'boolean') return readBoolean(name, value, dialect);
+  if (value === '' && !dialect.emptyStringClears) throw invalid(name, 'is empty; null unassigns it');
+  if (value === null || value === '') return undefined;
+  return attribute.type === 'complex' ? readComplex(attribute, name, value, dialect) : readText(attribute, name, value);
 };
 
 /** An element that says nothing but what kind of value it would be is no value. */
@@ -70,13 +80,19 @@ export const requireOnePrimary = (name: string, elements: readonly JsonValue[]):
 };
 
 /** The elements of a multi-valued attribute; a single object stands for a list of one. */
-export const readElements = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue[] => {
-  const items = isArray(value) ? value : value === null || value === '' ? [] : [value];
+export const readElements = (
+  attribute: AttributeDefinition,
+  name: string,
+  value: JsonValue,
+  dialect: Dialect,
+): JsonValue[] => {
+  const isNothing = value === null || (value === '' && dialect.emptyStringClears);
+  const items = isArray(value) ? value : isNothing ? [] : [value];
   if (items.length > MAX_ELEMENTS)
     throw new AppError('TOO_MANY', `${name} has more than ${String(MAX_ELEMENTS)} values.`);
   const elements: JsonValue[] = [];
   for (const item of items) {
-    const element = readSingle(attribute, name, item);
+    const element = readSingle(attribute, name, item, dialect);
     if (element !== undefined && isMeaningful(element)) elements.push(element);
   }
   requireOnePrimary(name, elements);
@@ -84,13 +100,18 @@ export const readElements = (attribute: AttributeDefinition, name: string, value
 };
 
 /**
- * Reads a value for an attribute: names in their canonical spelling, booleans as booleans, `null`, `""` and `[]` as
- * undefined (unassigned).
+ * Reads a value for an attribute: names in their canonical spelling, booleans as booleans, `null`, `[]` and, where the
+ * dialect says so, `""` as undefined (unassigned).
  *
  * @throws INVALID_VALUE when it does not fit the declaration; TOO_MANY
  */
-export const readValue = (attribute: AttributeDefinition, name: string, value: JsonValue): JsonValue | undefined => {
-  if (!attribute.multiValued) return readSingle(attribute, name, value);
-  const elements = readElements(attribute, name, value);
+export const readValue = (
+  attribute: AttributeDefinition,
+  name: string,
+  value: JsonValue,
+  dialect: Dialect,
+): JsonValue | undefined => {
+  if (!attribute.multiValued) return readSingle(attribute, name, value, dialect);
+  const elements = readElements(attribute, name, value, dialect);
   return elements.length === 0 ? undefined : elements;
 };

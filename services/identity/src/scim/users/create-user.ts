@@ -1,6 +1,7 @@
 import { createAccount, type Account } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import type { ScimCaller } from '../caller.ts';
+import { DIALECTS } from '../profiles/index.ts';
 import { readResource } from '../protocol/resource.ts';
 import { USER } from '../protocol/user-schema.ts';
 import { toContent } from './user.ts';
@@ -13,7 +14,7 @@ import { verifyUser } from './write-user.ts';
  * @see RFC 7644 §3.3
  */
 export const createUser = async (service: IdentityContext, caller: ScimCaller, body: unknown): Promise<Account> => {
-  const content = toContent(readResource(USER, body).document);
+  const content = toContent(readResource(USER, body, DIALECTS[caller.profile]).document);
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const account = await createAccount(tx, service, {
       kind: 'user',

@@ -14,10 +14,11 @@ import {
 } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import type { ScimCaller } from '../caller.ts';
+import { DIALECTS } from '../profiles/index.ts';
 import { applyPatch } from '../protocol/apply-patch.ts';
 import { sameJson, type JsonValue } from '../protocol/json.ts';
 import { normalisePatch } from '../protocol/normalise-patch.ts';
-import { readResource } from '../protocol/resource.ts';
+import { readReplacement, requireImmutable } from '../protocol/resource.ts';
 import { USER } from '../protocol/user-schema.ts';
 import { requireVersion } from '../request.ts';
 import { toContent, toDocument, type UserContent } from './user.ts';
@@ -90,7 +91,7 @@ const settle = async (service: IdentityContext, caller: ScimCaller, saved: Saved
  * PUT /Users/{id}: attributes that are left out are cleared, except `active`, which stays as it is.
  *
  * Answers a deactivation when it is in force everywhere.
- * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE
+ * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, MUTABILITY
  * @see RFC 7644 §3.5.1
  */
 export const replaceUser = async (
@@ -99,10 +100,11 @@ export const replaceUser = async (
   target: UserTarget,
   body: unknown,
 ): Promise<Account> => {
-  const content = toContent(readResource(USER, body).document);
+  const { document } = readReplacement(USER, body, DIALECTS[caller.profile]);
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const account = await lockUser(tx, caller, target);
-    return await save(tx, service, account, content);
+    requireImmutable(USER, toDocument(account), document);
+    return await save(tx, service, account, toContent(document));
   });
   return await settle(service, caller, value);
 };
@@ -119,7 +121,7 @@ export const patchUser = async (
   target: UserTarget,
   body: unknown,
 ): Promise<Account> => {
-  const steps = normalisePatch(USER, body).filter((step) => step.kind !== 'members');
+  const steps = normalisePatch(USER, body, DIALECTS[caller.profile]).filter((step) => step.kind !== 'members');
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const account = await lockUser(tx, caller, target);
     const document = applyPatch(USER, toDocument(account), steps);

@@ -74,22 +74,23 @@ const byPath: Arb<Operation> = assignment.chain(({ intent, place: at, value }) =
   fc.tuple(setOp.chain(opWord), pathOf(at)).map(([op, path]) => ({ intents: [intent], wire: { op, path, value } })),
 );
 
-/** Keys of one pathless value; a key that comes twice is another matter. */
+/** Keys of one pathless value; a place that is named twice is another matter. */
 const pathless: Arb<Operation> = fc
   .tuple(
     setOp.chain(opWord),
     fc
       .array(
         assignment.chain(({ intent, place: at, value }) =>
-          entryOf(at, value).map((entry) => ({ intent, entry, name: at[0] === ENTERPRISE ? at.join() : at[0] })),
+          entryOf(at, value).map((entry) => ({ intent, entry, place: at.join() })),
         ),
         { minLength: 1, maxLength: 4 },
       )
       .map((entries) =>
         entries.filter(
-          ({ entry }, at) =>
+          ({ entry, place }, at) =>
             entries.findIndex(
-              (e) => Object.keys(e.entry)[0]?.toLowerCase() === Object.keys(entry)[0]?.toLowerCase(),
+              (e) =>
+                e.place === place || Object.keys(e.entry)[0]?.toLowerCase() === Object.keys(entry)[0]?.toLowerCase(),
             ) === at,
         ),
       ),
