@@ -69,9 +69,12 @@ const readSingle = (
   return attribute.type === 'complex' ? readComplex(attribute, name, value, dialect) : readText(attribute, name, value);
 };
 
+/** Parts that say what kind of value an element is, and what it is shown as. */
+const KINDS: ReadonlySet<string> = new Set(['type', 'primary', 'display']);
+
 /** An element that says nothing but what kind of value it would be is no value. */
 export const isMeaningful = (element: JsonValue): boolean =>
-  !isObject(element) || Object.keys(element).some((key) => key !== 'type' && key !== 'primary' && key !== 'display');
+  !isObject(element) || Object.keys(element).some((key) => !KINDS.has(key.toLowerCase()));
 
 /** @throws INVALID_VALUE when two elements are primary (RFC 7643 §2.4) */
 export const requireOnePrimary = (name: string, elements: readonly JsonValue[]): void => {
@@ -79,7 +82,12 @@ export const requireOnePrimary = (name: string, elements: readonly JsonValue[]):
     throw invalid(name, 'has more than one primary value');
 };
 
-/** The elements of a multi-valued attribute; a single object stands for a list of one. */
+/**
+ * The elements of a multi-valued attribute; a single object stands for a list of one. An entry whose value is null is
+ * left out: directories send those for what they know nothing of.
+ *
+ * @throws INVALID_VALUE, TOO_MANY
+ */
 export const readElements = (
   attribute: AttributeDefinition,
   name: string,
@@ -94,6 +102,8 @@ export const readElements = (
   for (const item of items) {
     const element = readSingle(attribute, name, item, dialect);
     if (element !== undefined && isMeaningful(element)) elements.push(element);
+    // A value that is given as null is no value; one that is not given at all is a mistake.
+    else if (!isObject(item) || !isMeaningful(item)) throw invalid(name, 'has an entry without a value');
   }
   requireOnePrimary(name, elements);
   return elements;
