@@ -1,5 +1,6 @@
 import { AppError } from '@sallyport/errors';
 
+import { foldCase } from '../../accounts/index.ts';
 import type { Dialect } from '../profiles/index.ts';
 import { findAttribute, type AttributeDefinition } from './attribute.ts';
 import { isArray, isObject, type Document, type JsonValue } from './json.ts';
@@ -8,6 +9,8 @@ export const MAX_STRING_LENGTH = 1_024;
 /** Photographs and certificates as data: URLs are longer; nothing else is. */
 export const MAX_REFERENCE_LENGTH = 8 * 1024;
 export const MAX_ELEMENTS = 200;
+/** What is looked up by its value is in an index, whose entries PostgreSQL keeps below 2,704 bytes. */
+const MAX_KEY_BYTES = 2_000;
 
 const invalid = (name: string, why: string): AppError =>
   new AppError('INVALID_VALUE', `${name} ${why}.`, { fields: [{ pointer: `/${name}`, code: 'INVALID_VALUE' }] });
@@ -21,11 +24,18 @@ const readBoolean = (name: string, value: JsonValue, { stringBooleans }: Dialect
   throw invalid(name, 'must be true or false');
 };
 
+/** Unique within the service or the connection, or looked up across it. */
+const isKey = ({ uniqueness }: AttributeDefinition, name: string): boolean =>
+  uniqueness !== 'none' || name === 'externalId' || name === 'emails.value';
+
 const readText = (attribute: AttributeDefinition, name: string, value: JsonValue): string => {
   if (typeof value !== 'string') throw invalid(name, 'must be a string');
   const limit =
     attribute.type === 'reference' || attribute.type === 'binary' ? MAX_REFERENCE_LENGTH : MAX_STRING_LENGTH;
   if (value.length > limit) throw invalid(name, `is longer than ${String(limit)} characters`);
+  // Folding makes some letters many.
+  if (isKey(attribute, name) && Math.max(Buffer.byteLength(value), Buffer.byteLength(foldCase(value))) > MAX_KEY_BYTES)
+    throw invalid(name, `is longer than ${String(MAX_KEY_BYTES)} bytes`);
   return value;
 };
 
