@@ -1,11 +1,20 @@
+import { setImmediate } from 'node:timers/promises';
+
 import { AppError } from '@sallyport/errors';
 import type { Keyring } from '@sallyport/keyring';
-import { newId, type Clock, type Database, type Validity, type WriteTx } from '@sallyport/storage';
+import { newId, type Clock, type Database, type Statement, type Validity, type WriteTx } from '@sallyport/storage';
 import type { EntityManager } from 'typeorm';
 
 import type { AuditContext, AuditedTx, AuditEvent, AuditReceipt } from './event.ts';
 import { entryBody } from './leaf.ts';
-import { createAuditOrganization, findEntries, insertEntry, logSize, subjectKeys } from './store.ts';
+import {
+  createAuditOrganization,
+  findEntries,
+  insertEntry,
+  logSize,
+  subjectKeys,
+  type EntryToInsert,
+} from './store.ts';
 import { toRecords, type AuditFilter, type AuditRecord } from './view.ts';
 
 export interface AuditLogOptions {
@@ -43,8 +52,12 @@ export interface AuditLog {
 
 const EXPORT_PAGE = 500;
 
-class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last'> {
+/** Entries built in one turn of the event loop, and sent in one flight: a long list of members is many large entries. */
+const ENTRIES_AT_ONCE = 16;
+
+class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit'> {
   readonly events: AuditEvent[] = [];
+  readonly kept: (() => Promise<void>)[] = [];
   readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
   saidUnchanged = false;
 
@@ -59,6 +72,10 @@ class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last'> {
   last(work: Parameters<AuditedTx['last']>[0]): void {
     this.lastWork.push(work);
   }
+
+  atCommit(send: () => Promise<void>): void {
+    this.kept.push(send);
+  }
 }
 
 const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): AuditedTx =>
@@ -68,7 +85,8 @@ const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): Au
     get manager(): EntityManager {
       return tx.manager;
     },
-    query: async <Row extends object>(sql: string, params?: readonly unknown[]) => await tx.query<Row>(sql, params),
+    query: async <Row extends object>(sql: string | Statement, params?: readonly unknown[]) =>
+      await tx.query<Row>(sql, params),
     fence: (decision: Validity) => {
       tx.fence(decision);
     },
@@ -81,6 +99,9 @@ const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): Au
     last: (work: Parameters<AuditedTx['last']>[0]) => {
       recording.last(work);
     },
+    atCommit: (send: () => Promise<void>) => {
+      recording.atCommit(send);
+    },
   }) as unknown as AuditedTx;
 
 class PostgresAuditLog implements AuditLog {
@@ -91,16 +112,29 @@ class PostgresAuditLog implements AuditLog {
   }
 
   async mutate<T>(context: AuditContext, work: (tx: AuditedTx) => Promise<T>): Promise<MutationResult<T>> {
-    return await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
+    let receipts: readonly AuditReceipt[] = [];
+    const value = await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
       const recording = new Recording();
-      const value = await work(auditedTx(tx, context, recording));
+      const result = await work(auditedTx(tx, context, recording));
       if (recording.events.length === 0 && !recording.saidUnchanged) {
         throw new AppError('AUDIT_MISSING', 'A mutation without an audit entry was rolled back.');
       }
-      const receipts = await this.#append(tx, context, recording.events);
+      const append = await this.#prepare(tx, context, recording.events);
+      if (recording.lastWork.length === 0 && recording.events.length <= ENTRIES_AT_ONCE) {
+        // The head's lock is held from here to COMMIT, without a round trip in between.
+        tx.atCommit(async () => {
+          const appended = append();
+          await Promise.all([appended, ...recording.kept.map((send) => send())]);
+          receipts = await appended;
+        });
+        return result;
+      }
+      receipts = await append();
       for (const last of recording.lastWork) await last(tx, receipts);
-      return { value, receipts };
+      for (const send of recording.kept) tx.atCommit(send);
+      return result;
     });
+    return { value, receipts };
   }
 
   async recordDenied(context: AuditContext, event: AuditEvent): Promise<AuditReceipt | undefined> {
@@ -146,18 +180,30 @@ class PostgresAuditLog implements AuditLog {
     return head.size;
   }
 
-  async #append(tx: WriteTx, context: AuditContext, events: readonly AuditEvent[]): Promise<AuditReceipt[]> {
+  /** Everything that can be done before the head is locked; what is returned sends the entries, in their order. */
+  async #prepare(
+    tx: WriteTx,
+    context: AuditContext,
+    events: readonly AuditEvent[],
+  ): Promise<() => Promise<AuditReceipt[]>> {
     const at = this.#options.clock.now();
     const { keyring } = this.#options;
-    const entries = events.map((event) => {
+    const entries: EntryToInsert[] = [];
+    for (const [number, event] of events.entries()) {
       const entryId = newId();
-      return { orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context, event }) };
-    });
+      if (number % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await setImmediate();
+      entries.push({ orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context, event }) });
+    }
     const subjects = entries.flatMap(({ body }) => body.openings.map(({ subjectId }) => subjectId));
     const keys = await subjectKeys(tx, keyring, context.orgId, subjects);
-    const receipts: AuditReceipt[] = [];
-    for (const entry of entries) receipts.push(await insertEntry(tx, keyring, keys, entry));
-    return receipts;
+    return async () => {
+      const receipts: AuditReceipt[] = [];
+      for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
+        const part = entries.slice(from, from + ENTRIES_AT_ONCE);
+        receipts.push(...(await Promise.all(part.map((entry) => insertEntry(tx, keyring, keys, entry)))));
+      }
+      return receipts;
+    };
   }
 }
 

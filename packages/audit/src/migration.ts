@@ -138,6 +138,52 @@ const security = (schema: string): string =>
     orgTable(schema, 'subject_key', { privileges: ['SELECT', 'INSERT'] }),
   ].join('\n');
 
+// The body is parsed once, not once per column. The foreign keys checked what the function does anyway: it alone writes
+// these rows, only under a head it has just updated, and neither heads nor entries can be deleted. They were a quarter
+// of an append, and once more for every sealed value.
+const fasterAppend = (schema: string): string => `
+  ALTER TABLE ${schema}.audit_entry DROP CONSTRAINT audit_entry_org_id_fkey;
+  ALTER TABLE ${schema}.audit_opening DROP CONSTRAINT audit_opening_org_id_idx_fkey;
+  ALTER TABLE ${schema}.audit_attachment DROP CONSTRAINT audit_attachment_org_id_idx_fkey;
+  CREATE OR REPLACE FUNCTION ${schema}.append_audit(p_org uuid, p_body bytea, p_openings jsonb, p_attachments jsonb)
+    RETURNS TABLE (origin text, idx bigint, leaf_hash bytea)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp AS $$
+  DECLARE
+    v_entry record;
+    v_origin text;
+    v_idx bigint;
+    v_hash bytea;
+  BEGIN
+    SELECT * INTO STRICT v_entry FROM json_to_record(convert_from(p_body, 'UTF8')::json)
+      AS e (org text, id uuid, occurred_at timestamptz, action text, outcome text, actor json, target json,
+            request_id text);
+    IF v_entry.org IS DISTINCT FROM p_org::text THEN
+      RAISE EXCEPTION 'the entry names another organisation';
+    END IF;
+    UPDATE audit_head h SET size = h.size + 1 WHERE h.org_id = p_org
+      RETURNING h.origin, h.size - 1 INTO v_origin, v_idx;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the organisation has no audit log';
+    END IF;
+    INSERT INTO audit_entry (org_id, idx, leaf, entry_id, occurred_at, action, outcome, actor_type, actor_id,
+                             target_type, target_id, request_id)
+      VALUES (p_org, v_idx, convert_to('v1' || E'\\n' || v_origin || E'\\n' || v_idx || E'\\n', 'UTF8') || p_body,
+              v_entry.id, v_entry.occurred_at, v_entry.action, v_entry.outcome, v_entry.actor ->> 'type',
+              v_entry.actor ->> 'id', v_entry.target ->> 'type', v_entry.target ->> 'id', v_entry.request_id)
+      RETURNING audit_entry.leaf_hash INTO v_hash;
+    IF p_openings IS NOT NULL THEN
+      INSERT INTO audit_opening (org_id, idx, number, subject_id, sealed)
+        SELECT p_org, v_idx, (o ->> 'number')::integer, o ->> 'subject', decode(o ->> 'sealed', 'base64')
+          FROM jsonb_array_elements(p_openings) AS o;
+    END IF;
+    IF p_attachments IS NOT NULL THEN
+      INSERT INTO audit_attachment (org_id, idx, name, body)
+        SELECT p_org, v_idx, a ->> 'name', decode(a ->> 'body', 'base64') FROM jsonb_array_elements(p_attachments) AS a;
+    END IF;
+    RETURN QUERY SELECT v_origin, v_idx, v_hash;
+  END $$;
+`;
+
 /**
  * The migrations of an audit log, to stand first in a service's list. The service role may read the log and append
  * through one function; it holds no UPDATE, DELETE or TRUNCATE, and triggers refuse them to the owner as well.
@@ -145,3 +191,7 @@ const security = (schema: string): string =>
 export const auditMigrations = (schema: string): Migration[] => [
   sqlMigration(1, 'create-audit-log', [tables(schema), appendFunction(schema), appendOnly(schema), security(schema)]),
 ];
+
+/** A later step of the same log, under the next free number of the service that keeps it. */
+export const auditAppendMigration = (schema: string, number: number): Migration =>
+  sqlMigration(number, 'append-audit-faster', fasterAppend(schema));

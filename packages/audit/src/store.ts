@@ -1,5 +1,5 @@
 import type { Keyring } from '@sallyport/keyring';
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { AuditReceipt } from './event.ts';
 import type { EntryBody } from './leaf.ts';
@@ -28,29 +28,22 @@ export const createAuditOrganization = async (tx: WriteTx, orgId: string, origin
   await tx.query('SELECT create_audit_log($1, $2)', [orgId, origin]);
 };
 
-/** The data key of a subject, created at its first use; concurrent first uses agree on one. */
-const subjectKey = async (tx: WriteTx, keyring: Keyring, orgId: string, subjectId: string): Promise<Buffer> => {
-  const find = async (): Promise<Buffer | undefined> => {
-    const rows = await tx.query<{ wrapped: Buffer }>(
-      'SELECT wrapped FROM subject_key WHERE org_id = $1 AND subject_id = $2',
-      [orgId, subjectId],
-    );
-    return rows[0]?.wrapped;
-  };
-  const known = await find();
-  if (known !== undefined) return keyring.unwrapDataKey(orgId, subjectId, known);
-  const { wrapped } = keyring.createDataKey(orgId, subjectId);
-  await tx.query('INSERT INTO subject_key (org_id, subject_id, wrapped) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
-    orgId,
-    subjectId,
-    wrapped,
-  ]);
-  return keyring.unwrapDataKey(orgId, subjectId, (await find()) ?? wrapped);
-};
+// What exists is found, what does not is made, in one statement and in one fixed order: two transactions that need the
+// same new keys must never wait for each other.
+const TAKE_KEYS = statement(`
+  WITH given AS (SELECT subject_id, wrapped FROM unnest($2::text[], $3::bytea[]) AS g (subject_id, wrapped)),
+       made AS (
+         INSERT INTO subject_key (org_id, subject_id, wrapped)
+           SELECT $1, subject_id, wrapped FROM given ORDER BY subject_id
+         ON CONFLICT DO NOTHING RETURNING subject_id, wrapped
+       )
+  SELECT subject_id, wrapped FROM made
+  UNION ALL
+  SELECT subject_id, wrapped FROM subject_key WHERE org_id = $1 AND subject_id = ANY($2::text[])`);
 
 /**
- * The data keys of these subjects, taken in one fixed order and before the head row is locked: two transactions that
- * need the same new keys must never wait for each other.
+ * The data keys of these subjects, created at their first use; concurrent first uses agree on one. Taken before the
+ * head row is locked.
  */
 export const subjectKeys = async (
   tx: WriteTx,
@@ -58,12 +51,23 @@ export const subjectKeys = async (
   orgId: string,
   subjectIds: Iterable<string>,
 ): Promise<Map<string, Buffer>> => {
+  const given = new Map([...new Set(subjectIds)].map((id) => [id, keyring.createDataKey(orgId, id)] as const));
   const keys = new Map<string, Buffer>();
-  for (const subjectId of [...new Set(subjectIds)].sort()) {
-    keys.set(subjectId, await subjectKey(tx, keyring, orgId, subjectId));
+  if (given.size === 0) return keys;
+  const wrapped = [...given.values()].map((made) => made.wrapped);
+  const rows = await tx.query<{ subject_id: string; wrapped: Buffer }>(TAKE_KEYS, [orgId, [...given.keys()], wrapped]);
+  const found = new Map(rows.map((row) => [row.subject_id, row.wrapped]));
+  // A key made by somebody who committed while the statement waited for it is not in its snapshot.
+  const missed = [...given.keys()].filter((id) => !found.has(id));
+  if (missed.length > 0) for (const [id, key] of await findSubjectKeys(tx, orgId, missed)) found.set(id, key);
+  for (const [id, key] of found) {
+    const own = given.get(id);
+    keys.set(id, own?.wrapped.equals(key) === true ? own.key : keyring.unwrapDataKey(orgId, id, key));
   }
   return keys;
 };
+
+const APPEND = statement('SELECT origin, idx, leaf_hash FROM append_audit($1, $2, $3::jsonb, $4::jsonb)');
 
 export interface EntryToInsert {
   readonly orgId: string;
@@ -71,7 +75,7 @@ export interface EntryToInsert {
   readonly body: EntryBody;
 }
 
-/** Appends one entry under the head row's lock; `keys` holds the data key of every subject of its openings. */
+/** Sends one entry at once, to be appended under the head row's lock; `keys` holds the data key of every subject of its openings. */
 export const insertEntry = async (
   tx: WriteTx,
   keyring: Keyring,
@@ -89,10 +93,12 @@ export const insertEntry = async (
     };
   });
   const attachments = entry.body.attachments.map(({ name, bytes }) => ({ name, body: bytes.toString('base64') }));
-  const [row] = await tx.query<{ origin: string; idx: string; leaf_hash: Buffer }>(
-    'SELECT origin, idx, leaf_hash FROM append_audit($1, $2, $3::jsonb, $4::jsonb)',
-    [entry.orgId, entry.body.bytes, jsonOrNull(openings), jsonOrNull(attachments)],
-  );
+  const [row] = await tx.query<{ origin: string; idx: string; leaf_hash: Buffer }>(APPEND, [
+    entry.orgId,
+    entry.body.bytes,
+    jsonOrNull(openings),
+    jsonOrNull(attachments),
+  ]);
   if (row === undefined) throw new TypeError('append_audit returned no row');
   return receipt(row.origin, BigInt(row.idx), row.leaf_hash.toString('hex'));
 };

@@ -1,4 +1,4 @@
-import { auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createProjects } from './0002-create-projects.ts';
@@ -19,4 +19,5 @@ export const migrations: readonly Migration[] = [
   createEnvironmentKeys,
   bindEpochs,
   letPeopleApprove,
+  auditAppendMigration('flags', 30),
 ];

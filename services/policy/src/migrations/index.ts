@@ -1,8 +1,13 @@
-import { auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createGrants } from './0002-create-grants.ts';
 import { createStanding } from './0003-create-standing.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
-export const migrations: readonly Migration[] = [...auditMigrations('policy'), createGrants, createStanding];
+export const migrations: readonly Migration[] = [
+  ...auditMigrations('policy'),
+  createGrants,
+  createStanding,
+  auditAppendMigration('policy', 30),
+];

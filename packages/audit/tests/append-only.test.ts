@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+
+import { auditAppendMigration, auditMigrations, createAuditLog, type AuditLog } from '@sallyport/audit';
+import { openKeyring } from '@sallyport/keyring';
+import { isInsufficientPrivilege, newId, systemClock } from '@sallyport/storage';
+import { adminQuery, openSample, type Sample } from '@sallyport/storage/testing';
+
+describe('audit log, append-only', () => {
+  let sample: Sample;
+  let audit: AuditLog;
+  before(async () => {
+    sample = await openSample([...auditMigrations('sample'), auditAppendMigration('sample', 3)]);
+    audit = createAuditLog({
+      db: sample.db,
+      keyring: openKeyring({ masterKey: randomBytes(32) }),
+      clock: systemClock,
+      deployment: 'test',
+      service: 'sample',
+    });
+  });
+  after(async () => {
+    await sample.db.close();
+  });
+
+  /** An organisation with one entry. */
+  const newOrganization = async (): Promise<string> => {
+    const orgId = newId();
+    await sample.db.unauditedWrite(orgId, 'test', (tx) => audit.createOrganization(tx, orgId));
+    const context = { orgId, actor: { type: 'user', id: newId() }, requestId: newId() } as const;
+    await audit.recordDenied(context, { action: 'thing.created', target: { type: 'thing', id: 'a' } });
+    return orgId;
+  };
+
+  const statements = [
+    `UPDATE sample.audit_entry SET action = 'x'`,
+    'DELETE FROM sample.audit_entry',
+    'TRUNCATE sample.audit_entry CASCADE',
+    'UPDATE sample.audit_head SET size = 0',
+    'DELETE FROM sample.audit_head',
+    'TRUNCATE sample.audit_head CASCADE',
+    'DELETE FROM sample.audit_opening',
+    'DELETE FROM sample.subject_key',
+    `UPDATE sample.subject_key SET wrapped = ''`,
+    `INSERT INTO sample.audit_entry (org_id, idx, leaf) VALUES ('${newId()}', 0, '')`,
+    'ALTER TABLE sample.audit_entry DISABLE TRIGGER ALL',
+  ];
+  for (const sql of statements) {
+    it(`refuses the service role: ${sql.slice(0, 48)}`, async () => {
+      await newOrganization();
+      const attempt = sample.db.unauditedWrite('all-organizations', 'attack', async (tx) => await tx.query(sql));
+      await assert.rejects(attempt, isInsufficientPrivilege);
+    });
+  }
+
+  it('refuses even the superuser while the triggers stand', async () => {
+    const orgId = await newOrganization();
+    for (const sql of [statements[0], statements[1], statements[3], statements[4]]) {
+      await assert.rejects(
+        adminQuery(sample.adminUrl, `${sql ?? ''} WHERE org_id = '${orgId}'`),
+        isInsufficientPrivilege,
+      );
+    }
+    await assert.rejects(adminQuery(sample.adminUrl, statements[2] ?? ''), isInsufficientPrivilege);
+  });
+
+  it('refuses an entry whose leaf names another organisation', async () => {
+    const [acme, globex] = [await newOrganization(), await newOrganization()];
+    const attempt = sample.db.unauditedWrite(acme, 'attack', async (tx) => {
+      const body = Buffer.from(JSON.stringify({ org: globex }));
+      return await tx.query(`SELECT * FROM append_audit($1, $2, NULL, NULL)`, [acme, body]);
+    });
+    await assert.rejects(attempt, /another organisation/);
+  });
+});
