@@ -150,8 +150,13 @@ export interface SubjectState {
   /** Raised by every deactivation and security event; a credential issued in an older epoch is void. */
   epoch: bigint;
   groupIds: string[];
-  /** Set once the subject is gone for good; active is then false for ever. */
+  /** Set while the subject is removed; active is then false. Its own directory may bring it back, in a new epoch. */
   deleted: boolean;
+  /**
+   * The epoch of the last removal, for ever; absent: it never was removed. What was given to the subject up to then
+   * (grants) is void, also after it was brought back.
+   */
+  removedEpoch?: bigint | undefined;
 }
 
 export interface GroupState {
@@ -1211,7 +1216,7 @@ export const LogEntry: MessageFns<LogEntry> = {
 };
 
 function createBaseSubjectState(): SubjectState {
-  return { subjectId: "", type: 0, active: false, epoch: 0n, groupIds: [], deleted: false };
+  return { subjectId: "", type: 0, active: false, epoch: 0n, groupIds: [], deleted: false, removedEpoch: undefined };
 }
 
 export const SubjectState: MessageFns<SubjectState> = {
@@ -1236,6 +1241,12 @@ export const SubjectState: MessageFns<SubjectState> = {
     }
     if (message.deleted !== false) {
       writer.uint32(48).bool(message.deleted);
+    }
+    if (message.removedEpoch !== undefined) {
+      if (BigInt.asUintN(64, message.removedEpoch) !== message.removedEpoch) {
+        throw new globalThis.Error("value provided for field message.removedEpoch of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.removedEpoch);
     }
     return writer;
   },
@@ -1301,6 +1312,14 @@ export const SubjectState: MessageFns<SubjectState> = {
             message.deleted = reader.bool();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.removedEpoch = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1329,6 +1348,11 @@ export const SubjectState: MessageFns<SubjectState> = {
         ? object.group_ids.map((e: any) => globalThis.String(e))
         : [],
       deleted: isSet(object.deleted) ? globalThis.Boolean(object.deleted) : false,
+      removedEpoch: isSet(object.removedEpoch)
+        ? BigInt(object.removedEpoch)
+        : isSet(object.removed_epoch)
+        ? BigInt(object.removed_epoch)
+        : undefined,
     };
   },
 
@@ -1352,6 +1376,9 @@ export const SubjectState: MessageFns<SubjectState> = {
     if (message.deleted !== false) {
       obj.deleted = message.deleted;
     }
+    if (message.removedEpoch !== undefined) {
+      obj.removedEpoch = message.removedEpoch.toString();
+    }
     return obj;
   },
 
@@ -1366,6 +1393,9 @@ export const SubjectState: MessageFns<SubjectState> = {
     message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
     message.groupIds = object.groupIds?.map((e) => e) || [];
     message.deleted = object.deleted ?? false;
+    message.removedEpoch = (object.removedEpoch !== undefined && object.removedEpoch !== null)
+      ? BigInt(object.removedEpoch)
+      : undefined;
     return message;
   },
 };
