@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { waitFor } from '@sallyport/dev-env';
-import { expectStatus, type Caller } from '@sallyport/dev-env/actors';
+import { expectStatus, type Answer, type Caller } from '@sallyport/dev-env/actors';
 
 import { employ, openCompany, type Company, type Employee } from '../src/company.ts';
 import { allowedAfter, askOnce, lastValidMs, watchDecisions } from '../src/decisions.ts';
@@ -267,30 +267,46 @@ describe('identity and policy cut off from each other', function () {
     await toggles(stayer.person, project);
   });
 
-  it('commit no change whose decision has run out meanwhile', async () => {
-    const { owner, database } = company;
-    const { project, leaver } = await openScene(company);
-    const lock = await database.connect();
-    let toggled: Promise<{ status: number; body: Record<string, unknown> }>;
+  // Whoever toggles now has been allowed to, and then has to wait for a row that somebody else has locked.
+  const toggleHeldUp = async (
+    project: Project,
+    { person }: Employee,
+    meanwhile: () => Promise<void>,
+  ): Promise<Answer> => {
+    const lock = await company.database.connect();
     try {
-      // Whoever toggles now has been allowed to, and then has to wait.
       await lock.query('BEGIN');
       await lock.query('SELECT FROM flags.environment WHERE environment_id = $1 FOR UPDATE', [project.stagingId]);
-      toggled = leaver.person.call('PATCH', project.flagPath(FLAG, 'staging'), { state: 'ENABLED' });
+      const toggled = person.call('PATCH', project.flagPath(FLAG, 'staging'), { state: 'ENABLED' });
       await waitFor(async () => {
         const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename = 'sallyport_flags'`;
-        return (await database.query(waiting)).rowCount === 1;
+        return (await company.database.query(waiting)).rowCount === 1;
       });
-      await company.idp.act(leaver.key, 'deactivate');
-      const answeredMs = nowMs();
-      await waitFor(() => nowMs() > answeredMs + LEASE.ttlMs);
-    } finally {
+      await meanwhile();
       await lock.query('ROLLBACK');
-      lock.release();
+      return await toggled;
+    } finally {
+      lock.release(true);
     }
-    const { status, body } = await toggled;
+  };
+
+  it('commit no change of somebody who is out, though it was decided before and has waited since', async () => {
+    const { project, leaver } = await openScene(company);
+    const { status, body } = await toggleHeldUp(project, leaver, async () => {
+      await company.idp.act(leaver.key, 'deactivate');
+    });
     assert.deepEqual([status, body['code']], [409, 'DECISION_EXPIRED'], JSON.stringify(body));
-    assert.equal(await stateOf(owner, project, FLAG, 'staging'), 'DISABLED');
+    assert.equal(await stateOf(company.owner, project, FLAG, 'staging'), 'DISABLED');
+  });
+
+  it('commit no change whose decision has run out meanwhile', async () => {
+    const { project, stayer } = await openScene(company);
+    const { status, body } = await toggleHeldUp(project, stayer, async () => {
+      const startedMs = nowMs();
+      await waitFor(() => nowMs() > startedMs + LEASE.ttlMs);
+    });
+    assert.deepEqual([status, body['code']], [409, 'DECISION_EXPIRED'], JSON.stringify(body));
+    assert.equal(await stateOf(company.owner, project, FLAG, 'staging'), 'DISABLED');
   });
 });
 

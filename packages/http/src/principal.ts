@@ -38,6 +38,16 @@ export interface Decision {
   /** ms the answer may be acted upon, counted from the moment it was asked for. */
   readonly validForMs: number;
   readonly decidedAtMonotonicMs: number;
+  /**
+   * Asked inside a transaction right before it commits what was decided: null when the subject's access has ended
+   * since, else what to call when the commit has ended.
+   */
+  readonly hold?: (transaction: CommittingTransaction) => Promise<(() => void) | null>;
+}
+
+/** The transaction that is about to commit; a Tx of @sallyport/storage, which this package does not import. */
+export interface CommittingTransaction {
+  query<Row extends object>(sql: string, params?: readonly unknown[]): Promise<Row[]>;
 }
 
 export type GrantedDecision = Decision & { readonly allowed: true };

@@ -7,4 +7,4 @@
 export { openFoundation, type Foundation, type FoundationOptions, type FoundationOverrides } from './foundation.ts';
 export { runService, type RunnableService } from './run.ts';
 export { serve, type RunningServer, type Surfaces } from './serve.ts';
-export { commonSettings, type CommonConfig } from './settings.ts';
+export { commonSettings, followerSettings, requireSafeRenewal, type CommonConfig } from './settings.ts';

@@ -1,4 +1,4 @@
-import { setting, type Config } from '@sallyport/config';
+import { ConfigError, setting, type Config } from '@sallyport/config';
 
 const file = { mustExist: 'file' } as const;
 
@@ -41,5 +41,30 @@ export const commonSettings = (service: string) =>
     }),
     otlpUrl: setting.url('SALLYPORT_OTLP_URL', { optional: true, doc: 'Where traces go; absent: nowhere.' }),
   }) as const;
+
+const SECOND_MS = 1_000;
+
+/** The settings of a service that follows identity's subject log. */
+export const followerSettings = {
+  identityGrpc: setting.hostPort('SALLYPORT_IDENTITY_GRPC', { doc: 'host:port of the identity service.' }),
+  leaseTtlMs: setting.durationMs('SALLYPORT_LEASE_TTL', {
+    default: SECOND_MS,
+    min: 300,
+    max: 5 * SECOND_MS,
+    doc: 'How long what is known of people may be acted upon after it was last asked for.',
+  }),
+  leaseRenewalMs: setting.durationMs('SALLYPORT_LEASE_RENEWAL', {
+    default: SECOND_MS / 5,
+    min: 50,
+    max: (5 * SECOND_MS) / 4,
+    doc: 'How often it is asked for anew; at most a quarter of SALLYPORT_LEASE_TTL.',
+  }),
+} as const;
+
+/** @throws ConfigError when a lost renewal or two would end the lease */
+export const requireSafeRenewal = (config: Config<typeof followerSettings>): void => {
+  if (config.leaseRenewalMs > config.leaseTtlMs / 4)
+    throw new ConfigError(['SALLYPORT_LEASE_RENEWAL must be at most a quarter of SALLYPORT_LEASE_TTL.']);
+};
 
 export type CommonConfig = Config<ReturnType<typeof commonSettings>>;

@@ -45,6 +45,12 @@ export interface Validity {
   /** Monotonic milliseconds at which the decision was asked for. */
   readonly decidedAtMonotonicMs: number;
   readonly validForMs: number;
+  /**
+   * Asked right before COMMIT, inside the transaction: whether the authority behind the decision still stands. Null:
+   * it does not. What it returns is called when the commit has ended; until then nobody who waits for running commits
+   * goes on.
+   */
+  readonly hold?: (transaction: Tx) => Promise<(() => void) | null>;
 }
 
 /** May write. Mutations of what users own go through `audit.mutate`, whose transaction is a WriteTx too. */
@@ -52,8 +58,8 @@ export interface WriteTx extends ReadTx {
   readonly [writable]: true;
   /**
    * Lets the transaction commit only while this decision (and every other one named) is still valid. The check runs
-   * on the server in the same round trip as COMMIT, so a process that was paused in between cannot act late.
-   * On failure nothing is written and DECISION_EXPIRED is thrown.
+   * on the server in the same round trip as COMMIT, so a process that was paused in between cannot act late. Before
+   * it every `hold` is asked. On failure nothing is written and DECISION_EXPIRED is thrown.
    */
   fence(decision: Validity): void;
   /**
@@ -128,6 +134,20 @@ export class RunningTransaction implements Tx {
   /** Commits, together with what was kept for the commit. @throws DECISION_EXPIRED when a fence has fallen */
   async commit(): Promise<void> {
     await this.#begun;
+    const releases: (() => void)[] = [];
+    try {
+      for (const { hold } of this.#decisions) {
+        const release = hold === undefined ? ignore : await hold(this);
+        if (release === null) throw expired();
+        releases.push(release);
+      }
+      await this.#commitHeld();
+    } finally {
+      for (const release of releases) release();
+    }
+  }
+
+  async #commitHeld(): Promise<void> {
     const sent = this.#atCommit.map((send) => send());
     for (const answer of sent) answer.catch(ignore);
     this.#hasEnded = true;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { waitFor } from '@sallyport/dev-env';
+import { isAppError } from '@sallyport/errors';
 import {
   assertSchemaCurrent,
   describeSchema,
@@ -11,6 +12,7 @@ import {
   sqlMigration,
   statement,
   systemClock,
+  type Tx,
 } from '@sallyport/storage';
 
 import { adminQuery, emptyDatabase, openSample, sampleMigrations, type Sample } from './sample-database.ts';
@@ -134,6 +136,44 @@ describe('storage: transactions', () => {
       await tx.query(put, [org, 'fenced']);
     });
     assert.deepEqual(await sample.db.read(org, async (tx) => await tx.query(names)), [{ name: 'fenced' }]);
+  });
+
+  it('asks right before COMMIT whether the authority still stands, and says when the commit has ended', async () => {
+    const own = newId();
+    const told: string[] = [];
+    const decision = {
+      decidedAtMonotonicMs: systemClock.monotonicMs(),
+      validForMs: 20_000,
+      hold: async (tx: Tx) => {
+        told.push(`asked, ${String((await tx.query(names)).length)} written`);
+        return () => told.push('ended');
+      },
+    };
+    await sample.db.unauditedWrite(own, 'test', async (tx) => {
+      tx.fence(decision);
+      await tx.query(put, [own, 'held']);
+      told.push('worked');
+    });
+    assert.deepEqual(told, ['worked', 'asked, 1 written', 'ended']);
+    const again = sample.db.unauditedWrite(own, 'test', async (tx) => {
+      tx.fence({ ...decision, validForMs: -1 });
+      await tx.query(put, [own, 'late']);
+    });
+    await assert.rejects(again, (error) => isAppError(error) && error.code === 'DECISION_EXPIRED');
+    assert.deepEqual(told.slice(3), ['asked, 2 written', 'ended']);
+  });
+
+  it('writes nothing once the authority no longer stands, and lets go of what the other decisions held', async () => {
+    const own = newId();
+    const valid = { decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 20_000 };
+    let released = 0;
+    const refused = sample.db.unauditedWrite(own, 'test', async (tx) => {
+      tx.fence({ ...valid, hold: () => Promise.resolve(() => (released += 1)) });
+      tx.fence({ ...valid, hold: () => Promise.resolve(null) });
+      await tx.query(put, [own, 'unheld']);
+    });
+    await assert.rejects(refused, (error) => isAppError(error) && error.code === 'DECISION_EXPIRED');
+    assert.deepEqual([await sample.db.read(own, async (tx) => await tx.query(names)), released], [[], 1]);
   });
 
   it('writes nothing once the decision has expired, judged by the server at COMMIT (facts: pause between check and commit)', async () => {

@@ -1,4 +1,5 @@
 import { openFoundation, type Foundation, type FoundationOverrides } from '@sallyport/service';
+import { followSubjects } from '@sallyport/subject-feed';
 
 import type { FlagsConfig } from './config.ts';
 import { type Delivery, startDelivery } from './delivery/index.ts';
@@ -25,8 +26,13 @@ const assemble = async (
 ): Promise<Omit<FlagsContext, 'dispose'>> => {
   const foundation = await openFoundation({ service: 'flags', config, migrations, overrides }, release);
   const { clock, logger, metrics, tls, db } = foundation;
-  const { identityGrpc, policyGrpc, deployment } = config;
-  const peers = connectPeers({ identityGrpc, policyGrpc, deployment, tls, logger, metrics });
+  const { identityGrpc, policyGrpc, deployment, leaseTtlMs, leaseRenewalMs } = config;
+  const shared = { identityGrpc, deployment, tls, logger, metrics };
+  const following = followSubjects({ ...shared, clock, leaseTtlMs, leaseRenewalMs });
+  release.defer(async () => {
+    await following.close();
+  });
+  const peers = connectPeers({ ...shared, policyGrpc, guard: following.guard });
   release.defer(() => {
     peers.close();
   });

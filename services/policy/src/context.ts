@@ -1,7 +1,8 @@
 import { createPrincipalClient, type PrincipalClient } from '@sallyport/decision-client';
 import { createGrpcClient } from '@sallyport/grpc';
-import { IntrospectionServiceClient, SubjectFeedServiceClient } from '@sallyport/proto/identity/v1';
+import { IntrospectionServiceClient } from '@sallyport/proto/identity/v1';
 import { openFoundation, type Foundation, type FoundationOverrides } from '@sallyport/service';
+import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallyport/subject-feed';
 
 import type { PolicyConfig } from './config.ts';
 import { DecisionPoint } from './decide/index.ts';
@@ -9,7 +10,7 @@ import { GrantKnowledge, databaseSource } from './grants/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
-import { Lease, Standing, StandingWriter, SubjectFeed, identityFeed } from './subjects/index.ts';
+import { StandingWriter } from './subjects/index.ts';
 
 /** Everything the slices share; built once per process and passed as a parameter. */
 export interface PolicyContext extends Foundation {
@@ -17,6 +18,7 @@ export interface PolicyContext extends Foundation {
   readonly principals: PrincipalClient;
   readonly standing: Standing;
   readonly standingLease: Lease;
+  readonly commitGuard: CommitGuard;
   readonly knowledge: GrantKnowledge;
   readonly decisions: DecisionPoint;
   /** Releases in reverse order of acquisition. */
@@ -43,35 +45,36 @@ const openGrants = async ({ config, clock, logger, metrics, db }: Basics, releas
 
 /** Standing: taken up where the last process left it, then followed at identity. */
 const openStanding = async ({ config, clock, logger, metrics, tls, db }: Basics, release: AsyncDisposableStack) => {
-  const target = { address: config.identityGrpc, tls, serverName: 'identity', deployment: config.deployment, logger };
+  const { identityGrpc, deployment, leaseTtlMs, leaseRenewalMs } = config;
+  const target = { address: identityGrpc, tls, serverName: 'identity', deployment, logger };
   const introspection = createGrpcClient(IntrospectionServiceClient, target);
-  const feedClient = createGrpcClient(SubjectFeedServiceClient, target);
   release.defer(() => {
     introspection.close();
-    feedClient.close();
   });
   const standing = new Standing();
-  const standingLease = new Lease(clock, config.leaseTtlMs);
   const writer = new StandingWriter({ db, standing, logger });
   release.defer(() => writer.flush());
   const stored = await writer.load();
   for (const organization of stored.organizations)
     standing.load(organization.orgId, { ...organization, logId: stored.logId });
-  const feed = new SubjectFeed({
-    source: identityFeed(feedClient),
-    standing,
-    lease: standingLease,
-    logId: stored.logId,
-    renewalMs: config.leaseRenewalMs,
+  const following = followSubjects({
+    identityGrpc,
+    deployment,
+    tls,
+    clock,
     logger,
     metrics,
+    leaseTtlMs,
+    leaseRenewalMs,
+    standing,
+    logId: stored.logId,
     onApplied: (step) => {
       writer.note(step);
     },
   });
-  feed.start();
-  release.defer(() => feed.close());
-  return { standing, standingLease, principals: createPrincipalClient({ grpc: introspection }) };
+  release.defer(() => following.close());
+  const { lease: standingLease, guard: commitGuard } = following;
+  return { standing, standingLease, commitGuard, principals: createPrincipalClient({ grpc: introspection }) };
 };
 
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */

@@ -1,6 +1,6 @@
 import type { DecisionKnowledge } from './decide/index.ts';
 import type { GrantKnowledge } from './grants/index.ts';
-import type { Lease, Standing } from './subjects/index.ts';
+import type { Lease, Standing } from '@sallyport/subject-feed';
 
 /** What decisions are made from: grants from our own database, standing from identity's log, each under its lease. */
 export const combinedKnowledge = (

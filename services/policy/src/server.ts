@@ -38,14 +38,15 @@ const holds = async (isTrue: boolean, what: string): Promise<void> => {
 
 /** Serves both surfaces. */
 export const startServer = async (context: PolicyContext, strictResponses = false): Promise<RunningServer> => {
-  const { config, logger, metrics, audit, clock, decisions, principals, knowledge, standingLease, db } = context;
+  const { config, logger, metrics, audit, clock, decisions, principals, knowledge, db } = context;
+  const { standingLease, commitGuard } = context;
   const http = createHttpApp({
     service: 'policy',
     logger,
     metrics,
     routes: routes(context),
     authenticate: (ctx) => principals.fromRequest(ctx),
-    decide: decideLocally(decisions, clock),
+    decide: decideLocally(decisions, commitGuard, clock),
     onDenied: recordDenied(audit),
     renderers: { authzen: renderAuthzenError },
     publicOrigin: config.publicOrigin,

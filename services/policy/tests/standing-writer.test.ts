@@ -2,11 +2,10 @@ import assert from 'node:assert/strict';
 
 import { testDatabase, type TestDatabase } from '@sallyport/dev-env';
 import { newId, openDatabase, type Database } from '@sallyport/storage';
+import { Standing, type AppliedStep, type SubjectChange } from '@sallyport/subject-feed';
 import { silentLogger } from '@sallyport/telemetry';
 import fc from 'fast-check';
 
-import type { AppliedStep } from '../src/subjects/replica.ts';
-import { Standing, type SubjectChange } from '../src/subjects/standing.ts';
 import { StandingWriter } from '../src/subjects/writer.ts';
 
 const LOG_ID = 'log-1';

@@ -2,6 +2,7 @@ import type { AuditContext } from '@sallyport/audit';
 import { type DecisionClient, type DecisionSubject, decideWith } from '@sallyport/decision-client';
 import { AppError, isAppError } from '@sallyport/errors';
 import type { Decision, GrantedDecision, RequestContext, Scope } from '@sallyport/http';
+import type { CommitGuard } from '@sallyport/subject-feed';
 
 /** Asks policy; never cached, and every failure to get an answer is an error. A denial is an answer. */
 export interface Decisions {
@@ -9,11 +10,14 @@ export interface Decisions {
   decide(subject: DecisionSubject, permission: string, scope: Scope, requestId: string): Promise<Decision>;
 }
 
-/** Decisions had from policy over gRPC. */
-export const decisionsFrom = (client: Pick<DecisionClient, 'check'>): Decisions => {
+/** Decisions had from policy over gRPC; nothing commits on one whose subject's access has ended meanwhile. */
+export const decisionsFrom = (client: Pick<DecisionClient, 'check'>, guard: Pick<CommitGuard, 'enter'>): Decisions => {
   const ask = decideWith(client);
   return {
-    decide: async (subject, permission, scope, requestId) => await ask(subject, permission, scope, { requestId }),
+    decide: async (subject, permission, scope, requestId) => ({
+      ...(await ask(subject, permission, scope, { requestId })),
+      hold: () => guard.enter(subject),
+    }),
   };
 };
 

@@ -2,6 +2,7 @@ import { createDecisionClient, createPrincipalClient, type PrincipalClient } fro
 import { createGrpcClient, type TlsFiles } from '@sallyport/grpc';
 import { IntrospectionServiceClient } from '@sallyport/proto/identity/v1';
 import { DecisionServiceClient, ScopeServiceClient, Tier } from '@sallyport/proto/policy/v1';
+import type { CommitGuard } from '@sallyport/subject-feed';
 import type { Logger, Metrics } from '@sallyport/telemetry';
 
 import { type Decisions, decisionsFrom } from './caller.ts';
@@ -13,6 +14,7 @@ export interface PeerOptions {
   readonly tls: TlsFiles;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  readonly guard: CommitGuard;
 }
 
 /** A registration as policy's wire knows it. */
@@ -42,7 +44,7 @@ const TIERS = { 'non-production': Tier.TIER_NON_PRODUCTION, production: Tier.TIE
 
 /** Clients over mutual TLS; they connect when first used and again whenever they have to. */
 export const connectPeers = (options: PeerOptions): Peers => {
-  const { identityGrpc, policyGrpc, ...shared } = options;
+  const { identityGrpc, policyGrpc, guard, ...shared } = options;
   const toPolicy = { ...shared, address: policyGrpc, serverName: 'policy' };
   const identity = createGrpcClient(IntrospectionServiceClient, {
     ...shared,
@@ -53,7 +55,7 @@ export const connectPeers = (options: PeerOptions): Peers => {
   const scopes = createGrpcClient(ScopeServiceClient, toPolicy);
   return {
     principals: createPrincipalClient({ grpc: identity }),
-    decisions: decisionsFrom(createDecisionClient({ grpc: decisions })),
+    decisions: decisionsFrom(createDecisionClient({ grpc: decisions }), guard),
     putScope: async ({ environment, ...scope }) => {
       if (environment === undefined) {
         await scopes.unary('putProject', scope, PUT);

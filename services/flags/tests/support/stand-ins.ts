@@ -17,6 +17,7 @@ import {
   ScopeServiceService,
   Tier,
 } from '@sallyport/proto/policy/v1';
+import { FeedStandIn } from '@sallyport/subject-feed/testing';
 
 /** An account as identity and policy know it. */
 export interface Account {
@@ -34,11 +35,20 @@ export interface Token {
   readonly scopes: readonly string[];
 }
 
-/** Identity as flags meets it: introspection of bearer tokens. */
-export class IdentityStandIn {
+/** Identity as flags meets it: introspection of bearer tokens, and the subject log. */
+export class IdentityStandIn extends FeedStandIn {
   readonly tokens = new Map<string, Token>();
 
-  service(): GrpcService {
+  /** Writes to the log how an account stands. */
+  tell({ id, orgId, type, active, epoch }: Account): void {
+    this.commit(orgId, [{ subjectId: id, type: type === 'user' ? 1 : 2, active, epoch }]);
+  }
+
+  services(): GrpcService[] {
+    return [this.#introspection(), this.feedService(['flags'])];
+  }
+
+  #introspection(): GrpcService {
     return grpcService(IntrospectionServiceService, {
       introspect: {
         allow: ['flags'],

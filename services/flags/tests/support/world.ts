@@ -134,7 +134,7 @@ export class World {
     const database = options.database ?? (await testDatabase('flags'));
     const [identity, policy] = [new IdentityStandIn(), new PolicyStandIn()];
     const peers = [
-      await startPeer(ca, 'identity', [identity.service()]),
+      await startPeer(ca, 'identity', identity.services()),
       await startPeer(ca, 'policy', policy.services()),
     ] as const;
     const tls = await issueDevCertificate(ca, { service: 'flags', deployment: DEPLOYMENT });
@@ -315,6 +315,7 @@ export class Organization {
   credentialOf(account: Account, scopes: string[] = []): Person {
     const { identity } = this.world;
     const token = `tok_${randomBytes(16).toString('hex')}`;
+    identity.tell(account);
     identity.tokens.set(token, { account, credentialId: randomUUID(), epoch: account.epoch, scopes });
     return {
       account,

@@ -18,6 +18,7 @@ export {
   type VoidedCounts,
 } from './deactivate.ts';
 export { foldCase } from './fold-case.ts';
+export { holdAccess } from './hold-access-store.ts';
 export { openAccess, type OpenRequest } from './reactivate.ts';
 export { accountRoutes } from './routes.ts';
 export { searchDocumentOf } from './search-document.ts';

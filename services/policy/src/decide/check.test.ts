@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { compileOrganization } from '../model/compile.ts';
 import { BUILT_IN_ROLES } from '../model/roles.ts';
 import type { GrantRow, OrganizationRows } from '../model/rows.ts';
-import type { SubjectStanding } from '../subjects/standing.ts';
+import type { SubjectStanding } from '@sallyport/subject-feed';
 import { DecisionPoint, type DecisionKnowledge } from './check.ts';
 import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 

@@ -11,11 +11,11 @@
  * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
  */
 import type { Clock } from '@sallyport/storage';
+import { isIdentifier, type SubjectStanding } from '@sallyport/subject-feed';
 import type { Metrics } from '@sallyport/telemetry';
 
 import {
   findRole,
-  isIdentifier,
   isPermission,
   permissionNumber,
   type GrantRow,
@@ -23,7 +23,6 @@ import {
   type Permission,
   type Place,
 } from '../model/index.ts';
-import type { SubjectStanding } from '../subjects/index.ts';
 
 import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 import { evaluate, type Target, type Verdict } from './evaluate.ts';

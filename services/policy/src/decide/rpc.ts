@@ -6,8 +6,8 @@ import {
   type CheckRequest,
   type CheckResponse,
 } from '@sallyport/proto/policy/v1';
+import { isIdentifier } from '@sallyport/subject-feed';
 
-import { isIdentifier } from '../model/index.ts';
 import type { DecisionPoint } from './check.ts';
 import type { Decision } from './decision.ts';
 

@@ -1,12 +1,13 @@
 import type { AuditLog } from '@sallyport/audit';
 import type { Decide, OnDenied } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
+import type { CommitGuard } from '@sallyport/subject-feed';
 
 import type { DecisionPoint } from '../decide/index.ts';
 
 /** Decisions about our own API: made in this process, by the same point that answers everybody else. */
 export const decideLocally =
-  (point: DecisionPoint, clock: Clock): Decide =>
+  (point: DecisionPoint, guard: CommitGuard, clock: Clock): Decide =>
   async (principal, permission, scope) => {
     const decidedAtMonotonicMs = clock.monotonicMs();
     const decision = point.decide({
@@ -16,7 +17,8 @@ export const decideLocally =
       projectId: scope.projectId ?? '',
       environmentId: scope.environmentId ?? '',
     });
-    return await Promise.resolve({ ...decision, decidedAtMonotonicMs });
+    const hold = (): ReturnType<CommitGuard['enter']> => guard.enter(principal);
+    return await Promise.resolve({ ...decision, decidedAtMonotonicMs, hold });
   };
 
 /** Records a refused attempt in the organisation's audit log. */

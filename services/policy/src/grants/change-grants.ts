@@ -9,7 +9,7 @@ import { isUniqueViolation, type Clock } from '@sallyport/storage';
 
 import { evaluate, findTarget } from '../decide/index.ts';
 import { BUILT_IN_ROLES, permissionNumber, type GrantRow, type OrganizationIndex } from '../model/index.ts';
-import type { Standing } from '../subjects/index.ts';
+import type { Standing } from '@sallyport/subject-feed';
 import type { NewGrant } from './grant.ts';
 import type { Holder } from './held.ts';
 import type { GrantKnowledge } from './knowledge.ts';

@@ -3,7 +3,7 @@ import type { Clock, Database, Unlisten } from '@sallyport/storage';
 import type { Logger, Metrics } from '@sallyport/telemetry';
 
 import type { OrganizationIndex, RoleDefinition } from '../model/index.ts';
-import { Lease } from '../subjects/index.ts';
+import { Lease } from '@sallyport/subject-feed';
 import { compileRaw, type RawOrganization } from './read-rows.ts';
 import { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 import { GRANTS_CHANNEL, readHeads, readOrganizations, type GrantHeads } from './store.ts';

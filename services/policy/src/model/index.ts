@@ -41,7 +41,6 @@ export {
 } from './roles.ts';
 export {
   SUBJECT_TYPES,
-  isIdentifier,
   isPoison,
   readEnvironment,
   readGrant,

@@ -2,6 +2,7 @@
  * The typed rows a policy consists of, and the reader that turns database rows into them. A row that makes no sense
  * is named, never guessed at: what becomes of it is decided in compile.ts.
  */
+import { isIdentifier } from '@sallyport/subject-feed';
 
 export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
 export type SubjectType = (typeof SUBJECT_TYPES)[number];
@@ -54,16 +55,6 @@ export interface PoisonRow {
   readonly problem: string;
   readonly denies: boolean;
 }
-
-export const MAX_ID_CHARS = 256;
-
-/** A non-empty text of at most 256 characters without control characters or lone surrogates. */
-export const isIdentifier = (value: unknown): value is string =>
-  typeof value === 'string' &&
-  value.length > 0 &&
-  value.length <= MAX_ID_CHARS &&
-  value.isWellFormed() &&
-  !/\p{Cc}/u.test(value);
 
 type Raw = Readonly<Record<string, unknown>>;
 

@@ -3,9 +3,9 @@ import { AppError } from '@sallyport/errors';
 import { grpcService, unary, type GrpcService, type ServerCall } from '@sallyport/grpc';
 import { OperatorServiceService } from '@sallyport/proto/policy/v1';
 import { isId } from '@sallyport/storage';
+import { isIdentifier } from '@sallyport/subject-feed';
 
 import { issueDecisionToken } from '../decision-tokens/index.ts';
-import { isIdentifier } from '../model/index.ts';
 import { createOrganization, type OrganizationDependencies } from './create-organization.ts';
 
 const OPERATORS = ['operator'] as const;

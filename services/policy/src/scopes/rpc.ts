@@ -3,8 +3,9 @@ import { AppError } from '@sallyport/errors';
 import { grpcService, unary, type GrpcService, type ServerCall } from '@sallyport/grpc';
 import { ScopeServiceService, Tier as WireTier } from '@sallyport/proto/policy/v1';
 import { isId } from '@sallyport/storage';
+import { isIdentifier } from '@sallyport/subject-feed';
 
-import { isIdentifier, type Tier } from '../model/index.ts';
+import type { Tier } from '../model/index.ts';
 import { registerEnvironment, registerProject, type ScopeDependencies } from './register-scope.ts';
 
 /** Only the owner of projects and environments registers them. */

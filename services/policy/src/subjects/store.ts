@@ -1,6 +1,5 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
-
-import type { GroupChange, StandingState, SubjectChange } from './standing.ts';
+import type { GroupChange, StandingState, SubjectChange } from '@sallyport/subject-feed';
 
 /** What was written down of one organisation. */
 export type StoredOrganization = Omit<StandingState, 'logId'> & { readonly orgId: string };

@@ -1,8 +1,7 @@
 import { isId, type Database } from '@sallyport/storage';
+import type { AppliedStep, GroupChange, Standing, SubjectChange } from '@sallyport/subject-feed';
 import type { Logger } from '@sallyport/telemetry';
 
-import type { AppliedStep } from './replica.ts';
-import type { GroupChange, Standing, SubjectChange } from './standing.ts';
 import {
   deleteStanding,
   lockCursor,

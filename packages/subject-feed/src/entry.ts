@@ -1,6 +1,6 @@
 import { SubjectType, type GroupState, type LogEntry, type SubjectState } from '@sallyport/proto/identity/v1';
 
-import { isIdentifier } from '../model/index.ts';
+import { isIdentifier } from './identifier.ts';
 import type { GroupChange, SubjectChange } from './standing.ts';
 
 /** An entry of the subject log after every field was looked at. */

@@ -42,6 +42,8 @@ export interface ReplicaPort {
   /** The stream is of no more use: close it and connect again. */
   reconnect(reason: string): void;
   applied(step: AppliedStep): void;
+  /** False while something decided before the last applied entries of the organisation is still on its way. */
+  mayAcknowledge(orgId: string): boolean;
   alarm(alarm: FeedAlarm, orgId: string | null, detail: string): void;
 }
 
@@ -119,10 +121,9 @@ export class SubjectReplica {
   renew(): Renew {
     this.#nonce += 1n;
     // Where an organisation stands that is being re-read says nothing until the snapshot is in.
-    const applied = [...this.#changed]
-      .filter((orgId) => !this.#resyncing.has(orgId))
-      .map((orgId) => ({ orgId, position: this.#standing.position(orgId) }));
-    this.#changed.clear();
+    const told = [...this.#changed].filter((orgId) => !this.#resyncing.has(orgId) && this.#port.mayAcknowledge(orgId));
+    const applied = told.map((orgId) => ({ orgId, position: this.#standing.position(orgId) }));
+    for (const orgId of told) this.#changed.delete(orgId);
     if (this.#outstanding.length >= MAX_OUTSTANDING) this.#port.reconnect('renewals stay without an answer');
     this.#outstanding.push({ nonce: this.#nonce, sent: this.#lease.reading(), applied });
     return { nonce: this.#nonce, applied };

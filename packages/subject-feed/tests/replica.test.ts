@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 
 import type { FollowResponse, LogEntry, SubjectState } from '@sallyport/proto/identity/v1';
 
-import { Lease } from './lease.ts';
-import { SubjectReplica, digestOf, type AppliedStep, type FeedAlarm } from './replica.ts';
-import { Standing, type StandingState } from './standing.ts';
+import { Lease } from '../src/lease.ts';
+import { SubjectReplica, digestOf, type AppliedStep, type FeedAlarm } from '../src/replica.ts';
+import { Standing, type StandingState } from '../src/standing.ts';
 
 const TTL = 1_000;
 
@@ -16,6 +16,8 @@ interface Bench {
   readonly reconnects: string[];
   readonly alarms: FeedAlarm[];
   readonly steps: AppliedStep[];
+  /** Organisations that must not be acknowledged now. */
+  readonly held: Set<string>;
 }
 
 const bench = (logId = ''): Bench => {
@@ -23,14 +25,16 @@ const bench = (logId = ''): Bench => {
   const lease = new Lease({ now: () => new Date(0), monotonicMs: () => 0 }, TTL);
   const found = { snapshots: [] as string[], reconnects: [] as string[], alarms: [] as FeedAlarm[] };
   const steps: AppliedStep[] = [];
+  const held = new Set<string>();
   const port = {
     requestSnapshot: (orgId: string) => found.snapshots.push(orgId),
     reconnect: (reason: string) => found.reconnects.push(reason),
     applied: (step: AppliedStep) => steps.push(step),
+    mayAcknowledge: (orgId: string) => !held.has(orgId),
     alarm: (alarm: FeedAlarm) => found.alarms.push(alarm),
   };
   const replica = new SubjectReplica(standing, lease, port, logId);
-  return { standing, lease, replica, steps, ...found };
+  return { standing, lease, replica, steps, held, ...found };
 };
 
 const subject = (fields: Partial<SubjectState> = {}): SubjectState => ({
@@ -93,6 +97,15 @@ describe('replica of the subject log', () => {
     assert.deepEqual(replica.renew().applied, []);
     const hello = replica.hello('replica', 'boot');
     assert.deepEqual([hello.logId, hello.cursors], ['log', [{ orgId: 'org', position: 2n }]]);
+  });
+
+  it('keeps back the acknowledgement of what must not be acknowledged yet', () => {
+    const { replica, held } = following();
+    replica.receive(delta(entry(3n), entry(1n, [subject()], 'other')));
+    held.add('org');
+    assert.deepEqual(replica.renew().applied, [{ orgId: 'other', position: 1n }]);
+    held.delete('org');
+    assert.deepEqual(replica.renew().applied, [{ orgId: 'org', position: 3n }]);
   });
 
   it('holds no lease before a grant, whatever was applied', () => {

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { newId } from '@sallyport/storage';
 import type { Logger, Metrics } from '@sallyport/telemetry';
 
+import type { CommitGuard } from './commit-guard.ts';
 import type { FeedSource } from './feed-source.ts';
 import type { Lease } from './lease.ts';
 import { SubjectReplica, type AppliedStep, type FeedAlarm } from './replica.ts';
@@ -18,6 +19,8 @@ export interface SubjectFeedOptions {
   readonly renewalMs: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
+  /** Holds acknowledgements back while commits they would overtake are on their way. */
+  readonly guard: CommitGuard;
   /** Told of everything applied, in order. */
   readonly onApplied: (step: AppliedStep) => void;
 }
@@ -47,6 +50,7 @@ export class SubjectFeed {
   #runningSnapshots = 0;
   #stream: Stream | null = null;
   #wakeEarly: (() => void) | null = null;
+  #acknowledge: (() => void) | null = null;
   #reconnectMs = RECONNECT_FIRST_MS;
   #done: Promise<void> = Promise.resolve();
 
@@ -57,7 +61,7 @@ export class SubjectFeed {
       help: 'What the replica of the subject log refused to believe',
       labels: ['alarm'],
     });
-    const { standing, lease, logId, onApplied } = options;
+    const { standing, lease, logId, guard, onApplied } = options;
     this.#replica = new SubjectReplica(
       standing,
       lease,
@@ -70,13 +74,18 @@ export class SubjectFeed {
           options.logger.warn({ reason }, 'the subject feed is connected anew');
           this.#stream?.cancel();
         },
-        applied: onApplied,
+        applied: (step) => {
+          guard.applied(step);
+          onApplied(step);
+        },
+        mayAcknowledge: (orgId) => guard.mayAcknowledge(orgId),
         alarm: (alarm, orgId, detail) => {
           this.#alarm(alarm, orgId, detail);
         },
       },
       logId,
     );
+    guard.onCleared(() => this.#acknowledge?.());
   }
 
   start(): void {
@@ -107,6 +116,9 @@ export class SubjectFeed {
   }
 
   async #once(): Promise<void> {
+    // Hello acknowledges too: it names what is applied.
+    await this.#options.guard.cleared();
+    if (this.#stopping.signal.aborted) return;
     const stream = this.#options.source.follow();
     this.#stream = stream;
     const renew = (): void => {
@@ -122,15 +134,20 @@ export class SubjectFeed {
       acknowledging = undefined;
       if (this.#replica.outstanding <= MAX_OUTSTANDING_TO_ACKNOWLEDGE) renew();
     };
+    this.#acknowledge = acknowledge;
     try {
       for await (const message of stream) {
         this.#replica.receive(message);
-        if (message.message?.$case === 'grant') this.#reconnectMs = RECONNECT_FIRST_MS;
+        if (message.message?.$case === 'grant') {
+          this.#reconnectMs = RECONNECT_FIRST_MS;
+          this.#options.guard.wake();
+        }
         if (message.message?.$case === 'delta') acknowledging ??= setTimeout(acknowledge, ACKNOWLEDGE_AFTER_MS);
       }
     } finally {
       clearInterval(timer);
       clearTimeout(acknowledging);
+      this.#acknowledge = null;
       this.#stream = null;
       stream.cancel();
     }

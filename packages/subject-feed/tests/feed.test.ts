@@ -5,10 +5,11 @@ import { FollowResponse, type FollowRequest, type Renew } from '@sallyport/proto
 import { newId, systemClock } from '@sallyport/storage';
 import { createMetrics, silentLogger } from '@sallyport/telemetry';
 
-import type { FeedSource } from './feed-source.ts';
-import { SubjectFeed } from './feed.ts';
-import { Lease } from './lease.ts';
-import { Standing } from './standing.ts';
+import { CommitGuard } from '../src/commit-guard.ts';
+import type { FeedSource } from '../src/feed-source.ts';
+import { SubjectFeed } from '../src/feed.ts';
+import { Lease } from '../src/lease.ts';
+import { Standing } from '../src/standing.ts';
 
 const AN_HOUR_MS = 60 * 60 * 1000;
 
@@ -63,10 +64,12 @@ describe('subject feed', () => {
     const source = new HandFedSource();
     const standing = new Standing();
     standing.load(orgId, { position: 0n, subjects: [], groups: [], logId: 'log' });
+    const lease = new Lease(systemClock, 1_000);
     const feed = new SubjectFeed({
       source,
       standing,
-      lease: new Lease(systemClock, 1_000),
+      lease,
+      guard: new CommitGuard(standing, lease),
       logId: 'log',
       renewalMs: AN_HOUR_MS,
       logger: silentLogger(),

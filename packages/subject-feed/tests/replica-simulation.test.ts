@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 
 import fc from 'fast-check';
 
-import { SimulatedFeed, TTL_MS, type SimulationStep } from '../../tests/support/simulated-feed.ts';
+import { SimulatedFeed, TTL_MS, type SimulationStep } from './support/simulated-feed.ts';
 
 const SEED = randomInt(2 ** 31);
 

@@ -4,9 +4,9 @@
  */
 import type { FollowResponse, LogEntry, SubjectState } from '@sallyport/proto/identity/v1';
 
-import { Lease } from '../../src/subjects/lease.ts';
-import { SubjectReplica, digestOf, type AppliedStep, type FeedAlarm } from '../../src/subjects/replica.ts';
-import { Standing, type StandingState } from '../../src/subjects/standing.ts';
+import { Lease } from '../../src/lease.ts';
+import { SubjectReplica, digestOf, type AppliedStep, type FeedAlarm } from '../../src/replica.ts';
+import { Standing, type StandingState } from '../../src/standing.ts';
 
 export const TTL_MS = 1_000;
 const RENEWAL_MS = 200;
@@ -76,6 +76,7 @@ export class SimulatedFeed {
         this.#reconnectAtMs ??= this.#nowMs + 50;
       },
       applied: (step) => this.applied.push(step),
+      mayAcknowledge: () => true,
       alarm: (alarm) => this.alarms.push(alarm),
     });
     for (const org of [0, 1]) this.#logs.set(orgName(org), []);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { Lease } from './lease.ts';
+import { Lease } from '../src/lease.ts';
 
 const TTL = 1_000;
 
