@@ -1,4 +1,4 @@
-import { auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createDirectory } from './0002-create-directory.ts';
@@ -9,6 +9,8 @@ import { createProvider } from './0012-create-provider.ts';
 import { noteEpochTime } from './0013-note-epoch-time.ts';
 import { searchAccounts } from './0014-search-accounts.ts';
 import { widenScimProfile } from './0016-widen-scim-profile.ts';
+import { reviveAndLinkAccounts } from './0019-revive-and-link-accounts.ts';
+import { appendSubjectLog } from './0021-append-subject-log.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
 export const migrations: readonly Migration[] = [
@@ -21,4 +23,7 @@ export const migrations: readonly Migration[] = [
   noteEpochTime,
   searchAccounts,
   widenScimProfile,
+  reviveAndLinkAccounts,
+  appendSubjectLog,
+  auditAppendMigration('identity', 22),
 ];

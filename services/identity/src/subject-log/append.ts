@@ -2,7 +2,7 @@ import type { AuditedTx, AuditReceipt } from '@sallyport/audit';
 import type { WriteTx } from '@sallyport/storage';
 
 import { MAX_STATES_PER_ENTRY, type GroupState } from './entry.ts';
-import { announce, insertEntry, readSubjects, takePositions } from './store.ts';
+import { appendEntries } from './store.ts';
 
 export interface SubjectChange {
   /** For people: what happened, as the audit action says it. */
@@ -12,12 +12,8 @@ export interface SubjectChange {
   readonly groups?: readonly GroupState[];
 }
 
-const pages = <T>(items: readonly T[]): T[][] => {
-  const result: T[][] = [];
-  for (let at = 0; at < items.length; at += MAX_STATES_PER_ENTRY)
-    result.push(items.slice(at, at + MAX_STATES_PER_ENTRY));
-  return result;
-};
+/** Subjects of one statement: twenty entries. More are several statements, so that no message grows without bound. */
+const MAX_SUBJECTS_PER_STATEMENT = 20 * MAX_STATES_PER_ENTRY;
 
 /**
  * Appends a change at the next gap-free positions of the organisation, as the last statements of the transaction
@@ -26,7 +22,8 @@ const pages = <T>(items: readonly T[]): T[][] => {
  *
  * The head's row lock comes first and the states are read under it: every writer of standing or membership appends
  * here before it commits, so what is read is the state at that position, whoever else is writing. Lock order of a
- * transaction: accounts, groups, memberships, audit head, subject-log head.
+ * transaction: accounts, groups, memberships, audit head, subject-log head. Unless there is something to be done with
+ * the position, the append travels together with COMMIT and the lock is held for no round trip.
  */
 export const appendSubjectChange = (
   tx: AuditedTx,
@@ -35,23 +32,22 @@ export const appendSubjectChange = (
 ): void => {
   const { orgId } = tx;
   const { requestId } = tx.audit;
+  const { cause } = change;
+  const subjectIds = [...new Set(change.subjectIds)];
+  const groups = change.groups ?? [];
+  if (onAppended === undefined && subjectIds.length <= MAX_SUBJECTS_PER_STATEMENT) {
+    tx.atCommit(async () => {
+      await appendEntries(tx, { orgId, cause, subjectIds, groups, requestId });
+    });
+    return;
+  }
   tx.last(async (last, receipts) => {
-    const subjectPages = pages([...new Set(change.subjectIds)]);
-    const groupPages = pages(change.groups ?? []);
-    const count = Math.max(subjectPages.length, groupPages.length, 1);
-    const first = await takePositions(last, orgId, count);
-    for (let at = 0; at < count; at += 1) {
-      const ids = subjectPages[at] ?? [];
-      await insertEntry(last, {
-        orgId,
-        position: first + BigInt(at),
-        cause: change.cause,
-        subjects: ids.length === 0 ? [] : await readSubjects(last, orgId, ids),
-        groups: groupPages[at] ?? [],
-        requestId,
-      });
+    const first = subjectIds.slice(0, MAX_SUBJECTS_PER_STATEMENT);
+    let position = await appendEntries(last, { orgId, cause, subjectIds: first, groups, requestId });
+    for (let from = first.length; from < subjectIds.length; from += MAX_SUBJECTS_PER_STATEMENT) {
+      const part = subjectIds.slice(from, from + MAX_SUBJECTS_PER_STATEMENT);
+      position = await appendEntries(last, { orgId, cause, subjectIds: part, groups: [], requestId });
     }
-    await announce(last);
-    await onAppended?.(last, first + BigInt(count) - 1n, receipts);
+    await onAppended?.(last, position, receipts);
   });
 };

@@ -6,6 +6,8 @@ export interface SubjectState {
   readonly epoch: bigint;
   readonly groupIds: readonly string[];
   readonly deleted: boolean;
+  /** The epoch of the last removal; absent: never. What was given to the subject up to then is void for ever. */
+  readonly removedEpoch?: bigint;
 }
 
 export interface GroupState {

@@ -14,6 +14,7 @@ export const toSubjectMessage = (subject: SubjectState): SubjectMessage => ({
   epoch: subject.epoch,
   groupIds: [...subject.groupIds],
   deleted: subject.deleted,
+  removedEpoch: subject.removedEpoch,
 });
 
 export const toGroupMessage = (group: GroupState): GroupMessage => ({ ...group });

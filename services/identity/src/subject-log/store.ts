@@ -1,11 +1,13 @@
 import { AppError } from '@sallyport/errors';
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
-import { SUBJECT_LOG_CHANNEL, type GroupState, type LogEntry, type SubjectState } from './entry.ts';
+import type { GroupState, LogEntry, SubjectState } from './entry.ts';
 
-interface StoredSubject extends Omit<SubjectState, 'epoch'> {
+interface StoredSubject extends Omit<SubjectState, 'epoch' | 'removedEpoch'> {
   /** Decimal: JSON numbers end at 2^53. */
   readonly epoch: string;
+  /** Absent in entries of before it was told. */
+  readonly removedEpoch?: string;
 }
 
 interface SubjectRow {
@@ -13,8 +15,11 @@ interface SubjectRow {
   readonly kind: SubjectState['type'];
   readonly status: string;
   readonly epoch: string;
+  readonly removed_epoch: string;
   readonly group_ids: string[];
 }
+
+const removedAt = (epoch: string): { removedEpoch?: bigint } => (epoch === '0' ? {} : { removedEpoch: BigInt(epoch) });
 
 const toSubject = (row: SubjectRow): SubjectState => ({
   subjectId: row.id,
@@ -23,6 +28,7 @@ const toSubject = (row: SubjectRow): SubjectState => ({
   epoch: BigInt(row.epoch),
   groupIds: row.group_ids,
   deleted: row.status === 'deleted',
+  ...removedAt(row.removed_epoch),
 });
 
 /** The head of a new organisation's log, created with it: even the first append finds a row to lock. */
@@ -30,45 +36,31 @@ export const insertHead = async (tx: WriteTx, orgId: string): Promise<void> => {
   await tx.query('INSERT INTO subject_log_head (org_id) VALUES ($1)', [orgId]);
 };
 
+const APPEND = statement('SELECT append_subject_log($1, $2, $3::uuid[], $4::jsonb, $5) AS position');
+
+export interface NewEntries {
+  readonly orgId: string;
+  readonly cause: string;
+  readonly subjectIds: readonly string[];
+  readonly groups: readonly GroupState[];
+  readonly requestId: string;
+}
+
 /**
- * Takes `count` positions and with them the lock that every append of the organisation waits for until COMMIT or
- * ROLLBACK; a rollback gives them back. Answers the first.
+ * Takes positions, and with them the lock that every append of the organisation waits for until COMMIT or ROLLBACK (a
+ * rollback gives them back); writes what the subjects are under that lock, when nobody else can change it; wakes the
+ * feeds when (and only if) the transaction commits. Answers the last position.
  */
-export const takePositions = async (tx: WriteTx, orgId: string, count: number): Promise<bigint> => {
-  const [row] = await tx.query<{ position: string }>(
-    'UPDATE subject_log_head SET position = position + $2 WHERE org_id = $1 RETURNING position',
-    [orgId, count],
-  );
-  if (row === undefined) throw new AppError('INTERNAL', 'The organisation has no subject log.');
-  return BigInt(row.position) - BigInt(count) + 1n;
-};
-
-/** What the subjects are now. Read it after {@link takePositions}: under that lock nobody else can change it. */
-export const readSubjects = async (tx: ReadTx, orgId: string, ids: readonly string[]): Promise<SubjectState[]> => {
-  const rows = await tx.query<SubjectRow>(
-    `SELECT a.id, a.kind, a.status, a.epoch,
-            coalesce((SELECT array_agg(m.group_id ORDER BY m.group_id) FROM group_member m
-                       WHERE m.org_id = a.org_id AND m.account_id = a.id), '{}') AS group_ids
-       FROM account a WHERE a.org_id = $1 AND a.id = ANY($2::uuid[]) ORDER BY a.id`,
-    [orgId, ids],
-  );
-  return rows.map(toSubject);
-};
-
-export interface NewEntry extends Omit<LogEntry, 'committedAt'> {}
-
-export const insertEntry = async (tx: WriteTx, entry: NewEntry): Promise<void> => {
-  const subjects = entry.subjects.map((subject): StoredSubject => ({ ...subject, epoch: subject.epoch.toString() }));
-  await tx.query(
-    `INSERT INTO subject_log (org_id, position, cause, subjects, groups, request_id)
-     VALUES ($1, $2, $3, $4::jsonb, $5::jsonb, $6)`,
-    [entry.orgId, entry.position, entry.cause, JSON.stringify(subjects), JSON.stringify(entry.groups), entry.requestId],
-  );
-};
-
-/** Wakes the feeds when (and only if) the transaction commits. */
-export const announce = async (tx: WriteTx): Promise<void> => {
-  await tx.query('SELECT pg_notify($1, $2)', [SUBJECT_LOG_CHANNEL, '']);
+export const appendEntries = async (tx: WriteTx, entries: NewEntries): Promise<bigint> => {
+  const { orgId, cause, subjectIds, groups, requestId } = entries;
+  const [row] = await tx.query<{ position: string }>(APPEND, [
+    orgId,
+    cause,
+    subjectIds,
+    JSON.stringify(groups),
+    requestId,
+  ]);
+  return BigInt(row?.position ?? 0);
 };
 
 /** Every organisation's head in one statement, and whether the server that answered takes writes. */
@@ -106,7 +98,11 @@ export const listEntries = async (
     orgId: row.org_id,
     position: BigInt(row.position),
     cause: row.cause,
-    subjects: row.subjects.map((subject) => ({ ...subject, epoch: BigInt(subject.epoch) })),
+    subjects: row.subjects.map(({ removedEpoch = '0', ...subject }) => ({
+      ...subject,
+      epoch: BigInt(subject.epoch),
+      ...removedAt(removedEpoch),
+    })),
     groups: row.groups,
     requestId: row.request_id,
     committedAt: row.committed_at,
@@ -141,13 +137,13 @@ export async function* readSnapshot(tx: ReadTx, orgId: string, pageSize: number)
   await tx.query(
     `DECLARE ${SNAPSHOT} NO SCROLL CURSOR FOR
        SELECT h.position, s.* FROM subject_log_head h LEFT JOIN (
-         SELECT a.org_id, a.id, a.kind, a.status, a.epoch,
+         SELECT a.org_id, a.id, a.kind, a.status, a.epoch, a.removed_epoch,
                 coalesce((SELECT array_agg(m.group_id ORDER BY m.group_id) FROM group_member m
                            WHERE m.org_id = a.org_id AND m.account_id = a.id), '{}') AS group_ids,
                 NULL::uuid AS group_id, NULL::text AS display_name
            FROM account a WHERE a.org_id = $1
          UNION ALL
-         SELECT g.org_id, NULL, NULL, NULL, NULL, NULL, g.id, g.display_name FROM directory_group g WHERE g.org_id = $1
+         SELECT g.org_id, NULL, NULL, NULL, NULL, NULL, NULL, g.id, g.display_name FROM directory_group g WHERE g.org_id = $1
        ) s ON s.org_id = h.org_id WHERE h.org_id = $1`,
     [orgId],
   );
