@@ -143,6 +143,7 @@ describe('parseFilter (RFC 7644 §3.4.2.2)', () => {
     assert.deepEqual(valueOf('externalId eq jyoung'), { kind: 'string', value: 'jyoung' });
     assert.deepEqual(valueOf('externalId eq 007'), { kind: 'string', value: '007' });
     assert.deepEqual(valueOf('active eq True'), { kind: 'boolean', value: true });
+    for (const word of ["'jyoung'", '`x`', '{}', 'a;b', '-', '$1', 'a%']) refuses(`externalId eq ${word}`);
     for (const word of ['jyoung', '007', 'True', 'NULL']) refuses(`a eq ${word}`, { allowBareWords: false });
     for (const word of ['true', 'null', '7', '"x"'])
       assert.equal(parseFilter(`a eq ${word}`, { allowBareWords: false }).kind, 'compare');

@@ -20,6 +20,8 @@ const OPERATOR_NAMES: ReadonlyMap<string, Operator> = new Map<string, Operator>(
   OPERATORS.map((operator) => [operator, operator]),
 );
 const NUMBER = /^-?(?:0|[1-9]\d{0,30})(?:\.\d{1,30})?(?:[eE][+-]?\d{1,4})?$/;
+/** A name, an address, an identifier. Other quotes than JSON's are a mistake, not part of a value. */
+const BARE_WORD = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._@+:/#-]*$/u;
 const CONSTANTS: ReadonlyMap<string, Literal> = new Map<string, Literal>([
   ['true', Object.freeze({ kind: 'boolean', value: true })],
   ['false', Object.freeze({ kind: 'boolean', value: false })],
@@ -164,8 +166,9 @@ export class FilterParser {
     const constant = CONSTANTS.get(this.#allowBareWords ? text.toLowerCase() : text);
     if (constant !== undefined) return constant;
     if (NUMBER.test(text)) return freeze({ kind: 'number', text });
-    if (!this.#allowBareWords) throw invalidFilter(`"${text.slice(0, 100)}" is no JSON value: strings are quoted.`);
-    return freeze({ kind: 'string', value: storable(text) });
+    if (!this.#allowBareWords || !BARE_WORD.test(text))
+      throw invalidFilter(`"${text.slice(0, 100)}" is no JSON value: strings are quoted.`);
+    return freeze({ kind: 'string', value: text });
   }
 
   #count(): void {
