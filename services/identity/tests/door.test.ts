@@ -132,7 +132,7 @@ describe('the one door', () => {
     );
     assert.equal(BigInt(entry?.position ?? 0), closed.position());
     assert.deepEqual(entry?.subjects, [
-      { type: 'user', epoch: '2', active: false, deleted: false, groupIds: [], subjectId: id },
+      { type: 'user', epoch: '2', active: false, deleted: false, groupIds: [], subjectId: id, removedEpoch: '0' },
     ]);
   });
 
@@ -252,7 +252,7 @@ describe('the one door', () => {
     );
   });
 
-  it('a tombstone stays one', async () => {
+  it('a tombstone of no connection stays one', async () => {
     const id = await newAccount();
     await close([id], 'removal');
     assert.equal((await rowOf(id))?.['status'], 'deleted');
@@ -262,7 +262,11 @@ describe('the one door', () => {
     assert.deepEqual(opened.value, []);
     await assert.rejects(
       identity.admin("UPDATE identity.account SET status = 'active' WHERE id = $1", [id]),
-      /a tombstone stays one/,
+      /a tombstone is revived only with a new epoch/,
+    );
+    await assert.rejects(
+      identity.admin("UPDATE identity.account SET status = 'active', epoch = epoch + 1 WHERE id = $1", [id]),
+      /only its own connection revives a tombstone/,
     );
   });
 

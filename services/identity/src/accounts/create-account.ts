@@ -5,7 +5,9 @@ import { newId, type Clock } from '@sallyport/storage';
 import { appendSubjectChange } from '../subject-log/index.ts';
 import { auditStanding, statusOf, type Account, type Profile } from './account.ts';
 import { auditAttributes } from './audit-view.ts';
-import { accountClash, connectionAccepts, findTombstone, insertAccount } from './store.ts';
+import { claimNames } from './name-store.ts';
+import { namesOf, refuseHolders } from './names.ts';
+import { accountClash, connectionAccepts, insertAccount } from './store.ts';
 
 export interface CreateAccount {
   readonly kind: Account['kind'];
@@ -31,52 +33,59 @@ export const refuseClash = (error: unknown): never => {
   throw new AppError('ALREADY_EXISTS', detail, { metadata: { attribute }, cause: error });
 };
 
-/**
- * Creates an account and tells the subject log. Somebody who was removed and comes back under the same external id is
- * a new account; the entry names the old one.
- *
- * @throws ALREADY_EXISTS when the user name (organisation-wide, whatever its case) or the external id is taken;
- *   CONNECTION_DISABLED when the connection was disabled or removed meanwhile
- */
-export const createAccount = async (
+/** Inserts an account whose names are claimed, records it and tells the subject log. @throws ALREADY_EXISTS */
+export const createAccountRow = async (
   tx: AuditedTx,
   { clock }: { readonly clock: Pick<Clock, 'now'> },
+  id: string,
   input: CreateAccount,
 ): Promise<Account> => {
-  const { orgId } = tx;
-  const { connectionId, externalId } = input;
-  // The lock keeps a concurrent disabling from missing the account that is being made.
-  if (connectionId !== null && !(await connectionAccepts(tx, orgId, connectionId)))
-    throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.');
   const switches = { directoryActive: input.directoryActive ?? true, adminHold: false, connectionHold: false };
   const account = await insertAccount(tx, {
-    orgId,
-    id: newId(),
+    orgId: tx.orgId,
+    id,
     kind: input.kind,
     breakGlass: input.breakGlass ?? false,
-    connectionId,
-    externalId,
+    connectionId: input.connectionId,
+    externalId: input.externalId,
     userName: input.userName,
     profile: input.profile,
     switches,
     status: statusOf(switches),
     at: clock.now(),
   }).catch(refuseClash);
-  const previous =
-    connectionId === null || externalId === null
-      ? undefined
-      : await findTombstone(tx, { orgId, connectionId, externalId });
   tx.record({
     action: 'account.created',
     target: { type: 'account', id: account.id, version: account.version.toString() },
     after: {
       kind: account.kind,
-      connectionId,
+      connectionId: account.connectionId,
       ...auditStanding(account),
-      ...(previous === undefined ? {} : { previousSubjectId: previous }),
       attributes: auditAttributes(account),
     },
   });
   appendSubjectChange(tx, { cause: 'account.created', subjectIds: [account.id] });
   return account;
+};
+
+/**
+ * Creates an account that no directory provisions (see `provisionAccount` for those).
+ *
+ * @throws ALREADY_EXISTS when the user name (organisation-wide, whatever its case) or the external id is taken, or when
+ *   somebody who does not come from the same connection goes by one of the names;
+ *   CONNECTION_DISABLED when the connection was disabled or removed meanwhile
+ */
+export const createAccount = async (
+  tx: AuditedTx,
+  dependencies: { readonly clock: Pick<Clock, 'now'> },
+  input: CreateAccount,
+): Promise<Account> => {
+  const { orgId } = tx;
+  const { connectionId } = input;
+  const accountId = newId();
+  // The lock keeps a concurrent disabling from missing the account that is being made.
+  if (connectionId !== null && !(await connectionAccepts(tx, orgId, connectionId)))
+    throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.');
+  refuseHolders(await claimNames(tx, { orgId, accountId, connectionId, names: namesOf(input) }), input.userName);
+  return await createAccountRow(tx, dependencies, accountId, input);
 };

@@ -19,6 +19,8 @@ export {
 } from './deactivate.ts';
 export { foldCase } from './fold-case.ts';
 export { holdAccess } from './hold-access-store.ts';
+export { wasNameOfRemoved } from './name-store.ts';
+export { provisionAccount, type ProvisionAccount } from './provision-account.ts';
 export { openAccess, type OpenRequest } from './reactivate.ts';
 export { accountRoutes } from './routes.ts';
 export { searchDocumentOf } from './search-document.ts';

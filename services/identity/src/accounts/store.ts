@@ -316,19 +316,6 @@ export const countOtherBreakGlass = async (tx: ReadTx, orgId: string, ids: reado
   return row?.count ?? 0;
 };
 
-/** The newest tombstone that carried this identifier of the connection: who comes back under it is told apart. */
-export const findTombstone = async (
-  tx: ReadTx,
-  key: { readonly orgId: string; readonly connectionId: string; readonly externalId: string },
-): Promise<string | undefined> => {
-  const [row] = await tx.query<{ id: string }>(
-    `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND external_id = $3 AND status = 'deleted'
-      ORDER BY id DESC LIMIT 1`,
-    [key.orgId, key.connectionId, key.externalId],
-  );
-  return row?.id;
-};
-
 /** Takes accounts out of every group; the versions of those groups move on. */
 export const deleteMemberships = async (
   tx: WriteTx,

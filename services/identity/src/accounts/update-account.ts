@@ -4,6 +4,7 @@ import type { Clock } from '@sallyport/storage';
 import type { Account, Profile } from './account.ts';
 import { auditAttributeChange } from './audit-view.ts';
 import { refuseClash } from './create-account.ts';
+import { claimNewNames } from './names.ts';
 import { updateAttributes } from './store.ts';
 
 export interface AccountUpdate {
@@ -16,7 +17,8 @@ export interface AccountUpdate {
  * Writes the attributes of a locked account and answers what the database holds now. Its standing is not touched, so
  * the subject log is not told.
  *
- * @throws ALREADY_EXISTS when the user name or the external id is taken
+ * @throws ALREADY_EXISTS when the user name or the external id is taken, or a new name is that of somebody who does not
+ *   come from the same connection
  */
 export const updateAccount = async (
   tx: AuditedTx,
@@ -24,6 +26,7 @@ export const updateAccount = async (
   account: Account,
   update: AccountUpdate,
 ): Promise<Account> => {
+  await claimNewNames(tx, account, update);
   const after = await updateAttributes(tx, account, { ...update, at: clock.now() }).catch(refuseClash);
   tx.record({
     action: 'account.updated',

@@ -20,7 +20,7 @@ const GUARD = `
     ) THEN RAISE EXCEPTION 'only an account of nobody comes to a connection, with a new epoch'; END IF;
     IF OLD.status = 'deleted' AND NEW.status <> 'deleted' THEN
       IF NEW.epoch = OLD.epoch THEN RAISE EXCEPTION 'a tombstone is revived only with a new epoch'; END IF;
-      IF NOT EXISTS (SELECT FROM connection c
+      IF NOT EXISTS (SELECT FROM identity.connection c
                       WHERE c.org_id = OLD.org_id AND c.id = OLD.connection_id AND c.deleted_at IS NULL)
       THEN RAISE EXCEPTION 'only its own connection revives a tombstone'; END IF;
     END IF;
