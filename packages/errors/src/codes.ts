@@ -35,6 +35,8 @@ const registry = {
   // The request itself
   INVALID_REQUEST: kind(400, 'INVALID_ARGUMENT', 'The request is not valid'),
   MALFORMED_JSON: kind(400, 'INVALID_ARGUMENT', 'The body is not valid JSON'),
+  EXPIRED_CURSOR: kind(400, 'INVALID_ARGUMENT', 'The cursor has expired'),
+  INVALID_COUNT: kind(400, 'INVALID_ARGUMENT', 'The count is not valid'),
   INVALID_CURSOR: kind(400, 'INVALID_ARGUMENT', 'The cursor is not valid'),
   INVALID_FILTER: kind(400, 'INVALID_ARGUMENT', 'The filter is not supported'),
   INVALID_PATH: kind(400, 'INVALID_ARGUMENT', 'The attribute path is not supported'),

@@ -30,9 +30,8 @@ export {
   findAccountByUserName,
   listAccounts,
   listAccountsByEmail,
+  listAccountsById,
   listByConnectionHold,
   lockAccounts,
-  searchUsers,
-  type AccountCriterion,
 } from './store.ts';
 export { updateAccount, type AccountUpdate } from './update-account.ts';

@@ -1,4 +1,4 @@
-import { isId, isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { displayNameOf, emailsOf, type Account, type AccountStatus, type Profile, type Switches } from './account.ts';
 import { foldCase } from './fold-case.ts';
@@ -253,44 +253,13 @@ export const listAccounts = async (tx: ReadTx, orgId: string, filter: AccountFil
   return rows.map(toAccount);
 };
 
-/** An attribute a directory may look people up by; comparisons follow the attribute (names and addresses ignore case). */
-export interface AccountCriterion {
-  readonly field: 'id' | 'userName' | 'externalId' | 'email';
-  readonly value: string;
-}
-
-const CRITERIA: Readonly<Record<AccountCriterion['field'], string>> = {
-  id: 'id = ?::uuid',
-  userName: 'user_name_key = ?',
-  externalId: 'external_id = ?',
-  email: 'id IN (SELECT account_id FROM account_email WHERE org_id = $1 AND email_key = ?)',
-};
-
-const criterionValue = ({ field, value }: AccountCriterion): string =>
-  field === 'userName' || field === 'email' ? foldCase(value) : value;
-
-/** The users of one connection who meet every criterion, in a stable total order, and how many there are. */
-export const searchUsers = async (
-  tx: ReadTx,
-  scope: { readonly orgId: string; readonly connectionId: string },
-  criteria: readonly AccountCriterion[],
-  page: { readonly offset: number; readonly limit: number },
-): Promise<{ total: number; accounts: Account[] }> => {
-  if (criteria.some(({ field, value }) => field === 'id' && !isId(value))) return { total: 0, accounts: [] };
-  const params = [scope.orgId, scope.connectionId, ...criteria.map(criterionValue)];
-  const where = [
-    "org_id = $1 AND connection_id = $2 AND kind = 'user' AND status <> 'deleted'",
-    ...criteria.map(({ field }, index) => CRITERIA[field].replace('?', `$${String(index + 3)}`)),
-  ].join(' AND ');
-  const [row] = await tx.query<{ total: number }>(`SELECT count(*)::int AS total FROM account WHERE ${where}`, params);
-  const total = row?.total ?? 0;
-  if (page.limit === 0 || page.offset >= total) return { total, accounts: [] };
-  const rows = await tx.query<AccountRow>(
-    `SELECT ${COLUMNS} FROM account WHERE ${where} ORDER BY id
-      OFFSET $${String(params.length + 1)} LIMIT $${String(params.length + 2)}`,
-    [...params, page.offset, page.limit],
-  );
-  return { total, accounts: rows.map(toAccount) };
+/** These accounts, in no particular order. */
+export const listAccountsById = async (tx: ReadTx, orgId: string, ids: readonly string[]): Promise<Account[]> => {
+  const rows = await tx.query<AccountRow>(`SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND id = ANY($2::uuid[])`, [
+    orgId,
+    ids,
+  ]);
+  return rows.map(toAccount);
 };
 
 /** Up to `limit` accounts of a connection that a hold of it does not reach yet (or still reaches). */

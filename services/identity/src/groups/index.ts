@@ -8,4 +8,4 @@ export { changeGroup, createGroup, deleteGroup, type ChangeGroup, type CreateGro
 export type { Group, MembershipStep } from './group.ts';
 export { listGroupsOf, listMembers, type Member, type MembershipOf } from './member-store.ts';
 export { groupRoutes } from './routes.ts';
-export { findGroup, listGroups, lockGroup, searchGroups, type GroupCriterion } from './store.ts';
+export { findGroup, listGroups, listGroupsById, lockGroup } from './store.ts';

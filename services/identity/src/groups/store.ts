@@ -1,4 +1,4 @@
-import { isId, isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { foldCase } from '../accounts/index.ts';
 import type { Group } from './group.ts';
@@ -125,46 +125,11 @@ export const listGroups = async (tx: ReadTx, orgId: string, filter: GroupFilter)
   return rows.map(toGroup);
 };
 
-/** An attribute a directory may look groups up by. */
-export interface GroupCriterion {
-  readonly field: 'id' | 'displayName' | 'externalId' | 'member';
-  readonly value: string;
-}
-
-const CRITERIA: Readonly<Record<GroupCriterion['field'], string>> = {
-  id: 'id = ?::uuid',
-  displayName: 'display_name_key = ?',
-  externalId: 'external_id = ?',
-  member: 'id IN (SELECT group_id FROM group_member WHERE org_id = $1 AND account_id = ?::uuid)',
-};
-
-const isImpossible = ({ field, value }: GroupCriterion): boolean =>
-  (field === 'id' || field === 'member') && !isId(value);
-
-/** The groups of one connection that meet every criterion, in a stable total order, and how many there are. */
-export const searchGroups = async (
-  tx: ReadTx,
-  scope: { readonly orgId: string; readonly connectionId: string },
-  criteria: readonly GroupCriterion[],
-  page: { readonly offset: number; readonly limit: number },
-): Promise<{ total: number; groups: Group[] }> => {
-  if (criteria.some(isImpossible)) return { total: 0, groups: [] };
-  const values = criteria.map(({ field, value }) => (field === 'displayName' ? foldCase(value) : value));
-  const params = [scope.orgId, scope.connectionId, ...values];
-  const where = [
-    'org_id = $1 AND connection_id = $2',
-    ...criteria.map(({ field }, index) => CRITERIA[field].replace('?', `$${String(index + 3)}`)),
-  ].join(' AND ');
-  const [row] = await tx.query<{ total: number }>(
-    `SELECT count(*)::int AS total FROM directory_group WHERE ${where}`,
-    params,
-  );
-  const total = row?.total ?? 0;
-  if (page.limit === 0 || page.offset >= total) return { total, groups: [] };
+/** These groups, in no particular order. */
+export const listGroupsById = async (tx: ReadTx, orgId: string, ids: readonly string[]): Promise<Group[]> => {
   const rows = await tx.query<GroupRow>(
-    `SELECT ${COLUMNS} FROM directory_group WHERE ${where} ORDER BY id
-      OFFSET $${String(params.length + 1)} LIMIT $${String(params.length + 2)}`,
-    [...params, page.offset, page.limit],
+    `SELECT ${COLUMNS} FROM directory_group WHERE org_id = $1 AND id = ANY($2::uuid[])`,
+    [orgId, ids],
   );
-  return { total, groups: rows.map(toGroup) };
+  return rows.map(toGroup);
 };

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import { AppError } from '@sallyport/errors';
 import { GUARDED, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
@@ -6,8 +8,9 @@ import type { IdentityContext } from '../context.ts';
 import type { ResourceDefinition, SchemaDefinition } from './protocol/attribute.ts';
 import { GROUP } from './protocol/group-schema.ts';
 import { USER } from './protocol/user-schema.ts';
-import { LIST_SCHEMA, MAX_COUNT } from './request.ts';
-import type { Guard } from './users/routes.ts';
+import { CURSOR_LIFE_SECONDS, DEFAULT_COUNT, MAX_COUNT } from './query/index.ts';
+import { contentTypeOf, etagOf, isUnchanged, LIST_SCHEMA } from './request.ts';
+import type { Guard } from './resource-routes.ts';
 
 const RESOURCES: readonly ResourceDefinition[] = [USER, GROUP];
 const SCHEMAS: readonly SchemaDefinition[] = RESOURCES.flatMap(({ core, extensions }) => [core, ...extensions]);
@@ -25,8 +28,17 @@ const serviceProviderConfig = (origin: string): object => ({
   bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
   filter: { supported: true, maxResults: MAX_COUNT },
   changePassword: { supported: false },
-  sort: { supported: false },
+  sort: { supported: true },
   etag: { supported: true },
+  // RFC 9865 §4
+  pagination: {
+    cursor: true,
+    index: true,
+    defaultPaginationMethod: 'index',
+    defaultPageSize: DEFAULT_COUNT,
+    maxPageSize: MAX_COUNT,
+    cursorTimeout: CURSOR_LIFE_SECONDS,
+  },
   authenticationSchemes: [
     {
       type: 'oauthbearertoken',
@@ -85,16 +97,28 @@ interface Discovered {
   readonly one?: (id: string) => object;
 }
 
+const VERSION_LENGTH = 22;
+
+/** What is declared does not change while a process lives; its digest is its version. */
+const versionOf = (body: object): string =>
+  createHash('sha256').update(JSON.stringify(body)).digest('base64url').slice(0, VERSION_LENGTH);
+
 const discoveryRoutes = (guard: Guard, { path, summary, all, one }: Discovered): Route[] => {
   const base = { method: 'GET', permission: GUARDED, guard, surface: 'scim', summary, query } as const;
-  const responses = { 200: resource };
+  const responses = { 200: resource, 304: null };
+  const answer = (ctx: Parameters<Guard>[0], body: object) => {
+    const version = versionOf(body);
+    const headers = { etag: etagOf(version) };
+    if (isUnchanged(ctx, version)) return Promise.resolve({ status: 304, headers });
+    return Promise.resolve({ status: 200, body, headers: { ...headers, ...contentTypeOf(ctx) } });
+  };
   const whole = route({
     ...base,
     path,
     responses,
-    handler: ({ query: { filter } }) => {
+    handler: ({ query: { filter }, ctx }) => {
       refuseFilter(filter);
-      return Promise.resolve({ status: 200, body: all() });
+      return answer(ctx, all());
     },
   });
   if (one === undefined) return [whole];
@@ -103,25 +127,13 @@ const discoveryRoutes = (guard: Guard, { path, summary, all, one }: Discovered):
     path: `${path}/:id`,
     params,
     responses,
-    handler: ({ params: { id }, query: { filter } }) => {
+    handler: ({ params: { id }, query: { filter }, ctx }) => {
       refuseFilter(filter);
-      return Promise.resolve({ status: 200, body: one(id) });
+      return answer(ctx, one(id));
     },
   });
   return [whole, single];
 };
-
-const notImplemented = (guard: Guard, method: 'GET' | 'POST', path: string): Route =>
-  route({
-    method,
-    path,
-    permission: GUARDED,
-    guard,
-    surface: 'scim',
-    summary: 'Not implemented, and said so.',
-    responses: { 501: null },
-    handler: () => Promise.reject(new AppError('NOT_IMPLEMENTED', 'This service does not implement it.')),
-  });
 
 /** `/ServiceProviderConfig`, `/ResourceTypes`, `/Schemas`, generated from the declaration the validator enforces. */
 export const scimDiscoveryRoutes = ({ config }: IdentityContext, guard: Guard): Route[] => {
@@ -144,7 +156,5 @@ export const scimDiscoveryRoutes = ({ config }: IdentityContext, guard: Guard): 
       all: () => list(SCHEMAS.map((one) => schemaDocument(origin, one))),
       one: (id) => schemaDocument(origin, found(SCHEMAS.find((one) => one.id.toLowerCase() === id.toLowerCase()))),
     }),
-    notImplemented(guard, 'GET', '/scim/v2/Me'),
-    notImplemented(guard, 'POST', '/scim/v2/Bulk'),
   ];
 };

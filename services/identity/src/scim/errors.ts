@@ -15,6 +15,10 @@ const SCIM_TYPES: Readonly<Partial<Record<ErrorCode, string>>> = {
   INVALID_PATH: 'invalidPath',
   NO_TARGET: 'noTarget',
   INVALID_VALUE: 'invalidValue',
+  // RFC 9865 §2.4
+  EXPIRED_CURSOR: 'expiredCursor',
+  INVALID_COUNT: 'invalidCount',
+  INVALID_CURSOR: 'invalidCursor',
 };
 
 /**

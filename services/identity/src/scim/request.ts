@@ -1,68 +1,42 @@
 import { AppError } from '@sallyport/errors';
-import { z } from 'zod';
-
-/** Query parameters of every read; unknown ones are ignored (sorting is not supported and not advertised). */
-export const readQuery = z.object({
-  attributes: z.string().max(4_096).optional(),
-  excludedAttributes: z.string().max(4_096).optional(),
-});
-
-const integer = z.string().regex(/^-?\d{1,15}$/, 'a whole number');
-
-export const searchQuery = readQuery.extend({
-  filter: z.string().optional(),
-  startIndex: integer.optional(),
-  count: integer.optional(),
-});
-
-export const DEFAULT_COUNT = 100;
-export const MAX_COUNT = 500;
-
-export interface Page {
-  /** As answered: from 1. */
-  readonly startIndex: number;
-  readonly offset: number;
-  readonly limit: number;
-}
-
-/** Below 1 is 1, negative counts are 0, more than the maximum is the maximum (RFC 7644 §3.4.2.4). */
-export const readPage = ({
-  startIndex,
-  count,
-}: {
-  startIndex?: string | undefined;
-  count?: string | undefined;
-}): Page => {
-  const start = Math.max(1, Number(startIndex ?? 1));
-  const limit = Math.min(MAX_COUNT, Math.max(0, Number(count ?? DEFAULT_COUNT)));
-  return { startIndex: start, offset: start - 1, limit };
-};
+import type Koa from 'koa';
 
 export const LIST_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:ListResponse';
 
-/** The list answer: numbers are numbers, `Resources` is always there. */
-export const listResponse = (page: Page, total: number, resources: readonly object[]): object => ({
-  schemas: [LIST_SCHEMA],
-  totalResults: total,
-  startIndex: page.startIndex,
-  itemsPerPage: resources.length,
-  Resources: resources,
-});
-
 /** `W/"3"` */
-export const etagOf = (version: bigint): string => `W/"${version.toString()}"`;
+export const etagOf = (version: bigint | string): string => `W/"${String(version)}"`;
 
 const tagsOf = (header: string): string[] => header.split(',').map((tag) => tag.trim());
 // Weak comparison (RFC 9110 §8.8.3.2): directories drop or keep the W/ as they like.
 const opaque = (tag: string): string => tag.replace(/^W\//, '');
 
-export const matchesEtag = (header: string, version: bigint): boolean => {
+export const matchesEtag = (header: string, version: bigint | string): boolean => {
   const current = opaque(etagOf(version));
   return tagsOf(header).some((tag) => tag === '*' || opaque(tag) === current);
+};
+
+/** Whether the client has this version already: it is answered 304 (RFC 7644 §3.14, RFC 9110 §13.1.2). */
+export const isUnchanged = (ctx: Koa.Context, version: bigint | string): boolean => {
+  const header = ctx.get('if-none-match');
+  return header !== '' && matchesEtag(header, version);
 };
 
 /** @throws PRECONDITION_FAILED when `If-Match` is given and names another version (RFC 7644 §3.14) */
 export const requireVersion = (ifMatch: string, version: bigint): void => {
   if (ifMatch !== '' && !matchesEtag(ifMatch, version))
     throw new AppError('PRECONDITION_FAILED', 'The resource has changed since it was read.');
+};
+
+const JSON_TYPE = 'application/json';
+const SCIM_TYPE = 'application/scim+json';
+
+/**
+ * The content type of an answer: plain JSON for a client that asks for that and not for SCIM's own, else SCIM's. A
+ * client that asks for neither gets SCIM's too (RFC 9110 §12.5.1 allows it; RFC 7644 §3.1).
+ */
+export const contentTypeOf = (ctx: Koa.Context): Readonly<Record<string, string>> => {
+  const accept = ctx.get('accept').toLowerCase();
+  const types = accept.split(',').map((range) => range.split(';', 1)[0]?.trim());
+  const isPlain = types.includes(JSON_TYPE) && !types.includes(SCIM_TYPE);
+  return { 'content-type': `${isPlain ? JSON_TYPE : SCIM_TYPE}; charset=utf-8` };
 };

@@ -3,11 +3,20 @@ import type { Route } from '@sallyport/http';
 import type { IdentityContext } from '../context.ts';
 import { scimGuard } from './caller.ts';
 import { scimDiscoveryRoutes } from './discovery.ts';
-import { scimGroupRoutes } from './groups/routes.ts';
-import { userRoutes } from './users/routes.ts';
+import { groupType } from './groups/resource.ts';
+import { meRoutes } from './me.ts';
+import { resourceRoutes, searchRoute } from './resource-routes.ts';
+import { userType } from './users/resource.ts';
 
 /** `/scim/v2`: the base URL is the same for everybody, the token says whose directory it is. */
 export const scimRoutes = (service: IdentityContext): Route[] => {
   const guard = scimGuard(service);
-  return [...userRoutes(service, guard), ...scimGroupRoutes(service, guard), ...scimDiscoveryRoutes(service, guard)];
+  const [users, groups] = [userType(service), groupType(service)];
+  return [
+    ...resourceRoutes(service, guard, users),
+    ...resourceRoutes(service, guard, groups),
+    searchRoute(service, guard, { path: '/scim/v2/.search', types: [users, groups] }),
+    ...meRoutes(service, guard),
+    ...scimDiscoveryRoutes(service, guard),
+  ];
 };

@@ -1,5 +1,4 @@
 import type { Group, Member } from '../../groups/index.ts';
-import { COMMON_ATTRIBUTES } from '../protocol/attribute.ts';
 import { GROUP } from '../protocol/group-schema.ts';
 import type { Document, JsonValue } from '../protocol/json.ts';
 import { select, type Selection } from '../protocol/selection.ts';
@@ -36,5 +35,5 @@ export const renderGroup = (
       version: etagOf(group.version),
     },
   };
-  return select(selection, resource, [...GROUP.core.attributes, ...COMMON_ATTRIBUTES]);
+  return select(GROUP, selection, resource);
 };

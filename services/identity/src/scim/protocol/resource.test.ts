@@ -3,11 +3,9 @@ import assert from 'node:assert/strict';
 import { isAppError } from '@sallyport/errors';
 
 import { DIALECTS } from '../profiles/index.ts';
-import { COMMON_ATTRIBUTES } from './attribute.ts';
 import { GROUP, GROUP_SCHEMA } from './group-schema.ts';
 import { MAX_GROUP_MEMBERS } from './members.ts';
 import { readResource as readIn } from './resource.ts';
-import { isSelected, readSelection, select } from './selection.ts';
 import { ENTERPRISE_USER_SCHEMA as ENTERPRISE, USER, USER_SCHEMA } from './user-schema.ts';
 
 const readResource = (resource: typeof USER, body: unknown) => readIn(resource, body, DIALECTS.auto);
@@ -116,52 +114,5 @@ describe('readResource', () => {
     refuses('INVALID_VALUE', { displayName: 'g', members: ['a'] }, GROUP);
     const many = Array.from({ length: MAX_GROUP_MEMBERS + 1 }, () => ({ value: 'a' }));
     refuses('TOO_MANY', { displayName: 'g', members: many }, GROUP);
-  });
-});
-
-describe('attributes and excludedAttributes (RFC 7644 §3.9)', () => {
-  const resource = {
-    schemas: [USER_SCHEMA],
-    id: '1',
-    userName: 'a',
-    name: { givenName: 'b', familyName: 'c' },
-    emails: [{ value: 'd', type: 'work' }],
-    [ENTERPRISE]: { department: 'e', employeeNumber: '1' },
-  };
-  const definitions = [...USER.core.attributes, ...COMMON_ATTRIBUTES];
-  const selected = (query: { attributes?: string; excludedAttributes?: string }) =>
-    select(readSelection(USER, query), resource, definitions);
-
-  it('keeps id and schemas whatever is asked (RFC 7643 §7: returned always)', () => {
-    assert.deepEqual(selected({ attributes: 'userName' }), { schemas: [USER_SCHEMA], id: '1', userName: 'a' });
-    assert.deepEqual(selected({ excludedAttributes: `id,schemas,userName,name,emails,${ENTERPRISE}` }), {
-      schemas: [USER_SCHEMA],
-      id: '1',
-    });
-  });
-
-  it('selects parts', () => {
-    assert.deepEqual(selected({ attributes: `name.givenName,emails.value,${ENTERPRISE}:department` }), {
-      schemas: [USER_SCHEMA],
-      id: '1',
-      name: { givenName: 'b' },
-      emails: [{ value: 'd' }],
-      [ENTERPRISE]: { department: 'e' },
-    });
-    assert.deepEqual(selected({ excludedAttributes: 'name.familyName' })['name'], { givenName: 'b' });
-  });
-
-  it('refuses both at once', () => {
-    assert.throws(
-      () => selected({ attributes: 'id', excludedAttributes: 'id' }),
-      (error) => isAppError(error) && error.code === 'INVALID_VALUE',
-    );
-  });
-
-  it('tells what need not be read: excludedAttributes=members (Entra)', () => {
-    assert.equal(isSelected(readSelection(GROUP, { excludedAttributes: 'members' }), 'members'), false);
-    assert.equal(isSelected(readSelection(GROUP, { attributes: 'displayName' }), 'members'), false);
-    assert.equal(isSelected(readSelection(GROUP, { attributes: 'members.value' }), 'members'), true);
-    assert.equal(isSelected(readSelection(GROUP, {}), 'members'), true);
   });
 });

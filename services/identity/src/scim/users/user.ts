@@ -1,6 +1,5 @@
 import type { Account, Profile } from '../../accounts/index.ts';
 import type { MembershipOf } from '../../groups/index.ts';
-import { COMMON_ATTRIBUTES } from '../protocol/attribute.ts';
 import type { Document, JsonValue } from '../protocol/json.ts';
 import { select, type Selection } from '../protocol/selection.ts';
 import { USER } from '../protocol/user-schema.ts';
@@ -69,5 +68,5 @@ export const renderUser = (
       version: etagOf(account.version),
     },
   };
-  return select(selection, resource, [...USER.core.attributes, ...COMMON_ATTRIBUTES]);
+  return select(USER, selection, resource);
 };

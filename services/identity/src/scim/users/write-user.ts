@@ -32,10 +32,13 @@ export interface UserTarget {
 
 const notFound = (): AppError => new AppError('NOT_FOUND', 'There is no such user.');
 
+/** Living users of the caller's connection are all it can see. */
+export const isUserOf = (account: Account, { connectionId }: ScimCaller): boolean =>
+  account.connectionId === connectionId && account.kind === 'user' && account.status !== 'deleted';
+
 /** @throws NOT_FOUND for everybody who is not a living user of this connection */
-export const requireUser = (account: Account | undefined, { connectionId }: ScimCaller): Account => {
-  if (account?.connectionId !== connectionId || account.kind !== 'user' || account.status === 'deleted')
-    throw notFound();
+export const requireUser = (account: Account | undefined, caller: ScimCaller): Account => {
+  if (account === undefined || !isUserOf(account, caller)) throw notFound();
   return account;
 };
 
