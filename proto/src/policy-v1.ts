@@ -1,3 +1,4 @@
 export * from './gen/sallyport/policy/v1/decision.ts';
 export * from './gen/sallyport/policy/v1/operator.ts';
+export * from './gen/sallyport/policy/v1/ownership.ts';
 export * from './gen/sallyport/policy/v1/scope.ts';

@@ -6,7 +6,7 @@ import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallypo
 
 import type { PolicyConfig } from './config.ts';
 import { DecisionPoint } from './decide/index.ts';
-import { GrantKnowledge, databaseSource } from './grants/index.ts';
+import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
@@ -44,7 +44,11 @@ const openGrants = async ({ config, clock, logger, metrics, db }: Basics, releas
 };
 
 /** Standing: taken up where the last process left it, then followed at identity. */
-const openStanding = async ({ config, clock, logger, metrics, tls, db }: Basics, release: AsyncDisposableStack) => {
+const openStanding = async (
+  { config, clock, logger, metrics, tls, db, audit }: Basics,
+  knowledge: GrantKnowledge,
+  release: AsyncDisposableStack,
+) => {
   const { identityGrpc, deployment, leaseTtlMs, leaseRenewalMs } = config;
   const target = { address: identityGrpc, tls, serverName: 'identity', deployment, logger };
   const introspection = createGrpcClient(IntrospectionServiceClient, target);
@@ -57,6 +61,9 @@ const openStanding = async ({ config, clock, logger, metrics, tls, db }: Basics,
   const stored = await writer.load();
   for (const organization of stored.organizations)
     standing.load(organization.orgId, { ...organization, logId: stored.logId });
+  const outlived = new OutlivedGrants({ audit, standing, knowledge, logger });
+  release.defer(() => outlived.close());
+  for (const { orgId } of stored.organizations) outlived.lookAtAll(orgId);
   const following = followSubjects({
     identityGrpc,
     deployment,
@@ -70,11 +77,12 @@ const openStanding = async ({ config, clock, logger, metrics, tls, db }: Basics,
     logId: stored.logId,
     onApplied: (step) => {
       writer.note(step);
+      outlived.note(step);
     },
   });
   release.defer(() => following.close());
   const { lease: standingLease, guard: commitGuard } = following;
-  return { standing, standingLease, commitGuard, principals: createPrincipalClient({ grpc: introspection }) };
+  return { standing, standingLease, commitGuard, outlived, principals: createPrincipalClient({ grpc: introspection }) };
 };
 
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
@@ -86,9 +94,11 @@ export const createContext = async (
   const foundation = await openFoundation({ service: 'policy', config, migrations, overrides }, release);
   const basics = { ...foundation, config };
   const knowledge = await openGrants(basics, release);
-  const followed = await openStanding(basics, release);
+  const followed = await openStanding(basics, knowledge, release);
   const known = combinedKnowledge(knowledge, followed.standing, followed.standingLease);
-  const decisions = new DecisionPoint(known, basics.clock, basics.metrics);
+  const decisions = new DecisionPoint(known, basics.clock, basics.metrics, (orgId, subjectId) => {
+    followed.outlived.look(orgId, subjectId);
+  });
   const held = release.move();
   return { ...basics, ...followed, knowledge, decisions, dispose: () => held.disposeAsync() };
 };

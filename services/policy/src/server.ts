@@ -9,7 +9,7 @@ import type { PolicyContext } from './context.ts';
 import { checkRoutes, decisionService } from './decide/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied } from './edge/index.ts';
-import { grantRoutes, roleRoutes } from './grants/index.ts';
+import { grantRoutes, ownershipService, roleRoutes } from './grants/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 
@@ -28,6 +28,7 @@ export const routes = (context: PolicyContext): Route[] => [
 export const rpcs = (context: PolicyContext): GrpcService[] => [
   decisionService(context.decisions), // DecisionService  identity, flags, operator
   scopeService(context), //              ScopeService     flags
+  ownershipService(context), //          OwnershipService identity
   operatorService(context), //           OperatorService  operator
 ];
 

@@ -3,7 +3,8 @@
  *
  * 1. inputs valid            INVALID_REQUEST, UNKNOWN_ACTION
  * 2. knowledge fresh         STANDING_STALE, GRANTS_STALE
- * 3. subject standing, epoch UNKNOWN_ORGANIZATION, SUBJECT_UNKNOWN, SUBJECT_REVOKED
+ * 3. subject standing, epoch UNKNOWN_ORGANIZATION, SUBJECT_UNKNOWN, SUBJECT_REVOKED; brought back a moment ago while
+ *    roles of an earlier life are being ended: GRANTS_STALE
  * 4. scope known             UNKNOWN_PROJECT, UNKNOWN_ENVIRONMENT
  * 5. a grant denies          EXPLICIT_DENY
  * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, NO_GRANT
@@ -25,6 +26,7 @@ import {
 } from '../model/index.ts';
 
 import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
+import { holdsOutlived } from './outlived.ts';
 import { evaluate, type Target, type Verdict } from './evaluate.ts';
 
 /** What is known right now, and for how long it may be used. */
@@ -119,13 +121,18 @@ const explain = (verdict: Verdict, action: string, place: Place): Answer => {
   return { reason: 'NO_GRANT', explanation: `No role you hold here permits ${what}.`, verdict };
 };
 
+/** Told when somebody is refused because roles of an earlier life are still there. */
+export type OnOutlived = (orgId: string, subjectId: string) => void;
+
 export class DecisionPoint {
   readonly #knowledge: DecisionKnowledge;
   readonly #clock: Clock;
   readonly #count: (reason: Reason) => void;
+  readonly #onOutlived: OnOutlived;
 
   /** Without metrics nothing is counted. */
-  constructor(knowledge: DecisionKnowledge, clock: Clock, metrics?: Metrics) {
+  constructor(knowledge: DecisionKnowledge, clock: Clock, metrics?: Metrics, onOutlived: OnOutlived = () => undefined) {
+    this.#onOutlived = onOutlived;
     this.#knowledge = knowledge;
     this.#clock = clock;
     const counter = metrics?.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
@@ -159,6 +166,10 @@ export class DecisionPoint {
     const standing = this.#knowledge.subject(orgId, subject.id);
     const problem = standingProblem(request, standing);
     if (problem !== null || standing === undefined) return { reason: problem ?? 'SUBJECT_UNKNOWN' };
+    if (holdsOutlived(index, subject.id, standing)) {
+      this.#onOutlived(orgId, subject.id);
+      return { reason: 'GRANTS_STALE' };
+    }
     return this.#evaluate(request, request.action, index, standing);
   }
 

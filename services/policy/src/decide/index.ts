@@ -8,4 +8,5 @@ export { DecisionPoint, findTarget, type DecisionKnowledge } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 export { checkRoutes } from './routes.ts';
 export { decisionService } from './rpc.ts';
+export { holdsOutlived } from './outlived.ts';
 export { evaluate, type Actor, type Target, type Verdict } from './evaluate.ts';

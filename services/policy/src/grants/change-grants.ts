@@ -59,6 +59,7 @@ export const toRow = (grant: NewGrant): GrantRow => ({
   effect: grant.effect,
   validFromMs: grant.validFrom?.getTime() ?? null,
   validUntilMs: grant.validUntil?.getTime() ?? null,
+  subjectEpoch: Number(grant.subjectEpoch),
 });
 
 const compiled = (raw: RawOrganization): OrganizationIndex => {

@@ -62,14 +62,21 @@ const checkPeriod = ({ validFrom, validUntil }: GrantInput, now: Date): void => 
     throw invalid('/validUntil', 'NOT_A_PERIOD', 'A grant ends in the future and after it begins.');
 };
 
-/** @throws NOT_FOUND when the organisation has no such subject (another organisation's is none) */
-const checkSubject = ({ standing }: GrantDependencies, orgId: string, input: GrantInput): void => {
+/**
+ * The epoch the subject is in; 0 for groups.
+ *
+ * @throws NOT_FOUND when the organisation has no such subject (another organisation's is none, one removed neither)
+ */
+const epochOfSubject = ({ standing }: GrantDependencies, orgId: string, input: GrantInput): bigint => {
   const { subjectType, subjectId } = input;
+  const found = standing.find(orgId, subjectId);
+  const epoch = subjectType === 'group' ? 0n : (found?.epoch ?? 0n);
   const exists =
     subjectType === 'group'
       ? standing.hasGroup(orgId, subjectId)
-      : standing.find(orgId, subjectId)?.type === subjectType;
+      : found?.type === subjectType && found.removedEpoch !== epoch;
   if (!exists) throw new AppError('NOT_FOUND', 'There is no such subject.');
+  return epoch;
 };
 
 /**
@@ -87,7 +94,7 @@ export const createGrant = async (
   const scope = knownScope(knowledge.organization(orgId), input.scope);
   checkRole(input.roleKey, scope);
   checkPeriod(input, clock.now());
-  checkSubject(dependencies, orgId, input);
+  const subjectEpoch = epochOfSubject(dependencies, orgId, input);
   const grant: NewGrant = {
     grantId: newId(),
     subjectType: input.subjectType,
@@ -100,6 +107,7 @@ export const createGrant = async (
     validUntil: input.validUntil,
     createdAt: clock.now(),
     createdBy: subjectId,
+    subjectEpoch,
   };
   const event = {
     action: input.source === 'mapping' ? 'group-mapping.created' : 'grant.created',

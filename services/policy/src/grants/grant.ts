@@ -19,6 +19,8 @@ export interface Grant {
   readonly createdAt: Date;
   /** Subject id of who gave it, or the name of a service. */
   readonly createdBy: string;
+  /** The epoch the subject was in when it was given; 0 for groups. */
+  readonly subjectEpoch: bigint;
   /** The revision at which it came. */
   readonly revision: bigint;
 }

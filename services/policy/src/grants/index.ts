@@ -16,6 +16,8 @@ export {
   type GrantSource,
   type LoadedOrganization,
 } from './knowledge.ts';
+export { OutlivedGrants } from './outlived.ts';
+export { ownershipService } from './ownership.ts';
 export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
 export { roleRoutes } from './role-routes.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';

@@ -31,6 +31,7 @@ const ORGANIZATION_ROWS = `
     (SELECT coalesce(json_agg(json_build_object(
          'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
          'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
+         'subjectEpoch', g.subject_epoch::float8,
          'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
          'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8) ORDER BY g.grant_id), '[]')
        FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
@@ -83,8 +84,8 @@ export const nextRevision = async (tx: WriteTx, orgId: string): Promise<bigint |
 export const insertGrant = async (tx: WriteTx, orgId: string, grant: NewGrant & { readonly revision: bigint }) => {
   await tx.query(
     `INSERT INTO role_grant (org_id, grant_id, subject_type, subject_id, role_key, project_id, environment_id, effect,
-                             source, valid_from, valid_until, created_at, created_by, revision)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
+                             source, valid_from, valid_until, created_at, created_by, revision, subject_epoch)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
     [
       orgId,
       grant.grantId,
@@ -100,6 +101,7 @@ export const insertGrant = async (tx: WriteTx, orgId: string, grant: NewGrant & 
       grant.createdAt,
       grant.createdBy,
       grant.revision.toString(),
+      grant.subjectEpoch.toString(),
     ],
   );
 };
@@ -122,6 +124,7 @@ interface GrantRecord {
   readonly created_at: Date;
   readonly created_by: string;
   readonly revision: string;
+  readonly subject_epoch: string;
 }
 
 const toGrant = (row: GrantRecord): Grant => ({
@@ -138,6 +141,7 @@ const toGrant = (row: GrantRecord): Grant => ({
   createdAt: row.created_at,
   createdBy: row.created_by,
   revision: BigInt(row.revision),
+  subjectEpoch: BigInt(row.subject_epoch),
 });
 
 export const findGrant = async (tx: ReadTx, orgId: string, grantId: string): Promise<Grant | undefined> => {
@@ -165,6 +169,20 @@ export const listGrants = async (tx: ReadTx, orgId: string, page: GrantPage): Pr
       page.subjectId ?? null,
       page.limit,
     ],
+  );
+  return rows.map(toGrant);
+};
+
+/** Deletes the allowing grants a subject was given up to its last removal and answers them. */
+export const deleteOutlived = async (
+  tx: WriteTx,
+  orgId: string,
+  { subjectId, removedEpoch }: { readonly subjectId: string; readonly removedEpoch: bigint },
+): Promise<readonly Grant[]> => {
+  const rows = await tx.query<GrantRecord>(
+    `DELETE FROM role_grant WHERE org_id = $1 AND subject_type <> 'group' AND subject_id = $2 AND effect = 'allow'
+        AND subject_epoch <= $3 RETURNING *`,
+    [orgId, subjectId, removedEpoch.toString()],
   );
   return rows.map(toGrant);
 };

@@ -3,11 +3,13 @@ import type { Migration } from '@sallyport/storage';
 
 import { createGrants } from './0002-create-grants.ts';
 import { createStanding } from './0003-create-standing.ts';
+import { noteSubjectEpoch } from './0004-note-subject-epoch.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
   ...auditMigrations('policy'),
   createGrants,
   createStanding,
+  noteSubjectEpoch,
   auditAppendMigration('policy', 30),
 ];

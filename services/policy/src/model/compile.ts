@@ -55,6 +55,8 @@ export interface SubjectCells {
   readonly organization: Cell | undefined;
   readonly projects: ReadonlyMap<string, Cell>;
   readonly environments: ReadonlyMap<string, Cell>;
+  /** The lowest epoch in which the subject was given an allowing grant; infinite without one. */
+  readonly oldestEpoch: number;
 }
 
 /** Everything that decides within one organisation. */
@@ -78,6 +80,7 @@ interface GrowingCells {
   organization: GrowingCell | undefined;
   readonly projects: Map<string, GrowingCell>;
   readonly environments: Map<string, GrowingCell>;
+  oldestEpoch: number;
 }
 
 const newCell = (): GrowingCell => ({
@@ -135,7 +138,9 @@ const addGrant = (subjects: Record<SubjectType, Map<string, GrowingCells>>, gran
     organization: undefined,
     projects: new Map<string, GrowingCell>(),
     environments: new Map<string, GrowingCell>(),
+    oldestEpoch: Number.POSITIVE_INFINITY,
   }));
+  if (row.effect === 'allow') cells.oldestEpoch = Math.min(cells.oldestEpoch, row.subjectEpoch ?? 0);
   const cell = cellOf(cells, row);
   if (row.validFromMs !== null || row.validUntilMs !== null) {
     cell.timed.push(grant);

@@ -24,6 +24,8 @@ export interface GrantRow {
   readonly validFromMs: number | null;
   /** ms since 1970, exclusive; null: until it is taken away. */
   readonly validUntilMs: number | null;
+  /** The subject's epoch when it was given; absent: not noted, so older than any. */
+  readonly subjectEpoch?: number;
 }
 
 export interface ProjectRow {
@@ -73,6 +75,7 @@ type Check = readonly [problem: string, holds: boolean];
 /** Reads a grant; see {@link PoisonRow} for what is returned instead when a field makes no sense. */
 export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
   const { grantId, subjectType, subjectId, roleKey, projectId, environmentId, effect, validFromMs, validUntilMs } = raw;
+  const { subjectEpoch = 0 } = raw;
   const checks: readonly Check[] = [
     ['grant id', isIdentifier(grantId)],
     ['subject type', memberOf(SUBJECT_TYPES, subjectType)],
@@ -82,6 +85,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     ['environment without project', environmentId === null || projectId !== null],
     ['effect', effect === 'allow' || effect === 'deny'],
     ['validity', isMoment(validFromMs) && isMoment(validUntilMs)],
+    ['epoch', typeof subjectEpoch === 'number' && subjectEpoch >= 0],
   ];
   const problem = checks.find(([, holds]) => !holds)?.[0];
   if (problem !== undefined) return { table: 'grant', id: idOf(grantId), problem, denies: effect !== 'allow' };
@@ -95,6 +99,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     effect,
     validFromMs,
     validUntilMs,
+    subjectEpoch,
   } as GrantRow;
 };
 

@@ -42,6 +42,8 @@ export const createOrganization = async (
       validUntil: null,
       createdAt: now,
       createdBy: context.actor.id,
+      // Nothing of them is known here yet; a local Owner is never brought back by a directory.
+      subjectEpoch: 0n,
     };
     await insertGrant(tx, tx.orgId, { ...grant, revision: await takeRevision(tx) });
     tx.record({ action: 'organization.created', target: { type: 'organization', id: tx.orgId }, after: { slug } });

@@ -17,6 +17,7 @@ interface SubjectRow {
   readonly active: boolean;
   readonly epoch: string;
   readonly group_ids: string[];
+  readonly removed_epoch: string;
 }
 
 interface GroupRow {
@@ -40,7 +41,13 @@ const byOrganization = <Row extends { readonly org_id: string }, T>(
 
 const toSubject = (row: SubjectRow): SubjectChange => ({
   subjectId: row.subject_id,
-  standing: { type: row.subject_type, active: row.active, epoch: BigInt(row.epoch), groupIds: row.group_ids },
+  standing: {
+    type: row.subject_type,
+    active: row.active,
+    epoch: BigInt(row.epoch),
+    groupIds: row.group_ids,
+    ...(row.removed_epoch === '0' ? {} : { removedEpoch: BigInt(row.removed_epoch) }),
+  },
 });
 
 const toGroup = (row: GroupRow): GroupChange => ({ groupId: row.group_id, displayName: row.display_name });
@@ -54,7 +61,7 @@ export const readStanding = async (tx: ReadTx): Promise<StoredStanding> => {
   const cursors = await tx.query<{ org_id: string; position: string }>('SELECT org_id, position FROM standing_cursor');
   const subjects = byOrganization(
     await tx.query<SubjectRow>(
-      'SELECT org_id, subject_id, subject_type, active, epoch, group_ids FROM standing_subject',
+      'SELECT org_id, subject_id, subject_type, active, epoch, group_ids, removed_epoch FROM standing_subject',
     ),
     toSubject,
   );
@@ -123,16 +130,18 @@ export const writeSubjects = async (
     active: standing?.active ?? false,
     epoch: (standing?.epoch ?? 0n).toString(),
     group_ids: standing?.groupIds ?? [],
+    removed_epoch: (standing?.removedEpoch ?? 0n).toString(),
   }));
   await tx.query(
-    `INSERT INTO standing_subject (org_id, subject_id, subject_type, active, epoch, group_ids, position)
+    `INSERT INTO standing_subject (org_id, subject_id, subject_type, active, epoch, group_ids, position, removed_epoch)
        SELECT $1, subject_id, subject_type, active, epoch,
-              ARRAY (SELECT jsonb_array_elements_text(group_ids)), $3
+              ARRAY (SELECT jsonb_array_elements_text(group_ids)), $3, removed_epoch
          FROM jsonb_to_recordset($2::jsonb)
-           AS r (subject_id text, subject_type text, active boolean, epoch bigint, group_ids jsonb)
+           AS r (subject_id text, subject_type text, active boolean, epoch bigint, group_ids jsonb,
+                   removed_epoch bigint)
      ON CONFLICT (org_id, subject_id) DO UPDATE
        SET subject_type = excluded.subject_type, active = excluded.active, epoch = excluded.epoch,
-           group_ids = excluded.group_ids, position = excluded.position
+           group_ids = excluded.group_ids, position = excluded.position, removed_epoch = excluded.removed_epoch
        WHERE standing_subject.position < excluded.position`,
     [orgId, JSON.stringify(rows), position.toString()],
   );
