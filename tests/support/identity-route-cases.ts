@@ -58,6 +58,22 @@ const SCIM: Readonly<Record<string, RouteCase>> = {
     ['group.members-changed'],
   ),
   'DELETE /scim/v2/Groups/:id': scim(204, of('id', group), ['group.deleted']),
+  'POST /scim/v2/Bulk': scim(
+    200,
+    async (workshop) => {
+      const groupData = { ...workshop.groupBody(), members: [{ value: 'bulkId:user' }] };
+      return await Promise.resolve({
+        body: {
+          schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+          Operations: [
+            { method: 'POST', path: '/Users', bulkId: 'user', data: workshop.userBody() },
+            { method: 'POST', path: '/Groups', bulkId: 'group', data: groupData },
+          ],
+        },
+      });
+    },
+    ['account.created', 'group.created', 'group.members-changed'],
+  ),
 };
 
 const CONNECTIONS: Readonly<Record<string, RouteCase>> = {

@@ -5,6 +5,7 @@ import { GUARDED, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
+import { MAX_BULK_BYTES, MAX_BULK_OPERATIONS } from './bulk/limits.ts';
 import type { ResourceDefinition, SchemaDefinition } from './protocol/attribute.ts';
 import { GROUP } from './protocol/group-schema.ts';
 import { USER } from './protocol/user-schema.ts';
@@ -25,7 +26,7 @@ const location = (origin: string, path: string): string => `${origin}/scim/v2${p
 const serviceProviderConfig = (origin: string): object => ({
   schemas: [CONFIG_SCHEMA],
   patch: { supported: true },
-  bulk: { supported: false, maxOperations: 0, maxPayloadSize: 0 },
+  bulk: { supported: true, maxOperations: MAX_BULK_OPERATIONS, maxPayloadSize: MAX_BULK_BYTES },
   filter: { supported: true, maxResults: MAX_COUNT },
   changePassword: { supported: false },
   sort: { supported: true },

@@ -1,6 +1,7 @@
 import type { Route } from '@sallyport/http';
 
 import type { IdentityContext } from '../context.ts';
+import { bulkRoutes } from './bulk/routes.ts';
 import { scimGuard } from './caller.ts';
 import { scimDiscoveryRoutes } from './discovery.ts';
 import { groupType } from './groups/resource.ts';
@@ -16,6 +17,7 @@ export const scimRoutes = (service: IdentityContext): Route[] => {
     ...resourceRoutes(service, guard, users),
     ...resourceRoutes(service, guard, groups),
     searchRoute(service, guard, { path: '/scim/v2/.search', types: [users, groups] }),
+    ...bulkRoutes(service, guard),
     ...meRoutes(service, guard),
     ...scimDiscoveryRoutes(service, guard),
   ];

@@ -14,7 +14,7 @@ import {
 } from '../../groups/index.ts';
 import type { ScimCaller } from '../caller.ts';
 import { DIALECTS } from '../profiles/index.ts';
-import { applyPatch } from '../protocol/apply-patch.ts';
+import { applyPatchInTurns } from '../protocol/apply-patch.ts';
 import { GROUP } from '../protocol/group-schema.ts';
 import type { Document } from '../protocol/json.ts';
 import { normalisePatch } from '../protocol/normalise-patch.ts';
@@ -117,7 +117,7 @@ export const replaceScimGroup = async (
 /**
  * PATCH /Groups/{id}: all operations or none; membership as rows added and removed.
  *
- * @throws what {@link normalisePatch} and {@link applyPatch} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS
+ * @throws what {@link normalisePatch} and {@link applyPatchInTurns} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS
  * @see RFC 7644 §3.5.2
  */
 export const patchScimGroup = async (
@@ -131,7 +131,7 @@ export const patchScimGroup = async (
   const attributes = steps.filter((step) => step.kind !== 'members');
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const group = await lock(tx, caller, target);
-    const content = toContent(applyPatch(GROUP, toDocument(group), attributes));
+    const content = toContent(await applyPatchInTurns(GROUP, toDocument(group), attributes));
     return await save(tx, service, group, { content, members });
   });
   return value;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { isAppError, type ErrorCode } from '@sallyport/errors';
 
-import { SCIM_PROFILES, type ScimProfile } from '../../connections/index.ts';
+import type { ScimProfile } from '../../connections/index.ts';
 import { applyPatch } from '../protocol/apply-patch.ts';
 import { readFilter } from '../protocol/filter/index.ts';
 import { GROUP, GROUP_SCHEMA } from '../protocol/group-schema.ts';
@@ -12,6 +12,7 @@ import { readReplacement, readResource } from '../protocol/resource.ts';
 import { ENTERPRISE_USER_SCHEMA as ENTERPRISE, USER, USER_SCHEMA } from '../protocol/user-schema.ts';
 import { DIALECTS, type Dialect } from './dialect.ts';
 
+const PROFILES = Object.keys(DIALECTS) as ScimProfile[];
 const PATCH_OP = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 const ADSCIM_GROUP = 'http://schemas.microsoft.com/2006/11/ResourceManagement/ADSCIM/2.0/Group';
 
@@ -311,7 +312,7 @@ const isAccepted = ({ by }: Shape, profile: ScimProfile): boolean =>
 describe('profiles: every documented shape is accepted exactly, or refused with a typed 4xx', () => {
   for (const shape of [...USERS, ...GROUPS])
     it(shape.name, () => {
-      for (const profile of SCIM_PROFILES) {
+      for (const profile of PROFILES) {
         const dialect = DIALECTS[profile];
         if (isAccepted(shape, profile)) assert.deepEqual(shape.read(dialect), shape.means, profile);
         else
@@ -321,7 +322,7 @@ describe('profiles: every documented shape is accepted exactly, or refused with 
             `${profile} accepts it`,
           );
       }
-      const refusing = SCIM_PROFILES.find((profile) => !isAccepted(shape, profile));
+      const refusing = PROFILES.find((profile) => !isAccepted(shape, profile));
       if (refusing !== undefined)
         assert.throws(
           () => shape.read(DIALECTS[refusing]),
@@ -331,7 +332,7 @@ describe('profiles: every documented shape is accepted exactly, or refused with 
     });
 
   it('auto accepts whatever any vendor profile accepts', () => {
-    for (const profile of SCIM_PROFILES)
+    for (const profile of PROFILES)
       for (const [field, isAccepted] of Object.entries(DIALECTS[profile]))
         if (isAccepted === true) assert.equal(DIALECTS.auto[field as keyof Dialect], true, `${profile}: ${field}`);
   });

@@ -2,6 +2,7 @@ import { AppError } from '@sallyport/errors';
 
 import type { Dialect } from '../profiles/index.ts';
 import { findAttribute, type ResourceDefinition, type SchemaDefinition } from './attribute.ts';
+import type { ResolvedFilter } from './filter/index.ts';
 import { isArray, isObject, type JsonObject, type JsonValue } from './json.ts';
 import { MemberSteps } from './normalise-members.ts';
 import { readPatchRequest, type Op, type PatchOperation } from './patch-request.ts';
@@ -17,6 +18,18 @@ const invalidValue = (name: string, why: string): AppError =>
 const immutable = (name: string, why = 'cannot be changed by a client'): AppError =>
   new AppError('MUTABILITY', `${name} ${why}.`);
 
+/** Each is evaluated for every value of the list, all in one go. */
+const MAX_PATH_COMPARISONS = 20;
+const MAX_COMPARISONS = 2_000;
+
+const sizeOf = (filter: ResolvedFilter | undefined): number => {
+  if (filter === undefined) return 0;
+  if (filter.kind === 'not') return sizeOf(filter.operand);
+  return filter.kind === 'and' || filter.kind === 'or'
+    ? filter.operands.reduce((sum, operand) => sum + sizeOf(operand), 0)
+    : 1;
+};
+
 /** The part of a reference that names what is referred to; the other parts describe it. */
 const IDENTIFYING = 'value';
 
@@ -28,6 +41,7 @@ class Normaliser {
   readonly #members: MemberSteps;
   /** What the operation at hand has named so far. */
   #named: Place[] = [];
+  #comparisons = 0;
 
   constructor(resource: ResourceDefinition, dialect: Dialect) {
     this.#resource = resource;
@@ -47,7 +61,14 @@ class Normaliser {
   }
 
   #resolve(path: string): Target | ExtensionTarget {
-    return resolvePath(this.#resource, path, { allowBareWords: this.#dialect.bareWordFilters });
+    const target = resolvePath(this.#resource, path, { allowBareWords: this.#dialect.bareWordFilters });
+    const size = target.attribute === undefined ? 0 : sizeOf(target.elements);
+    if (size > MAX_PATH_COMPARISONS)
+      throw new AppError('INVALID_FILTER', `A path has at most ${String(MAX_PATH_COMPARISONS)} comparisons.`);
+    this.#comparisons += size;
+    if (this.#comparisons > MAX_COMPARISONS)
+      throw new AppError('TOO_MANY', `A request has at most ${String(MAX_COMPARISONS)} comparisons in its paths.`);
+    return target;
   }
 
   #pathless(op: Op, value: JsonValue | undefined): void {

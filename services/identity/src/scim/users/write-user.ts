@@ -15,7 +15,7 @@ import {
 import type { IdentityContext } from '../../context.ts';
 import type { ScimCaller } from '../caller.ts';
 import { DIALECTS } from '../profiles/index.ts';
-import { applyPatch } from '../protocol/apply-patch.ts';
+import { applyPatchInTurns } from '../protocol/apply-patch.ts';
 import { sameJson, type JsonValue } from '../protocol/json.ts';
 import { normalisePatch } from '../protocol/normalise-patch.ts';
 import { readReplacement, requireImmutable } from '../protocol/resource.ts';
@@ -115,7 +115,7 @@ export const replaceUser = async (
 /**
  * PATCH /Users/{id}: all operations or none. Answers a deactivation when it is in force everywhere.
  *
- * @throws what {@link normalisePatch} and {@link applyPatch} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS
+ * @throws what {@link normalisePatch} and {@link applyPatchInTurns} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS
  * @see RFC 7644 §3.5.2
  */
 export const patchUser = async (
@@ -127,7 +127,7 @@ export const patchUser = async (
   const steps = normalisePatch(USER, body, DIALECTS[caller.profile]).filter((step) => step.kind !== 'members');
   const { value } = await service.audit.mutate(caller.audit, async (tx) => {
     const account = await lockUser(tx, caller, target);
-    const document = applyPatch(USER, toDocument(account), steps);
+    const document = await applyPatchInTurns(USER, toDocument(account), steps);
     return await save(tx, service, account, toContent(document));
   });
   return await settle(service, caller, value);
