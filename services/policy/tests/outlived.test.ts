@@ -36,7 +36,11 @@ describe('roles of somebody who was removed', () => {
 
   const removed = (subjectId: string) => ({ subjectId, active: false, deleted: true, epoch: 2n, removedEpoch: 2n });
   const revived = (subjectId: string, groupIds: string[] = []) => ({
-    ...{ subjectId, active: true, deleted: false, epoch: 3n, removedEpoch: 2n },
+    subjectId,
+    active: true,
+    deleted: false,
+    epoch: 3n,
+    removedEpoch: 2n,
     groupIds,
   });
 

@@ -99,7 +99,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     effect,
     validFromMs,
     validUntilMs,
-    subjectEpoch,
+    ...('subjectEpoch' in raw ? { subjectEpoch } : {}),
   } as GrantRow;
 };
 
