@@ -16,12 +16,20 @@ export interface Statement {
   readonly text: string;
 }
 
+const STATEMENTS = new Map<string, Statement>();
+
 /**
- * Marks a statement that is run all the time, so that each connection prepares it once. Call it for constants at the
- * top of a module, never for text that is put together per request: what was prepared stays as long as its connection.
+ * Marks a statement that is run all the time, so that each connection prepares it once. For text that is always the
+ * same, never for text that is put together per request: what was prepared is kept as long as its connection.
  */
-export const statement = (text: string): Statement =>
-  Object.freeze({ name: createHash('sha256').update(text).digest('base64url').slice(0, 32), text });
+export const statement = (text: string): Statement => {
+  const known = STATEMENTS.get(text);
+  if (known !== undefined) return known;
+  const name = createHash('sha256').update(text).digest('base64url').slice(0, 32);
+  const made = Object.freeze({ name, text });
+  STATEMENTS.set(text, made);
+  return made;
+};
 
 /** A database transaction, scoped by row-level security to one organisation (or, loudly, to all). */
 export interface Tx {

@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { Account } from './account.ts';
 import { foldCase } from './fold-case.ts';
@@ -17,9 +17,11 @@ export const findTombstone = async (
   },
 ): Promise<string | undefined> => {
   const [row] = await tx.query<{ id: string }>(
-    `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND status = 'deleted' AND ${
-      key.externalId === null ? 'external_id IS NULL AND user_name_key = $3' : 'external_id = $3'
-    } ORDER BY id DESC LIMIT 1`,
+    statement(
+      `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND status = 'deleted' AND ${
+        key.externalId === null ? 'external_id IS NULL AND user_name_key = $3' : 'external_id = $3'
+      } ORDER BY id DESC LIMIT 1`,
+    ),
     [key.orgId, key.connectionId, key.externalId ?? foldCase(key.userName)],
   );
   return row?.id;
@@ -31,10 +33,10 @@ export const wasNameOfRemoved = async (
   key: { readonly orgId: string; readonly connectionId: string; readonly name: string },
 ): Promise<boolean> => {
   const rows = await tx.query(
-    `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND user_name_key = $3 AND status = 'deleted'
+    statement(`SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND user_name_key = $3 AND status = 'deleted'
      UNION ALL
      SELECT a.id FROM account_email e JOIN account a ON a.org_id = e.org_id AND a.id = e.account_id
-      WHERE e.org_id = $1 AND e.email_key = $3 AND a.connection_id = $2 AND a.status = 'deleted' LIMIT 1`,
+      WHERE e.org_id = $1 AND e.email_key = $3 AND a.connection_id = $2 AND a.status = 'deleted' LIMIT 1`),
     [key.orgId, key.connectionId, foldCase(key.name)],
   );
   return rows.length > 0;
@@ -61,7 +63,7 @@ export const claimNames = async (
   },
 ): Promise<NameHolder[]> => {
   const rows = await tx.query<{ account_id: string; name: string }>(
-    'SELECT account_id, name FROM claim_names($1, $2, $3, $4)',
+    statement('SELECT account_id, name FROM claim_names($1, $2, $3, $4)'),
     [claim.orgId, claim.accountId, claim.connectionId, claim.names],
   );
   return rows.map((row) => ({ accountId: row.account_id, name: row.name }));

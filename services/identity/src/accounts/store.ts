@@ -1,4 +1,4 @@
-import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { isUniqueViolation, statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { displayNameOf, emailsOf, type Account, type AccountStatus, type Profile, type Switches } from './account.ts';
 import { foldCase } from './fold-case.ts';
@@ -65,8 +65,8 @@ export interface NewAccount {
 
 const replaceEmails = async (tx: WriteTx, orgId: string, id: string, profile: Profile): Promise<void> => {
   await tx.query(
-    `INSERT INTO account_email (org_id, account_id, email_key)
-       SELECT $1, $2, key FROM unnest($3::text[]) AS key ON CONFLICT DO NOTHING`,
+    statement(`INSERT INTO account_email (org_id, account_id, email_key)
+       SELECT $1, $2, key FROM unnest($3::text[]) AS key ON CONFLICT DO NOTHING`),
     [orgId, id, emailsOf(profile).map(foldCase)],
   );
 };
@@ -74,10 +74,10 @@ const replaceEmails = async (tx: WriteTx, orgId: string, id: string, profile: Pr
 /** Inserts an account. A clash of names surfaces as a unique violation: see {@link accountClash}. */
 export const insertAccount = async (tx: WriteTx, account: NewAccount): Promise<Account> => {
   const [row] = await tx.query<AccountRow>(
-    `INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
+    statement(`INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
        connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at,
        display_name_key, search_document)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17) RETURNING ${COLUMNS}`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17) RETURNING ${COLUMNS}`),
     [
       account.orgId,
       account.id,
@@ -110,7 +110,10 @@ export const accountClash = (error: unknown): 'userName' | 'externalId' | undefi
 
 /** Tombstones included. */
 export const findAccount = async (tx: ReadTx, orgId: string, id: string): Promise<Account | undefined> => {
-  const [row] = await tx.query<AccountRow>(`SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND id = $2`, [orgId, id]);
+  const [row] = await tx.query<AccountRow>(statement(`SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND id = $2`), [
+    orgId,
+    id,
+  ]);
   return row === undefined ? undefined : toAccount(row);
 };
 
@@ -156,7 +159,7 @@ export const listAccountsByEmail = async (
 /** Locks the rows to the end of the transaction, always in the same order, so that two doors never deadlock. */
 export const lockAccounts = async (tx: WriteTx, orgId: string, ids: readonly string[]): Promise<Account[]> => {
   const rows = await tx.query<AccountRow>(
-    `SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`,
+    statement(`SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE`),
     [orgId, ids],
   );
   return rows.map(toAccount);
@@ -171,10 +174,10 @@ export interface Standing extends Switches {
 /** Writes a new standing to a locked account. */
 export const updateStanding = async (tx: WriteTx, account: Account, standing: Standing): Promise<Account> => {
   const [row] = await tx.query<AccountRow>(
-    `UPDATE account SET status = $3, directory_active = $4, admin_hold = $5, connection_hold = $6,
+    statement(`UPDATE account SET status = $3, directory_active = $4, admin_hold = $5, connection_hold = $6,
        epoch = epoch + $7, version = version + 1, updated_at = $8,
        deactivated_at = CASE WHEN $3 = 'active' THEN NULL ELSE coalesce(deactivated_at, $8) END
-     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`),
     [
       account.orgId,
       account.id,
@@ -199,9 +202,9 @@ export interface AccountAttributes {
 /** Writes attributes of a locked account and answers what the database now holds. */
 export const updateAttributes = async (tx: WriteTx, account: Account, next: AccountAttributes): Promise<Account> => {
   const [row] = await tx.query<AccountRow>(
-    `UPDATE account SET user_name = $3, user_name_key = $4, external_id = $5, display_name = $6, profile = $7,
+    statement(`UPDATE account SET user_name = $3, user_name_key = $4, external_id = $5, display_name = $6, profile = $7,
        version = version + 1, updated_at = $8, display_name_key = $9, search_document = $10
-     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`),
     [
       account.orgId,
       account.id,
@@ -309,7 +312,7 @@ export const deleteMemberships = async (
 /** Locks the connection against being disabled until the transaction ends; false when it is disabled or gone. */
 export const connectionAccepts = async (tx: WriteTx, orgId: string, connectionId: string): Promise<boolean> => {
   const rows = await tx.query<{ id: string }>(
-    'SELECT id FROM connection WHERE org_id = $1 AND id = $2 AND enabled AND deleted_at IS NULL FOR SHARE',
+    statement('SELECT id FROM connection WHERE org_id = $1 AND id = $2 AND enabled AND deleted_at IS NULL FOR SHARE'),
     [orgId, connectionId],
   );
   return rows.length === 1;

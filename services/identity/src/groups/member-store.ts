@@ -1,4 +1,4 @@
-import { isId, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { isId, statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { Group } from './group.ts';
 
@@ -7,8 +7,8 @@ const ids = (rows: readonly { readonly account_id: string }[]): string[] => rows
 /** Which of these are users of the group's connection who have not been removed. */
 export const findEligible = async (tx: ReadTx, group: Group, accountIds: readonly string[]): Promise<Set<string>> => {
   const rows = await tx.query<{ account_id: string }>(
-    `SELECT id AS account_id FROM account
-      WHERE org_id = $1 AND connection_id = $2 AND id = ANY($3::uuid[]) AND kind = 'user' AND status <> 'deleted'`,
+    statement(`SELECT id AS account_id FROM account
+      WHERE org_id = $1 AND connection_id = $2 AND id = ANY($3::uuid[]) AND kind = 'user' AND status <> 'deleted'`),
     [group.orgId, group.connectionId, accountIds.filter(isId)],
   );
   return new Set(ids(rows));
@@ -23,8 +23,8 @@ export const insertMembers = async (
 ): Promise<string[]> =>
   ids(
     await tx.query<{ account_id: string }>(
-      `INSERT INTO group_member (org_id, group_id, account_id, created_at)
-         SELECT $1, $2, id, $4 FROM unnest($3::uuid[]) AS id ON CONFLICT DO NOTHING RETURNING account_id`,
+      statement(`INSERT INTO group_member (org_id, group_id, account_id, created_at)
+         SELECT $1, $2, id, $4 FROM unnest($3::uuid[]) AS id ON CONFLICT DO NOTHING RETURNING account_id`),
       [group.orgId, group.id, accountIds, at],
     ),
   );
@@ -33,8 +33,8 @@ export const insertMembers = async (
 export const removeMembers = async (tx: WriteTx, group: Group, accountIds: readonly string[]): Promise<string[]> =>
   ids(
     await tx.query<{ account_id: string }>(
-      `DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id = ANY($3::uuid[])
-       RETURNING account_id`,
+      statement(`DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id = ANY($3::uuid[])
+       RETURNING account_id`),
       [group.orgId, group.id, accountIds.filter(isId)],
     ),
   );
@@ -84,10 +84,10 @@ export const listMembers = async (
   page: { readonly after?: string; readonly limit: number },
 ): Promise<Member[]> => {
   const rows = await tx.query<{ id: string; user_name: string; display_name: string; status: Member['status'] }>(
-    `SELECT a.id, a.user_name, a.display_name, a.status
+    statement(`SELECT a.id, a.user_name, a.display_name, a.status
        FROM group_member m JOIN account a ON a.org_id = m.org_id AND a.id = m.account_id
       WHERE m.org_id = $1 AND m.group_id = $2 AND ($3::uuid IS NULL OR m.account_id > $3) AND a.status <> 'deleted'
-      ORDER BY m.account_id LIMIT $4`,
+      ORDER BY m.account_id LIMIT $4`),
     [group.orgId, group.id, page.after ?? null, page.limit],
   );
   return rows.map((row) => ({
@@ -111,9 +111,9 @@ export const listGroupsOf = async (
   accountIds: readonly string[],
 ): Promise<MembershipOf[]> => {
   const rows = await tx.query<{ account_id: string; group_id: string; display_name: string }>(
-    `SELECT m.account_id, g.id AS group_id, g.display_name
+    statement(`SELECT m.account_id, g.id AS group_id, g.display_name
        FROM group_member m JOIN directory_group g ON g.org_id = m.org_id AND g.id = m.group_id
-      WHERE m.org_id = $1 AND m.account_id = ANY($2::uuid[]) ORDER BY g.id`,
+      WHERE m.org_id = $1 AND m.account_id = ANY($2::uuid[]) ORDER BY g.id`),
     [orgId, accountIds],
   );
   return rows.map((row) => ({

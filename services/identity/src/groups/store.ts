@@ -1,4 +1,4 @@
-import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { isUniqueViolation, statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { foldCase } from '../accounts/index.ts';
 import type { Group } from './group.ts';
@@ -38,9 +38,9 @@ export interface NewGroup {
 
 export const insertGroup = async (tx: WriteTx, group: NewGroup): Promise<Group> => {
   const [row] = await tx.query<GroupRow>(
-    `INSERT INTO directory_group (org_id, id, connection_id, external_id, display_name, display_name_key, created_at,
+    statement(`INSERT INTO directory_group (org_id, id, connection_id, external_id, display_name, display_name_key, created_at,
        updated_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING ${COLUMNS}`,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $7) RETURNING ${COLUMNS}`),
     [
       group.orgId,
       group.id,
@@ -61,17 +61,17 @@ export const groupClash = (error: unknown): 'displayName' | 'externalId' | undef
 };
 
 export const findGroup = async (tx: ReadTx, orgId: string, id: string): Promise<Group | undefined> => {
-  const [row] = await tx.query<GroupRow>(`SELECT ${COLUMNS} FROM directory_group WHERE org_id = $1 AND id = $2`, [
-    orgId,
-    id,
-  ]);
+  const [row] = await tx.query<GroupRow>(
+    statement(`SELECT ${COLUMNS} FROM directory_group WHERE org_id = $1 AND id = $2`),
+    [orgId, id],
+  );
   return row === undefined ? undefined : toGroup(row);
 };
 
 /** Locks the row to the end of the transaction: it comes before its memberships in the order of locks. */
 export const lockGroup = async (tx: WriteTx, orgId: string, id: string): Promise<Group | undefined> => {
   const [row] = await tx.query<GroupRow>(
-    `SELECT ${COLUMNS} FROM directory_group WHERE org_id = $1 AND id = $2 FOR UPDATE`,
+    statement(`SELECT ${COLUMNS} FROM directory_group WHERE org_id = $1 AND id = $2 FOR UPDATE`),
     [orgId, id],
   );
   return row === undefined ? undefined : toGroup(row);
@@ -86,9 +86,9 @@ export interface GroupAttributes {
 /** Writes attributes of a locked group, moves its version on and answers what the database now holds. */
 export const updateGroup = async (tx: WriteTx, group: Group, next: GroupAttributes): Promise<Group> => {
   const [row] = await tx.query<GroupRow>(
-    `UPDATE directory_group SET display_name = $3, display_name_key = $4, external_id = $5, version = version + 1,
+    statement(`UPDATE directory_group SET display_name = $3, display_name_key = $4, external_id = $5, version = version + 1,
        updated_at = $6
-     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`,
+     WHERE org_id = $1 AND id = $2 RETURNING ${COLUMNS}`),
     [group.orgId, group.id, next.displayName, foldCase(next.displayName), next.externalId, next.at],
   );
   return toGroup(row as GroupRow);

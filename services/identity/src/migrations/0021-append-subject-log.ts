@@ -4,7 +4,9 @@ import { sqlMigration } from '@sallyport/storage';
 // what was committed before it began, so the states are those at the positions taken.
 const APPEND = `
   CREATE FUNCTION append_subject_log(p_org uuid, p_cause text, p_subjects uuid[], p_groups jsonb, p_request text)
-    RETURNS bigint LANGUAGE plpgsql SET search_path = identity, pg_temp AS $$
+    RETURNS bigint LANGUAGE plpgsql SET search_path = identity, pg_temp
+    -- Planned once: a plan for each list costs more than the list.
+    SET plan_cache_mode = force_generic_plan AS $$
   DECLARE
     v_page constant integer := 500;
     v_count integer := greatest(1, ceil(cardinality(p_subjects) / v_page::numeric),
