@@ -5,7 +5,7 @@ import { playUntil } from './model/play.ts';
 import { openSeed } from './model/seed.ts';
 import { Tally } from './model/tally.ts';
 
-const OPERATIONS = 15_000;
+const OPERATIONS = 12_000;
 
 describe('SCIM against a reference model of the RFC', function () {
   this.timeout(240_000);

@@ -1,5 +1,5 @@
 import { perform, type Intent } from './intent.ts';
-import { CORE_GROUP, CORE_USER, ENTERPRISE, equal, Refusal, type Doc, type Json } from './vocabulary.ts';
+import { CORE_GROUP, CORE_USER, ENTERPRISE, equal, isObject, Refusal, type Doc, type Json } from './vocabulary.ts';
 
 export interface Stored {
   readonly id: string;
@@ -19,7 +19,13 @@ export interface Refused {
 
 /** What a request comes to: a document that is then there, or a refusal. */
 export type Verdict =
-  | { readonly outcome: 'exact'; readonly isChanged: boolean; commit(id: string): Stored | undefined }
+  | {
+      readonly outcome: 'exact';
+      readonly isChanged: boolean;
+      /** Of somebody who comes back: who they were. */
+      readonly id?: string | undefined;
+      commit(id: string): Stored | undefined;
+    }
   | Refused;
 
 export const refusedFor = (...words: string[]): Refused => ({ outcome: 'refused', words });
@@ -30,6 +36,13 @@ const text = (doc: Doc, name: string): string | undefined => {
   return typeof value === 'string' ? value : undefined;
 };
 
+/** Everything a user can be taken for. */
+const namesOf = (doc: Doc): string[] => {
+  const { emails } = doc;
+  const addresses = Array.isArray(emails) ? emails.filter(isObject).map((email) => text(email, 'value') ?? '') : [];
+  return [text(doc, 'userName') ?? '', ...addresses].filter((one) => one !== '').map((one) => one.toLowerCase());
+};
+
 const clone = (doc: Doc): Doc => structuredClone(doc);
 
 /**
@@ -37,6 +50,8 @@ const clone = (doc: Doc): Doc => structuredClone(doc);
  * takes effect by `commit`.
  */
 export class ReferenceDirectory {
+  /** Users that were removed, as they last were. */
+  readonly #tombstones = new Map<string, Stored>();
   readonly #kept: Readonly<Record<Kind, Map<string, Stored>>> = { Users: new Map(), Groups: new Map() };
 
   all(kind: Kind, connection: string): Stored[] {
@@ -55,6 +70,7 @@ export class ReferenceDirectory {
     return {
       outcome: 'exact',
       isChanged: true,
+      id: kind === 'Users' ? this.#tombstoneOf(connection, doc) : undefined,
       commit: (id) => {
         const stored = { id, connection, doc, members: new Set(memberIds) };
         this.#kept[kind].set(id, stored);
@@ -91,7 +107,24 @@ export class ReferenceDirectory {
 
   remove(kind: Kind, stored: Stored): void {
     this.#kept[kind].delete(stored.id);
+    if (kind === 'Users') this.#tombstones.set(stored.id, stored);
     if (kind === 'Users') for (const { members } of this.#kept.Groups.values()) members.delete(stored.id);
+  }
+
+  /** Who comes back under the identifier their directory gives them; without one, under a name that had none. */
+  #tombstoneOf(connection: string, doc: Doc): string | undefined {
+    const externalId = text(doc, 'externalId');
+    const candidates = [...this.#tombstones.values()].filter((one) => {
+      if (one.connection !== connection || this.#kept.Users.has(one.id)) return false;
+      if (text(one.doc, 'externalId') !== externalId) return false;
+      return (
+        externalId !== undefined || text(one.doc, 'userName')?.toLowerCase() === text(doc, 'userName')?.toLowerCase()
+      );
+    });
+    return candidates
+      .map(({ id }) => id)
+      .sort()
+      .at(-1);
   }
 
   #changeMembers(
@@ -137,14 +170,20 @@ export class ReferenceDirectory {
     return ids.every((id) => this.find('Users', connection, id) !== undefined);
   }
 
-  /** userName is unique in the organisation, the name of a group and every externalId within the connection. */
+  /**
+   * userName is unique in the organisation, the name of a group and every externalId within the connection. A name or
+   * address somebody of another connection goes by is never taken.
+   */
   #clashes(kind: Kind, connection: string, { doc, self }: { doc: Doc; self?: string }): boolean {
     const name = kind === 'Users' ? 'userName' : 'displayName';
     const externalId = text(doc, 'externalId');
+    const had = namesOf(this.#kept[kind].get(self ?? '')?.doc ?? {});
+    const gets = namesOf(doc).filter((one) => !had.includes(one));
     return [...this.#kept[kind].values()].some((other) => {
       if (other.id === self) return false;
       const isNear = other.connection === connection;
       if (isNear && externalId !== undefined && text(other.doc, 'externalId') === externalId) return true;
+      if (kind === 'Users' && !isNear && namesOf(other.doc).some((one) => gets.includes(one))) return true;
       return (kind === 'Users' || isNear) && text(other.doc, name)?.toLowerCase() === text(doc, name)?.toLowerCase();
     });
   }

@@ -74,12 +74,7 @@ const external = (externalId: Arb<string>): Arb<GroupOperation> =>
     wire: { op, path: 'externalId', value },
   }));
 
-const okta: Arb<GroupOperation> = opWord('replace').map((op): GroupOperation => () => ({
-  intents: [],
-  wire: { op, value: { id: 'sent on every change' } },
-}));
-
-/** Operations a group may see that mean something; `okta`: the id alone, which changes nothing. */
+/** Operations a group may see that mean something. */
 export const groupOperation = (
   slot: Arb<number>,
   displayName: Arb<string>,
@@ -91,5 +86,4 @@ export const groupOperation = (
     { weight: 1, arbitrary: everybody },
     { weight: 2, arbitrary: renaming(displayName) },
     { weight: 1, arbitrary: external(externalId) },
-    { weight: 1, arbitrary: okta },
   );

@@ -31,6 +31,8 @@ const MASS = [
 ];
 
 const forBoth: readonly Operation[] = [
+  // Okta repeats the id beside what it changes; alone it changes nothing.
+  refused({ op: 'replace', value: { id: 'sent on every change' } }, 'invalidSyntax'),
   refused(null, 'invalidSyntax'),
   refused('replace', 'invalidSyntax'),
   refused({}, 'invalidSyntax'),

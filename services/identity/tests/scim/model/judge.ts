@@ -88,6 +88,7 @@ export const judge = async (exchange: Exchange, read: (id: string) => Promise<Do
   const id = before === undefined ? answer.body.id : textOf(before, 'id');
   if (before === undefined)
     assert.equal(speaker.directory.find(kind, speaker.name, id), undefined, 'an id was given twice');
+  if (verdict.id !== undefined) assert.equal(id, verdict.id, 'who comes back is who they were');
   const stored = verdict.commit(id);
   assert.ok(stored !== undefined);
   const after = await read(id);
