@@ -38,19 +38,17 @@ const foldOnce = (): ((text: string) => string) => {
   };
 };
 
-/**
- * Tells whether elements are the same entry as a given one: value and, where the given one has it, type (RFC 7643
- * §2.4); an entry without a value (an address) by all its parts.
- */
+/** What makes an entry the same: value and, where it has one, type (RFC 7643 §2.4); of an address, all its parts. */
+const identityOf = (given: Element): string[] =>
+  Object.hasOwn(given, 'value') ? ['value', 'type'].filter((key) => Object.hasOwn(given, key)) : Object.keys(given);
+
+/** Tells whether elements are the same entry as a given one, compared as their attributes are. */
 const sameEntry = (
   attribute: AttributeDefinition,
   given: Element,
   fold: (text: string) => string,
 ): ((element: Element) => boolean) => {
-  const keys = Object.hasOwn(given, 'value')
-    ? ['value', 'type'].filter((key) => Object.hasOwn(given, key))
-    : Object.keys(given);
-  const parts = keys.map((key) => {
+  const parts = identityOf(given).map((key) => {
     const isExact = findAttribute(attribute.subAttributes ?? [], key)?.caseExact !== false;
     const comparable = (value: JsonValue | undefined) => (typeof value === 'string' && !isExact ? fold(value) : value);
     return { key, comparable, wanted: comparable(given[key]) };
@@ -71,6 +69,12 @@ const withOnePrimary = (elements: readonly Element[], set: ReadonlySet<Element>)
   );
 };
 
+/** What is there stays as it is spelled: "A@b.c" is no other address than "a@b.c" (RFC 7644 §3.5.2.1). */
+const merge = (stored: Element, given: Element): Element => {
+  const same = identityOf(given).map((key): [string, JsonValue] => [key, stored[key] ?? null]);
+  return { ...stored, ...given, ...Object.fromEntries(same) };
+};
+
 const addElements = (
   attribute: AttributeDefinition,
   stored: readonly Element[],
@@ -81,7 +85,7 @@ const addElements = (
   const fold = foldOnce();
   for (const element of given) {
     const at = result.findIndex(sameEntry(attribute, element, fold));
-    const merged = at === -1 ? element : { ...result[at], ...element };
+    const merged = at === -1 ? element : merge(result[at] ?? {}, element);
     if (at === -1) result.push(merged);
     else result[at] = merged;
     touched.add(merged);
