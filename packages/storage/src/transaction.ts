@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 
 import { AppError } from '@sallyport/errors';
 import type { ClientBase, QueryResult } from 'pg';
@@ -95,11 +96,13 @@ export class RunningTransaction implements Tx {
   readonly #atCommit: (() => Promise<void>)[] = [];
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #hasEnded = false;
+  #isGathering = false;
 
   /** `begin` is sent at once; the first statement follows without waiting for its answer. */
   constructor(runner: QueryRunner, client: ClientBase, orgId: string | null, begin: string) {
     this.#runner = runner;
     this.#client = client;
+    this.#gather();
     this.orgId = orgId;
     // Taken after the server's, so the distance to a deadline is never overestimated.
     this.#begun = client.query(begin).then(
@@ -177,13 +180,31 @@ export class RunningTransaction implements Tx {
     await this.#client.query('ROLLBACK');
   }
 
+  /** What is sent in one turn leaves in one write. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    const { stream } = (this.#client as unknown as { readonly connection: { readonly stream: Duplex } }).connection;
+    this.#isGathering = true;
+    stream.cork();
+    const send = (): void => {
+      this.#isGathering = false;
+      stream.uncork();
+    };
+    // After every promise that is settled already has been followed.
+    queueMicrotask(() => {
+      process.nextTick(send);
+    });
+  }
+
   #send(sql: { readonly text: string; readonly name?: string }, params: readonly unknown[]): Promise<QueryResult> {
+    this.#gather();
     // Text without parameters may hold several statements; a prepared one never does.
     if (params.length === 0 && sql.name === undefined) return this.#client.query(sql.text);
     return this.#client.query({ ...sql, values: [...params] });
   }
 
   async #commit(): Promise<void> {
+    this.#gather();
     const fenceMs = this.#fenceMs();
     // The fence and COMMIT travel in one message: nothing can pause between them.
     const text = fenceMs === undefined ? 'COMMIT' : `SELECT public.sallyport_fence(${String(fenceMs)}); COMMIT`;

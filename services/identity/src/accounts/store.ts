@@ -73,7 +73,7 @@ const replaceEmails = async (tx: WriteTx, orgId: string, id: string, profile: Pr
 
 /** Inserts an account. A clash of names surfaces as a unique violation: see {@link accountClash}. */
 export const insertAccount = async (tx: WriteTx, account: NewAccount): Promise<Account> => {
-  const [row] = await tx.query<AccountRow>(
+  const inserted = tx.query<AccountRow>(
     statement(`INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
        connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at,
        display_name_key, search_document)
@@ -98,7 +98,7 @@ export const insertAccount = async (tx: WriteTx, account: NewAccount): Promise<A
       searchDocumentOf(account.profile),
     ],
   );
-  await replaceEmails(tx, account.orgId, account.id, account.profile);
+  const [[row]] = await Promise.all([inserted, replaceEmails(tx, account.orgId, account.id, account.profile)]);
   return toAccount(row as AccountRow);
 };
 
@@ -218,8 +218,10 @@ export const updateAttributes = async (tx: WriteTx, account: Account, next: Acco
       searchDocumentOf(next.profile),
     ],
   );
-  await tx.query('DELETE FROM account_email WHERE org_id = $1 AND account_id = $2', [account.orgId, account.id]);
-  await replaceEmails(tx, account.orgId, account.id, next.profile);
+  await Promise.all([
+    tx.query(statement('DELETE FROM account_email WHERE org_id = $1 AND account_id = $2'), [account.orgId, account.id]),
+    replaceEmails(tx, account.orgId, account.id, next.profile),
+  ]);
   return toAccount(row as AccountRow);
 };
 
