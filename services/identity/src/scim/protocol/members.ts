@@ -32,15 +32,17 @@ const requireUserType = (value: JsonValue): void => {
 
 const readMemberId = (item: JsonValue): string => {
   if (!isObject(item)) throw invalid('A member must be an object with a value.');
-  const ids: string[] = [];
-  for (const [key, value] of Object.entries(item)) {
-    const attribute = findAttribute(memberAttributes, key);
-    if (attribute === undefined) throw invalid(`A member has no part "${key.slice(0, 100)}".`);
-    if (attribute.name === 'value') ids.push(readId(value));
-    if (attribute.name === 'type') requireUserType(value);
+  let id: string | undefined;
+  // Up to 100,000 of them in one go: the usual spelling is not looked up.
+  for (const key of Object.keys(item)) {
+    const name = key === 'value' ? key : findAttribute(memberAttributes, key)?.name;
+    if (name === undefined) throw invalid(`A member has no part "${key.slice(0, 100)}".`);
+    if (name === 'type') requireUserType(item[key] ?? null);
+    if (name !== 'value') continue;
+    if (id !== undefined) throw invalid('A member must have one value.');
+    id = readId(item[key] ?? null);
   }
-  const [id, ...others] = ids;
-  if (id === undefined || others.length > 0) throw invalid('A member must have one value.');
+  if (id === undefined) throw invalid('A member must have one value.');
   return id;
 };
 
@@ -53,5 +55,7 @@ export const readMemberIds = (value: JsonValue, max: number): string[] => {
   if (value === null) return [];
   const items = isArray(value) ? value : [value];
   if (items.length > max) throw new AppError('TOO_MANY', `A request names at most ${String(max)} members.`);
-  return [...new Set(items.map(readMemberId))];
+  const ids = new Set<string>();
+  for (const item of items) ids.add(readMemberId(item));
+  return [...ids];
 };
