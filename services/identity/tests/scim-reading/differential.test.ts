@@ -13,7 +13,7 @@ import { attributes, userFilter, type Known } from './random-directory.ts';
 
 const PEOPLE = 120;
 const GROUPS = 12;
-const RUNS = 1_500;
+const RUNS = 600;
 
 const textsIn = (value: unknown): string[] => {
   if (typeof value === 'string') return [value];

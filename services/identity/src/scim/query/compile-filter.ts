@@ -8,10 +8,10 @@ import {
   type Operator,
   type ResolvedFilter,
 } from '../protocol/filter/index.ts';
-import { canonicalName, type ElementSource, type Layout } from './layout.ts';
+import { canonicalName, type ElementSource, type Layout, type LookUp } from './layout.ts';
 import type { Params } from './params.ts';
 
-/** A condition, and whether an index finds its rows. */
+/** A condition, and whether an index finds its rows, a handful at most. */
 export interface Condition {
   readonly sql: string;
   readonly isLookUp: boolean;
@@ -75,7 +75,7 @@ class FilterCompiler {
     if (isEmptyText(filter)) return { sql: 'FALSE', isLookUp: true };
     if (target.attribute.multiValued) return this.#compareList(filter);
     const lookUp = operator === 'eq' ? this.#lookUp(canonicalName(target), operand) : undefined;
-    if (lookUp !== undefined) return { sql: lookUp, isLookUp: true };
+    if (lookUp !== undefined) return { sql: lookUp.sql, isLookUp: lookUp.isNarrow };
     if (operand.kind === 'instant')
       return scan(this.#testInstant(this.#layout.instant(leafOf(target)), operator, operand.value));
     return scan(this.#test(this.#layout.text(target), leafOf(target), operator, operand));
@@ -96,7 +96,7 @@ class FilterCompiler {
     });
   }
 
-  #lookUp(name: string, operand: Operand): string | undefined {
+  #lookUp(name: string, operand: Operand): LookUp | undefined {
     return operand.kind === 'text' ? this.#layout.lookUp(name, operand.value) : undefined;
   }
 
@@ -125,7 +125,8 @@ class FilterCompiler {
     const required = value ?? (elements === undefined ? undefined : requiredValue(elements));
     const lookUp = required === undefined ? undefined : this.#lookUp(`${attribute.name}.value`, required);
     if (lookUp === undefined) return scan(condition());
-    return { sql: elements === undefined ? lookUp : `${lookUp} AND ${condition()}`, isLookUp: true };
+    const { sql, isNarrow } = lookUp;
+    return { sql: elements === undefined ? sql : `${sql} AND ${condition()}`, isLookUp: isNarrow };
   }
 
   #test(text: string, { caseExact }: AttributeDefinition, operator: Operator, operand: Operand): string {

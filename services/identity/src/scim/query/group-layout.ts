@@ -5,8 +5,10 @@ import {
   idEquals,
   metaInstant,
   metaText,
+  narrow,
   type ElementSource,
   type LayoutInput,
+  type LookUp,
   type MakeLayout,
 } from './layout.ts';
 import type { Params } from './params.ts';
@@ -34,19 +36,19 @@ const members = ({ params, origin }: LayoutInput): ElementSource => ({
   ordinal: undefined,
 });
 
-const lookUp = (params: Params, name: string, value: string): string | undefined => {
+const lookUp = (params: Params, name: string, value: string): LookUp | undefined => {
   switch (name) {
     case 'id':
       return idEquals(params, value, (id) => `t.id = ${id}`);
     case 'displayName':
-      return `t.display_name_key = ${params.add(foldCase(value), 'text')}`;
+      return narrow(`t.display_name_key = ${params.add(foldCase(value), 'text')}`);
     case 'externalId':
-      return `t.external_id = ${params.add(value, 'text')}`;
+      return narrow(`t.external_id = ${params.add(value, 'text')}`);
     case 'members.value':
       return idEquals(
         params,
         value,
-        (id) => `t.id IN (SELECT group_id FROM group_member WHERE org_id = $1 AND account_id = ${id})`,
+        (id) => `t.id = ANY (ARRAY(SELECT group_id FROM group_member WHERE org_id = $1 AND account_id = ${id}))`,
       );
     default:
       return undefined;

@@ -27,7 +27,13 @@ export interface Layout {
   hasObject(target: FilterTarget): string;
   elements(attribute: AttributeDefinition): ElementSource;
   /** An indexed condition for `name eq value`; undefined when there is no index. */
-  lookUp(name: string, value: string): string | undefined;
+  lookUp(name: string, value: string): LookUp | undefined;
+}
+
+export interface LookUp {
+  readonly sql: string;
+  /** It finds a handful of rows at most, whatever is stored. */
+  readonly isNarrow: boolean;
 }
 
 /** What a layout is made with: the parameters of the statement and the origin of addresses. */
@@ -41,8 +47,10 @@ export type MakeLayout = (input: LayoutInput) => Layout;
 const CANONICAL_ID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Equality with an id, which is text to a client: what is not spelled as we spell ids is nobody's. */
-export const idEquals = (params: Params, value: string, condition: (id: string) => string): string =>
-  CANONICAL_ID.test(value) ? condition(params.add(value, 'uuid')) : 'FALSE';
+export const idEquals = (params: Params, value: string, condition: (id: string) => string): LookUp =>
+  narrow(CANONICAL_ID.test(value) ? condition(params.add(value, 'uuid')) : 'FALSE');
+
+export const narrow = (sql: string): LookUp => ({ sql, isNarrow: true });
 
 /** `name.givenName`, `urn:…:User:manager.value`: canonical. */
 export const canonicalName = ({ extension, attribute, sub }: FilterTarget): string =>

@@ -107,7 +107,9 @@ const bounded = async <T>(tx: ReadTx, { isLookUp }: Branches, maxMs: number, run
 export const findRows = async (tx: ReadTx, scope: SearchScope, window: Window, maxMs: number): Promise<FoundRow[]> => {
   const params = new Params(scope.orgId, scope.connectionId);
   const branches = branchesOf(scope, params, window.sort);
-  const sql = `SELECT type, id, key FROM (${branches.sql}) AS found WHERE ${behind(params, window)}
+  // A look-up is done before its rows are put in order: the planner must not walk the order and look for them on the way.
+  const found = branches.isLookUp ? 'MATERIALIZED' : 'NOT MATERIALIZED';
+  const sql = `WITH found AS ${found} (${branches.sql}) SELECT type, id, key FROM found WHERE ${behind(params, window)}
     ORDER BY ${orderBy(window)}
     LIMIT ${params.add(window.limit, 'bigint')} OFFSET ${params.add(window.offset, 'bigint')}`;
   return await bounded(tx, branches, maxMs, () => tx.query<FoundRow>(sql, params.values));

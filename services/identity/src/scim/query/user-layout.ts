@@ -7,8 +7,10 @@ import {
   idEquals,
   metaInstant,
   metaText,
+  narrow,
   type ElementSource,
   type LayoutInput,
+  type LookUp,
   type MakeLayout,
 } from './layout.ts';
 import type { Params } from './params.ts';
@@ -68,23 +70,27 @@ const listed = (params: Params, { name, subAttributes = [] }: AttributeDefinitio
   };
 };
 
-const lookUp = (params: Params, name: string, value: string): string | undefined => {
+const lookUp = (params: Params, name: string, value: string): LookUp | undefined => {
   switch (name) {
     case 'id':
       return idEquals(params, value, (id) => `t.id = ${id}`);
     case 'userName':
-      return `t.user_name_key = ${params.add(foldCase(value), 'text')}`;
+      return narrow(`t.user_name_key = ${params.add(foldCase(value), 'text')}`);
     case 'externalId':
-      return `t.external_id = ${params.add(value, 'text')}`;
+      return narrow(`t.external_id = ${params.add(value, 'text')}`);
     case 'emails.value':
-      return `t.id IN (SELECT account_id FROM account_email
-        WHERE org_id = $1 AND email_key = ${params.add(foldCase(value), 'text')})`;
+      // An array, so that an index finds its rows beside another condition, too ("or").
+      return narrow(`t.id = ANY (ARRAY(SELECT account_id FROM account_email
+        WHERE org_id = $1 AND email_key = ${params.add(foldCase(value), 'text')}))`);
     case 'groups.value':
-      return idEquals(
-        params,
-        value,
-        (id) => `t.id IN (SELECT account_id FROM group_member WHERE org_id = $1 AND group_id = ${id})`,
-      );
+      return {
+        ...idEquals(
+          params,
+          value,
+          (id) => `t.id IN (SELECT account_id FROM group_member WHERE org_id = $1 AND group_id = ${id})`,
+        ),
+        isNarrow: false,
+      };
     default:
       return undefined;
   }
