@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
 import { MAX_BULK_BYTES, MAX_BULK_OPERATIONS } from './bulk/limits.ts';
+import type { ScimCaller } from './caller.ts';
 import type { ResourceDefinition, SchemaDefinition } from './protocol/attribute.ts';
 import { GROUP } from './protocol/group-schema.ts';
 import { USER } from './protocol/user-schema.ts';
@@ -23,7 +24,7 @@ const SCHEMA_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Schema';
 const location = (origin: string, path: string): string => `${origin}/scim/v2${path}`;
 
 /** What is supported, and nothing that is not. */
-const serviceProviderConfig = (origin: string): object => ({
+const serviceProviderConfig = (origin: string, { profile }: ScimCaller): object => ({
   schemas: [CONFIG_SCHEMA],
   patch: { supported: true },
   bulk: { supported: true, maxOperations: MAX_BULK_OPERATIONS, maxPayloadSize: MAX_BULK_BYTES },
@@ -31,6 +32,8 @@ const serviceProviderConfig = (origin: string): object => ({
   changePassword: { supported: false },
   sort: { supported: true },
   etag: { supported: true },
+  // draft-zollner-scim-interop-profile: of this connection, which is what its base URL and token stand for.
+  interopProfileConformant: profile === 'interop-strict',
   // RFC 9865 §4
   pagination: {
     cursor: true,
@@ -94,7 +97,7 @@ const found = <T>(item: T | undefined): T => {
 interface Discovered {
   readonly path: string;
   readonly summary: string;
-  readonly all: () => object;
+  readonly all: (caller: ScimCaller) => object;
   readonly one?: (id: string) => object;
 }
 
@@ -117,9 +120,9 @@ const discoveryRoutes = (guard: Guard, { path, summary, all, one }: Discovered):
     ...base,
     path,
     responses,
-    handler: ({ query: { filter }, ctx }) => {
+    handler: ({ query: { filter }, guarded: caller, ctx }) => {
       refuseFilter(filter);
-      return answer(ctx, all());
+      return answer(ctx, all(caller));
     },
   });
   if (one === undefined) return [whole];
@@ -143,7 +146,7 @@ export const scimDiscoveryRoutes = ({ config }: IdentityContext, guard: Guard): 
     ...discoveryRoutes(guard, {
       path: '/scim/v2/ServiceProviderConfig',
       summary: 'What this service supports.',
-      all: () => serviceProviderConfig(origin),
+      all: (caller) => serviceProviderConfig(origin, caller),
     }),
     ...discoveryRoutes(guard, {
       path: '/scim/v2/ResourceTypes',
