@@ -1,10 +1,11 @@
 import { expectStatus } from '@sallyport/dev-env/actors';
 
 import { inAnHour } from '../src/time.ts';
-import { of, type RouteCase } from './route-case.ts';
+import { nothing, of, type RouteCase } from './route-case.ts';
 import { PATCH_SCHEMA, type Workshop } from './workshop.ts';
 
 const C = '/api/identity/v1/connections';
+const SEARCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:SearchRequest';
 const A = '/api/identity/v1/accounts';
 const G = '/api/identity/v1/groups';
 
@@ -58,6 +59,16 @@ const SCIM: Readonly<Record<string, RouteCase>> = {
     ['group.members-changed'],
   ),
   'DELETE /scim/v2/Groups/:id': scim(204, of('id', group), ['group.deleted']),
+  ...Object.fromEntries(
+    ['/scim/v2/Users/.search', '/scim/v2/Groups/.search', '/scim/v2/.search'].map((path) => [
+      `POST ${path}`,
+      scim(200, async () => await Promise.resolve({ body: { schemas: [SEARCH_SCHEMA], filter: 'id pr', count: 1 } })),
+    ]),
+  ),
+  // A person may look, and change nothing.
+  ...Object.fromEntries(
+    ['POST', 'PUT', 'PATCH', 'DELETE'].map((method) => [`${method} /scim/v2/Me`, { status: 403, prepare: nothing }]),
+  ),
   'POST /scim/v2/Bulk': scim(
     200,
     async (workshop) => {
