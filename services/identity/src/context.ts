@@ -4,7 +4,9 @@ import { openFoundation, type Foundation, type FoundationOverrides } from '@sall
 import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { credentialVoiders } from './edge/credential-voiders.ts';
+import { ownershipClient } from './edge/ask-ownership.ts';
 import { policyClient } from './edge/policy-client.ts';
+import type { AskOwnership } from './groups/index.ts';
 import { migrations } from './migrations/index.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
@@ -14,6 +16,7 @@ export interface IdentityContext extends Foundation, SignIn {
   readonly config: IdentityConfig;
   readonly decisions: DecisionClient;
   readonly credentialVoiders: CredentialVoiders;
+  readonly askOwnership: AskOwnership;
   readonly feed: SubjectFeed;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
@@ -23,6 +26,7 @@ export interface IdentityContext extends Foundation, SignIn {
 export interface ContextOverrides extends FoundationOverrides {
   readonly decisions?: DecisionClient;
   readonly credentialVoiders?: CredentialVoiders;
+  readonly askOwnership?: AskOwnership;
 }
 
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
@@ -37,6 +41,11 @@ export const createContext = async (
   release.defer(() => {
     policy.close();
   });
+  const ownership = ownershipClient(config, tls, logger);
+  release.defer(() => {
+    ownership.close();
+  });
+  const askOwnership = overrides.askOwnership ?? ownership.ask;
   const decisions = overrides.decisions ?? createDecisionClient({ grpc: policy });
   const feed = await createSubjectFeed({ db, audit, clock, logger, metrics, leaseTtlMs: config.leaseTtlMs });
   release.defer(() => feed.close());
@@ -45,5 +54,5 @@ export const createContext = async (
   release.defer(() => signIn.samlVerifier.close());
   const held = release.move();
   const dispose = (): Promise<void> => held.disposeAsync();
-  return { ...foundation, config, decisions, credentialVoiders: voiders, feed, ...signIn, dispose };
+  return { ...foundation, config, decisions, askOwnership, credentialVoiders: voiders, feed, ...signIn, dispose };
 };

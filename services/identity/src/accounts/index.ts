@@ -17,8 +17,9 @@ export {
   type DoorDependencies,
   type VoidedCounts,
 } from './deactivate.ts';
-export { foldCase } from './fold-case.ts';
 export { holdAccess } from './hold-access-store.ts';
+export { foldCase } from './fold-case.ts';
+export { refuseDirectoryOwned } from './directory-owned.ts';
 export { wasNameOfRemoved } from './name-store.ts';
 export { provisionAccount, type ProvisionAccount } from './provision-account.ts';
 export { openAccess, type OpenRequest } from './reactivate.ts';

@@ -107,3 +107,17 @@ export const listVerifiedDomains = async (
   );
   return new Set(rows.map(({ domain }) => domain));
 };
+
+/** The connection, while it has a directory (SCIM) that decides what is true about its accounts and groups. */
+export const findDirectory = async (
+  tx: ReadTx,
+  orgId: string,
+  connectionId: string,
+): Promise<{ readonly id: string; readonly name: string } | undefined> => {
+  const [row] = await tx.query<{ id: string; name: string }>(
+    `SELECT c.id, c.name FROM connection c JOIN scim_facet f ON f.org_id = c.org_id AND f.connection_id = c.id
+      WHERE c.org_id = $1 AND c.id = $2 AND c.deleted_at IS NULL`,
+    [orgId, connectionId],
+  );
+  return row;
+};

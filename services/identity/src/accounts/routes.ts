@@ -7,8 +7,10 @@ import { emailsOf, type Account } from './account.ts';
 import { awaitEffective } from './await-effective.ts';
 import { createAccount } from './create-account.ts';
 import { closeAccess, type Closed } from './deactivate.ts';
+import { refuseDirectoryOwned } from './directory-owned.ts';
 import { openAccess } from './reactivate.ts';
-import { findAccount, listAccounts } from './store.ts';
+import { findAccount, listAccounts, lockAccounts } from './store.ts';
+import { updateAccount } from './update-account.ts';
 
 const BASE = '/api/identity/v1/accounts';
 
@@ -140,6 +142,32 @@ const serviceAccountRoute = (service: IdentityContext): Route =>
     },
   });
 
+const renameRoute = (service: IdentityContext): Route =>
+  route({
+    method: 'PATCH',
+    path: `${BASE}/:accountId`,
+    permission: 'account:manage',
+    surface: 'api',
+    summary: 'Changes what an account is called. What a directory provisions is changed there and is a 409 here.',
+    params,
+    body: z.strictObject({ displayName: z.string().trim().min(1).max(200) }),
+    responses: { 200: accountSchema, 409: null },
+    handler: async ({ params: { accountId }, body: { displayName }, context }) => {
+      const { value: account } = await service.audit.mutate(context.auditContext(), async (tx) => {
+        if (context.decision !== null) tx.fence(context.decision);
+        const [locked] = await lockAccounts(tx, tx.orgId, [accountId]);
+        if (locked === undefined || locked.status === 'deleted')
+          throw new AppError('NOT_FOUND', 'There is no such account.');
+        await refuseDirectoryOwned(tx, locked);
+        if (locked.profile['displayName'] !== displayName)
+          return await updateAccount(tx, service, locked, { ...locked, profile: { ...locked.profile, displayName } });
+        tx.unchanged();
+        return locked;
+      });
+      return { status: 200, body: render(account) };
+    },
+  });
+
 const deactivateRoute = (service: IdentityContext): Route =>
   route({
     method: 'POST',
@@ -200,6 +228,7 @@ const reactivateRoute = (service: IdentityContext): Route =>
 export const accountRoutes = (service: IdentityContext): Route[] => [
   ...readRoutes(service),
   serviceAccountRoute(service),
+  renameRoute(service),
   deactivateRoute(service),
   reactivateRoute(service),
 ];

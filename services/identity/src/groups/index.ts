@@ -5,6 +5,7 @@
  * maps groups to roles), SCIM's shapes, accounts.
  */
 export { changeGroup, createGroup, deleteGroup, type ChangeGroup, type CreateGroup } from './change-group.ts';
+export { changeKeepingAnOwner, type AskOwnership, type Ownership } from './owner-rule.ts';
 export type { Group, MembershipStep } from './group.ts';
 export { listGroupsOf, listMembers, type Member, type MembershipOf } from './member-store.ts';
 export { groupRoutes } from './routes.ts';

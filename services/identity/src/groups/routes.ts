@@ -2,10 +2,12 @@ import { AppError } from '@sallyport/errors';
 import { decodeCursor, encodeCursor, listOf, listQuery, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
+import { refuseDirectoryOwned } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { changeGroup } from './change-group.ts';
 import type { Group } from './group.ts';
 import { listMembers } from './member-store.ts';
-import { findGroup, listGroups } from './store.ts';
+import { findGroup, listGroups, lockGroup } from './store.ts';
 
 const BASE = '/api/identity/v1/groups';
 
@@ -52,8 +54,31 @@ const groupOf = async ({ db }: IdentityContext, orgId: string, id: string): Prom
   return group;
 };
 
-/** `/api/identity/v1/groups`: to look at; groups are changed in the directory. */
+const renameRoute = (service: IdentityContext): Route =>
+  route({
+    method: 'PATCH',
+    path: `${BASE}/:groupId`,
+    permission: 'account:manage',
+    surface: 'api',
+    summary: 'Renames a group that no directory owns any more. While one does, it is changed there and is a 409 here.',
+    params,
+    body: z.strictObject({ displayName: z.string().trim().min(1).max(500) }),
+    responses: { 200: groupSchema, 409: null },
+    handler: async ({ params: { groupId }, body: { displayName }, context }) => {
+      const { value: group } = await service.audit.mutate(context.auditContext(), async (tx) => {
+        if (context.decision !== null) tx.fence(context.decision);
+        const locked = await lockGroup(tx, tx.orgId, groupId);
+        if (locked === undefined) throw new AppError('NOT_FOUND', 'There is no such group.');
+        await refuseDirectoryOwned(tx, locked);
+        return await changeGroup(tx, service, locked, { ...locked, displayName, members: [] });
+      });
+      return { status: 200, body: render(group) };
+    },
+  });
+
+/** `/api/identity/v1/groups`: to look at; groups are changed in the directory that owns them. */
 export const groupRoutes = (service: IdentityContext): Route[] => [
+  renameRoute(service),
   route({
     method: 'GET',
     path: BASE,

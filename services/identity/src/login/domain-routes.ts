@@ -4,7 +4,13 @@ import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
 import { authorizedBy, fence } from './authorized.ts';
-import { findLoginConnection, listDomains, replaceDomains } from './identity-store.ts';
+import {
+  findLoginConnection,
+  listConnectionDomains,
+  listDomains,
+  replaceDomains,
+  type ConnectionDomain,
+} from './identity-store.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/domains';
 const params = z.object({ connectionId: z.uuid() });
@@ -14,6 +20,12 @@ const domain = z
   .toLowerCase()
   .regex(/^(?=.*\.)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*$|^localhost$/);
 const domainsSchema = z.object({ domains: z.array(domain).max(100) });
+const domainsView = domainsSchema.extend({ verifiedDomains: z.array(z.string()) });
+
+const render = (domains: readonly ConnectionDomain[]): z.output<typeof domainsView> => ({
+  domains: domains.map((each) => each.domain),
+  verifiedDomains: domains.filter(({ verifiedAt }) => verifiedAt !== null).map((each) => each.domain),
+});
 
 /** The mail domains whose people a connection signs in: for finding where to go, and as a limit for first logins. */
 export const domainRoutes = (context: IdentityContext): Route[] => [
@@ -24,15 +36,15 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
     surface: 'api',
     summary: 'The mail domains of a connection.',
     params,
-    responses: { 200: domainsSchema, 404: null },
+    responses: { 200: domainsView, 404: null },
     handler: async ({ params: { connectionId }, context: request }) => {
       const { orgId } = request.auditContext();
       const domains = await context.db.read(orgId, async (tx) => {
         if ((await findLoginConnection(tx, connectionId)) === null) return null;
-        return await listDomains(tx, orgId, connectionId);
+        return await listConnectionDomains(tx, orgId, connectionId);
       });
       if (domains === null) throw new AppError('NOT_FOUND', 'There is no such connection.');
-      return { status: 200, body: { domains } };
+      return { status: 200, body: render(domains) };
     },
   }),
   route({
@@ -43,11 +55,11 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
     summary: 'Sets the mail domains of a connection.',
     params,
     body: domainsSchema,
-    responses: { 200: domainsSchema, 404: null },
+    responses: { 200: domainsView, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
       const who = authorizedBy(request);
       const domains = [...new Set(body.domains)].sort();
-      await context.audit.mutate(who.audit, async (tx) => {
+      const { value: after } = await context.audit.mutate(who.audit, async (tx) => {
         fence(tx, who);
         if ((await findLoginConnection(tx, connectionId)) === null) {
           throw new AppError('NOT_FOUND', 'There is no such connection.');
@@ -56,8 +68,9 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
         await replaceDomains(tx, tx.orgId, connectionId, domains);
         const target = { type: 'connection', id: connectionId };
         tx.record({ action: 'connection.domains-set', target, before: { domains: before }, after: { domains } });
+        return await listConnectionDomains(tx, tx.orgId, connectionId);
       });
-      return { status: 200, body: { domains } };
+      return { status: 200, body: render(after) };
     },
   }),
 ];

@@ -71,16 +71,54 @@ export const listDomains = async (tx: ReadTx, orgId: string, connectionId: strin
   return rows.map(({ domain }) => domain);
 };
 
-/** Makes these the domains of a connection. */
+/** A domain of a connection, and whether the operator vouches that it is theirs. */
+export interface ConnectionDomain {
+  readonly domain: string;
+  /** Null: only claimed. */
+  readonly verifiedAt: Date | null;
+}
+
+export const listConnectionDomains = async (
+  tx: ReadTx,
+  orgId: string,
+  connectionId: string,
+): Promise<ConnectionDomain[]> => {
+  const rows = await tx.query<{ domain: string; verified_at: Date | null }>(
+    'SELECT domain, verified_at FROM connection_domain WHERE org_id = $1 AND connection_id = $2 ORDER BY domain',
+    [orgId, connectionId],
+  );
+  return rows.map((row) => ({ domain: row.domain, verifiedAt: row.verified_at }));
+};
+
+/** Notes who vouches for a domain (or, with null, that nobody does any more); false when it is none of the connection. */
+export const markDomainVerified = async (
+  tx: WriteTx,
+  key: { readonly orgId: string; readonly connectionId: string; readonly domain: string },
+  verified: { readonly at: Date; readonly by: string } | null,
+): Promise<boolean> => {
+  const rows = await tx.query(
+    `UPDATE connection_domain SET verified_at = $4, verified_by = $5
+      WHERE org_id = $1 AND connection_id = $2 AND domain = $3 RETURNING domain`,
+    [key.orgId, key.connectionId, key.domain, verified?.at ?? null, verified?.by ?? null],
+  );
+  return rows.length > 0;
+};
+
+/** Makes these the domains of a connection; those it keeps stay verified. */
 export const replaceDomains = async (
   tx: WriteTx,
   orgId: string,
   connectionId: string,
   domains: readonly string[],
 ): Promise<void> => {
-  await tx.query('DELETE FROM connection_domain WHERE org_id = $1 AND connection_id = $2', [orgId, connectionId]);
+  await tx.query('DELETE FROM connection_domain WHERE org_id = $1 AND connection_id = $2 AND NOT domain = ANY ($3)', [
+    orgId,
+    connectionId,
+    domains,
+  ]);
   await tx.query(
-    `INSERT INTO connection_domain (org_id, connection_id, domain) SELECT $1, $2, d FROM unnest($3::text[]) AS d`,
+    `INSERT INTO connection_domain (org_id, connection_id, domain) SELECT $1, $2, d FROM unnest($3::text[]) AS d
+       ON CONFLICT DO NOTHING`,
     [orgId, connectionId, domains],
   );
 };

@@ -23,6 +23,7 @@ export {
 export { replacedSession } from './replaced-session.ts';
 export { safeReturnTo } from './return-to.ts';
 export { domainRoutes } from './domain-routes.ts';
+export { verifyDomain, type VerifyDomain } from './verify-domain.ts';
 export { loginRoutes, originOf } from './routes.ts';
 export { startSweeping } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from './throttle.ts';

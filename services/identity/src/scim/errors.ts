@@ -8,6 +8,8 @@ const SCIM_TYPES: Readonly<Partial<Record<ErrorCode, string>>> = {
   INVALID_FILTER: 'invalidFilter',
   TOO_MANY: 'tooMany',
   ALREADY_EXISTS: 'uniqueness',
+  // "not compatible with the target attribute's … current state"
+  LAST_OWNER: 'mutability',
   MUTABILITY: 'mutability',
   INVALID_SYNTAX: 'invalidSyntax',
   INVALID_REQUEST: 'invalidSyntax',

@@ -131,6 +131,8 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
   const context = await createContext(config, {
     logger: silentLogger(),
     decisions: decisionsWithout(denied),
+    askOwnership: () =>
+      Promise.resolve({ ownerUserIds: [], ownerGroupIds: [], deniedUserIds: [], deniedGroupIds: [] }),
     ...options,
   });
   const server = await startServer(context, {

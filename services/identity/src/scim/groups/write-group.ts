@@ -4,6 +4,7 @@ import { isId } from '@sallyport/storage';
 
 import type { IdentityContext } from '../../context.ts';
 import {
+  changeKeepingAnOwner,
   changeGroup,
   createGroup,
   deleteGroup,
@@ -95,7 +96,8 @@ export const createScimGroup = async (service: IdentityContext, caller: ScimCall
 /**
  * PUT /Groups/{id}: attributes that are left out are cleared, members too.
  *
- * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, MUTABILITY, TOO_MANY
+ * @throws NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS, INVALID_SYNTAX, INVALID_VALUE, MUTABILITY, TOO_MANY,
+ *   LAST_OWNER
  * @see RFC 7644 §3.5.1
  */
 export const replaceScimGroup = async (
@@ -105,19 +107,22 @@ export const replaceScimGroup = async (
   body: unknown,
 ): Promise<Group> => {
   const { document, members } = readReplacement(GROUP, body, DIALECTS[caller.profile]);
-  const { value } = await service.audit.mutate(caller.audit, async (tx) => {
-    const group = await lock(tx, caller, target);
-    requireImmutable(GROUP, toDocument(group), document);
-    const steps: MembershipStep[] = [{ kind: 'replace', ids: members ?? [] }];
-    return await save(tx, service, group, { content: toContent(document), members: steps });
+  return await changeKeepingAnOwner(service, caller.audit, {
+    groupId: target.id,
+    lock: (tx) => lock(tx, caller, target),
+    work: async (tx, group) => {
+      requireImmutable(GROUP, toDocument(group), document);
+      const steps: MembershipStep[] = [{ kind: 'replace', ids: members ?? [] }];
+      return await save(tx, service, group, { content: toContent(document), members: steps });
+    },
   });
-  return value;
 };
 
 /**
  * PATCH /Groups/{id}: all operations or none; membership as rows added and removed.
  *
- * @throws what {@link normalisePatch} and {@link applyPatchInTurns} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS
+ * @throws what {@link normalisePatch} and {@link applyPatchInTurns} throw; NOT_FOUND, PRECONDITION_FAILED, ALREADY_EXISTS,
+ *   LAST_OWNER
  * @see RFC 7644 §3.5.2
  */
 export const patchScimGroup = async (
@@ -129,21 +134,31 @@ export const patchScimGroup = async (
   const steps = normalisePatch(GROUP, body, DIALECTS[caller.profile]);
   const members = steps.flatMap((step) => (step.kind === 'members' ? [step.step] : []));
   const attributes = steps.filter((step) => step.kind !== 'members');
-  const { value } = await service.audit.mutate(caller.audit, async (tx) => {
-    const group = await lock(tx, caller, target);
+  const work = async (tx: AuditedTx, group: Group): Promise<Group> => {
     const content = toContent(await applyPatchInTurns(GROUP, toDocument(group), attributes));
     return await save(tx, service, group, { content, members });
+  };
+  if (members.some(({ kind }) => kind !== 'add'))
+    return await changeKeepingAnOwner(service, caller.audit, {
+      groupId: target.id,
+      lock: (tx) => lock(tx, caller, target),
+      work,
+    });
+  const { value } = await service.audit.mutate(caller.audit, async (tx) => {
+    return await work(tx, await lock(tx, caller, target));
   });
   return value;
 };
 
-/** DELETE /Groups/{id}. @throws NOT_FOUND, PRECONDITION_FAILED */
+/** DELETE /Groups/{id}. @throws NOT_FOUND, PRECONDITION_FAILED, LAST_OWNER */
 export const deleteScimGroup = async (
   service: IdentityContext,
   caller: ScimCaller,
   target: GroupTarget,
 ): Promise<void> => {
-  await service.audit.mutate(caller.audit, async (tx) => {
-    await deleteGroup(tx, await lock(tx, caller, target));
+  await changeKeepingAnOwner(service, caller.audit, {
+    groupId: target.id,
+    lock: (tx) => lock(tx, caller, target),
+    work: deleteGroup,
   });
 };

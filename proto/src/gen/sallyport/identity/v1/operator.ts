@@ -19,6 +19,16 @@ import {
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
 
+export interface VerifyDomainRequest {
+  orgId: string;
+  connectionId: string;
+  domain: string;
+  verified: boolean;
+}
+
+export interface VerifyDomainResponse {
+}
+
 export interface CreateOrganizationRequest {
   slug: string;
   displayName: string;
@@ -32,6 +42,183 @@ export interface CreateOrganizationResponse {
   /** False when the organisation was already there; the owner is then left as it is. */
   created: boolean;
 }
+
+function createBaseVerifyDomainRequest(): VerifyDomainRequest {
+  return { orgId: "", connectionId: "", domain: "", verified: false };
+}
+
+export const VerifyDomainRequest: MessageFns<VerifyDomainRequest> = {
+  encode(message: VerifyDomainRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.orgId !== "") {
+      writer.uint32(10).string(message.orgId);
+    }
+    if (message.connectionId !== "") {
+      writer.uint32(18).string(message.connectionId);
+    }
+    if (message.domain !== "") {
+      writer.uint32(26).string(message.domain);
+    }
+    if (message.verified !== false) {
+      writer.uint32(32).bool(message.verified);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyDomainRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyDomainRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.orgId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.connectionId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.domain = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.verified = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): VerifyDomainRequest {
+    return {
+      orgId: isSet(object.orgId)
+        ? globalThis.String(object.orgId)
+        : isSet(object.org_id)
+        ? globalThis.String(object.org_id)
+        : "",
+      connectionId: isSet(object.connectionId)
+        ? globalThis.String(object.connectionId)
+        : isSet(object.connection_id)
+        ? globalThis.String(object.connection_id)
+        : "",
+      domain: isSet(object.domain) ? globalThis.String(object.domain) : "",
+      verified: isSet(object.verified) ? globalThis.Boolean(object.verified) : false,
+    };
+  },
+
+  toJSON(message: VerifyDomainRequest): unknown {
+    const obj: any = {};
+    if (message.orgId !== "") {
+      obj.orgId = message.orgId;
+    }
+    if (message.connectionId !== "") {
+      obj.connectionId = message.connectionId;
+    }
+    if (message.domain !== "") {
+      obj.domain = message.domain;
+    }
+    if (message.verified !== false) {
+      obj.verified = message.verified;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyDomainRequest>): VerifyDomainRequest {
+    return VerifyDomainRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<VerifyDomainRequest>): VerifyDomainRequest {
+    const message = createBaseVerifyDomainRequest();
+    message.orgId = object.orgId ?? "";
+    message.connectionId = object.connectionId ?? "";
+    message.domain = object.domain ?? "";
+    message.verified = object.verified ?? false;
+    return message;
+  },
+};
+
+function createBaseVerifyDomainResponse(): VerifyDomainResponse {
+  return {};
+}
+
+export const VerifyDomainResponse: MessageFns<VerifyDomainResponse> = {
+  encode(_: VerifyDomainResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyDomainResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyDomainResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): VerifyDomainResponse {
+    return {};
+  },
+
+  toJSON(_: VerifyDomainResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<VerifyDomainResponse>): VerifyDomainResponse {
+    return VerifyDomainResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<VerifyDomainResponse>): VerifyDomainResponse {
+    const message = createBaseVerifyDomainResponse();
+    return message;
+  },
+};
 
 function createBaseCreateOrganizationRequest(): CreateOrganizationRequest {
   return { slug: "", displayName: "", ownerEmail: "", ownerPassword: "" };
@@ -286,11 +473,24 @@ export const OperatorServiceService = {
       Buffer.from(CreateOrganizationResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateOrganizationResponse => CreateOrganizationResponse.decode(value),
   },
+  /** Vouches (or no longer vouches) that a mail domain a connection lists is the organisation's. Idempotent. */
+  verifyDomain: {
+    path: "/sallyport.identity.v1.OperatorService/VerifyDomain" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: VerifyDomainRequest): Buffer => Buffer.from(VerifyDomainRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): VerifyDomainRequest => VerifyDomainRequest.decode(value),
+    responseSerialize: (value: VerifyDomainResponse): Buffer =>
+      Buffer.from(VerifyDomainResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): VerifyDomainResponse => VerifyDomainResponse.decode(value),
+  },
 } as const;
 
 export interface OperatorServiceServer extends UntypedServiceImplementation {
   /** Creates an organisation with its break-glass Owner. Idempotent by slug. */
   createOrganization: handleUnaryCall<CreateOrganizationRequest, CreateOrganizationResponse>;
+  /** Vouches (or no longer vouches) that a mail domain a connection lists is the organisation's. Idempotent. */
+  verifyDomain: handleUnaryCall<VerifyDomainRequest, VerifyDomainResponse>;
 }
 
 export interface OperatorServiceClient extends Client {
@@ -309,6 +509,22 @@ export interface OperatorServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateOrganizationResponse) => void,
+  ): ClientUnaryCall;
+  /** Vouches (or no longer vouches) that a mail domain a connection lists is the organisation's. Idempotent. */
+  verifyDomain(
+    request: VerifyDomainRequest,
+    callback: (error: ServiceError | null, response: VerifyDomainResponse) => void,
+  ): ClientUnaryCall;
+  verifyDomain(
+    request: VerifyDomainRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: VerifyDomainResponse) => void,
+  ): ClientUnaryCall;
+  verifyDomain(
+    request: VerifyDomainRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: VerifyDomainResponse) => void,
   ): ClientUnaryCall;
 }
 
