@@ -64,6 +64,17 @@ describe('PATCH of group members: dialects', () => {
       ]);
   });
 
+  it('removes whom a filter selects, where that is known without the list of members', () => {
+    const cases: [string, unknown][] = [
+      ['value eq "1" or value eq "2"', { kind: 'remove', ids: ['1', '2'] }],
+      ['value eq "1" and value eq "2"', { kind: 'remove', ids: [] }],
+      ['type eq "user" and (value eq "1" or value eq "2")', { kind: 'remove', ids: ['1', '2'] }],
+      ['type eq "Group"', { kind: 'remove', ids: [] }],
+      ['type eq "User" or value eq "1"', { kind: 'clear' }],
+    ];
+    for (const [filter, step] of cases) assert.deepEqual(steps({ op: 'remove', path: `members[${filter}]` }), [step]);
+  });
+
   it('refuses groups inside groups, parts of members and other filters', () => {
     const cases: [string, unknown][] = [
       ['INVALID_VALUE', { op: 'add', path: 'members', value: [{ value: '1', type: 'Group' }] }],
@@ -71,7 +82,8 @@ describe('PATCH of group members: dialects', () => {
       ['INVALID_PATH', { op: 'add', path: 'members[value eq "1"]', value: {} }],
       ['MUTABILITY', { op: 'replace', path: 'members[value eq "1"].display', value: 'x' }],
       ['INVALID_FILTER', { op: 'remove', path: 'members[display eq "1"]' }],
-      ['INVALID_FILTER', { op: 'remove', path: 'members[value eq "1" and value eq "2"]' }],
+      ['INVALID_FILTER', { op: 'remove', path: 'members[not (value eq "1")]' }],
+      ['INVALID_FILTER', { op: 'remove', path: 'members[value eq "1" or display eq "x"]' }],
       ['INVALID_FILTER', { op: 'remove', path: 'members[value ne "1"]' }],
       ['INVALID_VALUE', { op: 'add', path: 'members', value: [{ value: '1', role: 'admin' }] }],
     ];

@@ -1,6 +1,7 @@
 import { AppError } from '@sallyport/errors';
 
 import type { Dialect } from '../profiles/index.ts';
+import type { ResolvedFilter } from './filter/index.ts';
 import type { JsonValue } from './json.ts';
 import { MAX_GROUP_MEMBERS, readMemberIds, type MemberStep } from './members.ts';
 import type { Op } from './patch-request.ts';
@@ -11,17 +12,55 @@ export const MAX_MEMBER_CHANGES = 10_000;
 const invalidValue = (why: string): AppError =>
   new AppError('INVALID_VALUE', `members ${why}.`, { fields: [{ pointer: '/members', code: 'INVALID_VALUE' }] });
 
-const filteredMember = (op: Op, { elements, sub }: Target, value: JsonValue | undefined): MemberStep => {
+type Selected = ReadonlySet<string> | 'everybody';
+
+const NOBODY: ReadonlySet<string> = new Set();
+
+const both = (left: Selected, right: Selected): Selected => {
+  if (left === 'everybody') return right;
+  return right === 'everybody' ? left : new Set([...left].filter((id) => right.has(id)));
+};
+
+const either = (left: Selected, right: Selected): Selected =>
+  left === 'everybody' || right === 'everybody' ? 'everybody' : new Set([...left, ...right]);
+
+/** Whom one comparison selects; undefined when that cannot be known. */
+const comparedBy = ({
+  target,
+  operator,
+  operand,
+}: Extract<ResolvedFilter, { kind: 'compare' }>): Selected | undefined => {
+  if (operator !== 'eq' || operand.kind !== 'text') return undefined;
+  if (target.attribute.name === 'value') return new Set([operand.value]);
+  if (target.attribute.name !== 'type') return undefined;
+  // Every member is a user.
+  return operand.value.toLowerCase() === 'user' ? 'everybody' : NOBODY;
+};
+
+/**
+ * Whom a filter selects, known without a look at the members: the list of a large group is never read to change it.
+ *
+ * @throws INVALID_FILTER for a filter that would need one
+ */
+const selectedBy = (filter: ResolvedFilter): Selected => {
+  if (filter.kind === 'and') return filter.operands.map(selectedBy).reduce(both);
+  if (filter.kind === 'or') return filter.operands.map(selectedBy).reduce(either);
+  const selected = filter.kind === 'compare' ? comparedBy(filter) : undefined;
+  if (selected === undefined)
+    throw new AppError('INVALID_FILTER', 'Members are selected by value eq "…", with "or" between several.');
+  return selected;
+};
+
+const filteredMember = (
+  op: Op,
+  sub: Target['sub'],
+  elements: ResolvedFilter,
+  value: JsonValue | undefined,
+): MemberStep => {
   if (op !== 'remove' || sub !== undefined || (value !== undefined && value !== null))
     throw new AppError('INVALID_PATH', 'A filter on members can only remove.');
-  if (
-    elements?.kind !== 'compare' ||
-    elements.operator !== 'eq' ||
-    elements.target.attribute.name !== 'value' ||
-    elements.operand.kind !== 'text'
-  )
-    throw new AppError('INVALID_FILTER', 'Members are selected by value eq "…".');
-  return { kind: 'remove', ids: [elements.operand.value] };
+  const ids = selectedBy(elements);
+  return ids === 'everybody' ? { kind: 'clear' } : { kind: 'remove', ids: [...ids] };
 };
 
 const listedMembers = (op: Op, value: JsonValue | undefined, { removeWithValue }: Dialect): MemberStep => {
@@ -48,7 +87,9 @@ export class MemberSteps {
     if (target.elements === undefined && target.sub !== undefined)
       throw new AppError('INVALID_PATH', 'Members are changed as a whole, not in part.');
     const step =
-      target.elements === undefined ? listedMembers(op, value, this.#dialect) : filteredMember(op, target, value);
+      target.elements === undefined
+        ? listedMembers(op, value, this.#dialect)
+        : filteredMember(op, target.sub, target.elements, value);
     // A replaced list has a limit of its own.
     if (step.kind === 'add' || step.kind === 'remove') this.#budget -= step.ids.length;
     if (this.#budget < 0)
