@@ -1,13 +1,8 @@
 import { AppError } from '@sallyport/errors';
 
-import {
-  findAttribute,
-  findCoreAttribute,
-  type AttributeDefinition,
-  type ResourceDefinition,
-  type SchemaDefinition,
-} from './attribute.ts';
+import type { AttributeDefinition, ResourceDefinition, SchemaDefinition } from './attribute.ts';
 import { parseValueFilter, type ParseOptions, type ResolvedFilter } from './filter/index.ts';
+import { findIn, findPart, splitSchema } from './names.ts';
 
 /** What a path points at, resolved against the schema: nothing that is not in the schema can be named. */
 export interface Target {
@@ -26,24 +21,9 @@ export interface ExtensionTarget {
 }
 
 const MAX_PATH_LENGTH = 1_024;
-const NAME = /^[A-Za-z$][\w$-]{0,127}$/;
 
 const invalid = (path: string, why: string): AppError =>
   new AppError('INVALID_PATH', `The path "${path.slice(0, 100)}" ${why}.`);
-
-/** Splits off a schema URN that the path starts with, in any case. */
-const splitSchema = (
-  resource: ResourceDefinition,
-  path: string,
-): { schema: SchemaDefinition | undefined; rest: string } => {
-  for (const schema of [resource.core, ...resource.extensions]) {
-    if (path.slice(0, schema.id.length).toLowerCase() !== schema.id.toLowerCase()) continue;
-    const rest = path.slice(schema.id.length);
-    if (rest === '') return { schema, rest };
-    if (rest.startsWith(':')) return { schema, rest: rest.slice(1) };
-  }
-  return { schema: undefined, rest: path };
-};
 
 interface Parts {
   readonly name: string;
@@ -71,16 +51,6 @@ const splitParts = (path: string, rest: string): Parts => {
   };
 };
 
-const lookUp = (
-  resource: ResourceDefinition,
-  schema: SchemaDefinition | undefined,
-  name: string,
-): AttributeDefinition | undefined => {
-  if (!NAME.test(name)) return undefined;
-  if (schema === undefined || schema === resource.core) return findCoreAttribute(resource, name);
-  return findAttribute(schema.attributes, name);
-};
-
 interface Resolving {
   readonly resource: ResourceDefinition;
   readonly path: string;
@@ -91,7 +61,7 @@ interface Resolving {
 
 const resolveSub = ({ resource, path, parts, attribute }: Resolving): AttributeDefinition | undefined => {
   if (parts.sub === undefined) return undefined;
-  const sub = findAttribute(attribute.subAttributes ?? [], parts.sub);
+  const sub = findPart(attribute, parts.sub);
   if (sub === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
   return sub;
 };
@@ -122,7 +92,7 @@ export const resolvePath = (
     return { extension, attribute: undefined };
   }
   const parts = splitParts(path, rest);
-  const attribute = lookUp(resource, schema, parts.name);
+  const attribute = findIn(resource, schema, parts.name);
   if (attribute === undefined) throw invalid(path, `is not an attribute of ${resource.name}`);
   const resolving = { resource, path, parts, attribute, options };
   return { extension, attribute, elements: resolveElements(resolving), sub: resolveSub(resolving) };
