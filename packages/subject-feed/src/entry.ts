@@ -23,7 +23,13 @@ const readSubject = (state: SubjectState): SubjectChange => {
   const active = state.active && !state.deleted;
   return {
     subjectId: state.subjectId,
-    standing: { type, active, epoch: state.epoch, groupIds: [...new Set(state.groupIds)] },
+    standing: {
+      type,
+      active,
+      epoch: state.epoch,
+      groupIds: [...new Set(state.groupIds)],
+      ...(state.removedEpoch === undefined ? {} : { removedEpoch: state.removedEpoch }),
+    },
   };
 };
 

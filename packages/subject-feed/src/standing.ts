@@ -5,6 +5,8 @@ export interface SubjectStanding {
   readonly epoch: bigint;
   /** Without duplicates; identity resolves nesting before it sends. */
   readonly groupIds: readonly string[];
+  /** The epoch of the last removal; absent: never. What was given to the subject up to then is void for ever. */
+  readonly removedEpoch?: bigint;
 }
 
 /** One change of one subject as applied; `standing` null means that nothing is known about it (it is denied). */
