@@ -121,6 +121,39 @@ const CONNECTIONS: Readonly<Record<string, RouteCase>> = {
     },
     entries: ['scim-token.revoked'],
   },
+  [`PUT ${C}/:connectionId/scim-networks`]: {
+    status: 200,
+    prepare: of('connectionId', connection, { allowedNetworks: ['192.0.2.0/24', '2001:db8::/32'] }),
+    entries: ['connection.networks-set'],
+  },
+  [`GET ${C}/:connectionId/scim-exchanges`]: { status: 200, prepare: of('connectionId', connection) },
+  [`GET ${C}/:connectionId/scim-clients`]: { status: 200, prepare: of('connectionId', connection) },
+  [`POST ${C}/:connectionId/scim-clients`]: {
+    status: 201,
+    prepare: of('connectionId', connection, { name: 'Entra', tokenTtlMinutes: 360 }),
+    entries: ['scim-client.created', 'scim-client-secret.created'],
+  },
+  [`DELETE ${C}/:connectionId/scim-clients/:clientId`]: {
+    status: 204,
+    prepare: async (workshop) => {
+      const { connectionId, clientId } = await workshop.scimClient();
+      return { params: { connectionId, clientId } };
+    },
+    entries: ['scim-client.revoked'],
+  },
+  [`POST ${C}/:connectionId/scim-clients/:clientId/secrets`]: {
+    status: 201,
+    prepare: async (workshop) => {
+      const { connectionId, clientId } = await workshop.scimClient();
+      return { params: { connectionId, clientId }, body: {} };
+    },
+    entries: ['scim-client-secret.created'],
+  },
+  [`DELETE ${C}/:connectionId/scim-clients/:clientId/secrets/:secretId`]: {
+    status: 204,
+    prepare: async (workshop) => ({ params: await workshop.scimClient() }),
+    entries: ['scim-client-secret.revoked'],
+  },
   [`GET ${C}/:connectionId/saml`]: { status: 200, prepare: of('connectionId', async (w) => await w.withSaml()) },
   [`PUT ${C}/:connectionId/saml`]: {
     status: 200,

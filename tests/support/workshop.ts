@@ -116,6 +116,14 @@ export class Workshop {
     return await this.#owned(`${IDENTITY}/connections/${connectionId}/scim-tokens`, { name: 'Workshop' });
   }
 
+  /** A connection's OAuth client, and its first secret. */
+  async scimClient(): Promise<{ connectionId: string; clientId: string; secretId: string }> {
+    const connectionId = await this.connection();
+    const path = `${IDENTITY}/connections/${connectionId}/scim-clients`;
+    const made = await expectStatus(this.company.owner, 201, 'POST', path, { name: 'Workshop' });
+    return { connectionId, clientId: String(made['clientId']), secretId: String(made['secretId']) };
+  }
+
   async withSaml(): Promise<string> {
     const connectionId = await this.connection();
     const path = `${IDENTITY}/connections/${connectionId}/saml`;

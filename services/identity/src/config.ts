@@ -1,6 +1,8 @@
 import { defineConfig, readConfig, setting, type Config, type Environment } from '@sallyport/config';
 import { commonSettings } from '@sallyport/service';
 
+import { scimSettings } from './scim/settings.ts';
+
 const SECOND_MS = 1_000;
 
 /** Every setting of the service; `docs/reference/config.md` is generated from it. */
@@ -29,6 +31,7 @@ export const definition = defineConfig({
     mustExist: 'file',
     doc: 'PEM certificate of the SAML service provider.',
   }),
+  ...scimSettings,
   allowInsecurePrivateFetch: setting.boolean('SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH', {
     default: false,
     doc: 'Development only: lets outbound requests reach private addresses over plain HTTP (the demo IdP).',

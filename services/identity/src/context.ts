@@ -8,6 +8,7 @@ import { ownershipClient } from './edge/ask-ownership.ts';
 import { policyClient } from './edge/policy-client.ts';
 import type { AskOwnership } from './groups/index.ts';
 import { migrations } from './migrations/index.ts';
+import { ExchangeLog, ScimLimits } from './scim/index.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
 
@@ -18,6 +19,10 @@ export interface IdentityContext extends Foundation, SignIn {
   readonly credentialVoiders: CredentialVoiders;
   readonly askOwnership: AskOwnership;
   readonly feed: SubjectFeed;
+  /** What a directory may ask of this process. */
+  readonly limits: ScimLimits;
+  /** What directories asked last. */
+  readonly exchanges: ExchangeLog;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
 }
@@ -52,7 +57,11 @@ export const createContext = async (
   const voiders = overrides.credentialVoiders ?? credentialVoiders;
   const signIn = await createSignIn({ config, db, audit, clock, logger, credentialVoiders: voiders });
   release.defer(() => signIn.samlVerifier.close());
+  const limits = new ScimLimits(config, { clock, metrics });
+  const exchanges = new ExchangeLog({ db, logger, metrics, keep: config.scimTraces });
+  release.defer(() => exchanges.close());
   const held = release.move();
   const dispose = (): Promise<void> => held.disposeAsync();
-  return { ...foundation, config, decisions, askOwnership, credentialVoiders: voiders, feed, ...signIn, dispose };
+  const own = { config, decisions, askOwnership, credentialVoiders: voiders, feed, limits, exchanges };
+  return { ...foundation, ...own, ...signIn, dispose };
 };

@@ -5,7 +5,7 @@ import { serve, type RunningServer } from '@sallyport/service';
 import { accountRoutes } from './accounts/index.ts';
 import { authenticate } from './edge/authenticate.ts';
 import { decide, recordDenied } from './edge/authorize.ts';
-import { carryThroughUnfinished, connectionRoutes } from './connections/index.ts';
+import { carryThroughUnfinished, connectionRoutes, startExpiryWarnings } from './connections/index.ts';
 import type { IdentityContext } from './context.ts';
 import { groupRoutes } from './groups/index.ts';
 import { introspectionService } from './introspection/index.ts';
@@ -15,7 +15,7 @@ import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes } from './saml/index.ts';
-import { renderScimError, scimRoutes } from './scim/index.ts';
+import { exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
 import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
@@ -23,7 +23,8 @@ import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
 /** The HTTP surface of the whole service; each slice's `routes.ts` holds its rows. */
 export const routes = (context: IdentityContext): Route[] => [
   ...scimRoutes(context), //       /scim/v2/*
-  ...connectionRoutes(context), // /api/identity/v1/connections, …/scim-tokens
+  ...connectionRoutes(context), // /api/identity/v1/connections, …/scim-tokens, …/scim-clients, …/scim-networks
+  ...exchangeRoutes(context), //   …/scim-exchanges
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
@@ -79,10 +80,12 @@ export const startServer = async (
   });
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
   const stopSweeping = startSweeping(context);
+  const stopWarning = startExpiryWarnings(context);
   return {
     ...server,
     close: async () => {
       stopSweeping();
+      await stopWarning();
       await server.close();
     },
   };

@@ -77,6 +77,10 @@ function identityOnly(secrets: Secrets): Environment {
     SALLYPORT_SAML_CERT_FILE: secrets.samlCertFile,
     // The demo identity provider is on this machine, over plain HTTP.
     SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH: 'true',
+    // Suites and demonstrations send as fast as they can.
+    SALLYPORT_SCIM_RATE: '10000',
+    SALLYPORT_SCIM_BURST: '20000',
+    SALLYPORT_SCIM_QUEUE: '10000',
   };
 }
 

@@ -6,6 +6,7 @@ import { newId } from '@sallyport/storage';
 import type { IdentityContext } from '../context.ts';
 import { carryThrough } from './carry-through.ts';
 import type { Connection, ScimFacet } from './connection.ts';
+import { revokeScimClients } from './scim-client-store.ts';
 import { revokeScimTokens } from './scim-token-store.ts';
 import {
   findConnection,
@@ -31,7 +32,10 @@ const fence = (tx: AuditedTx, { decision }: Authorized): void => {
 const auditConnection = (connection: Connection): JsonObject => ({
   name: connection.name,
   enabled: connection.enabled,
-  scim: connection.scim === null ? null : { profile: connection.scim.profile },
+  scim:
+    connection.scim === null
+      ? null
+      : { profile: connection.scim.profile, allowedNetworks: [...connection.scim.allowedNetworks] },
 });
 
 const nameTaken = (error: unknown): never => {
@@ -44,11 +48,13 @@ const required = (connection: Connection | undefined): Connection => {
   return connection;
 };
 
+type ScimProfileChoice = Pick<ScimFacet, 'profile'>;
+
 /** @throws ALREADY_EXISTS when the name is taken */
 export const createConnection = async (
   { audit, clock }: IdentityContext,
   who: Authorized,
-  input: { readonly name: string; readonly scim: ScimFacet | null },
+  input: { readonly name: string; readonly scim: ScimProfileChoice | null },
 ): Promise<Connection> => {
   const { orgId } = who.audit;
   const { value } = await audit.mutate(who.audit, async (tx) => {
@@ -70,11 +76,16 @@ export const createConnection = async (
 export interface ConnectionChange {
   readonly name?: string;
   readonly enabled?: boolean;
-  /** Null takes the directory away and revokes its tokens; its accounts stay as they are. */
-  readonly scim?: ScimFacet | null;
+  /** Null takes the directory away and revokes its credentials; its accounts stay as they are. */
+  readonly scim?: ScimProfileChoice | null;
 }
 
-const changeScim = async (tx: AuditedTx, before: Connection, scim: ScimFacet | null, at: Date): Promise<void> => {
+const changeScim = async (
+  tx: AuditedTx,
+  before: Connection,
+  scim: ScimProfileChoice | null,
+  at: Date,
+): Promise<void> => {
   const key = { orgId: before.orgId, connectionId: before.id, at };
   if (scim !== null) {
     await putScimFacet(tx, { ...key, profile: scim.profile });
@@ -82,6 +93,7 @@ const changeScim = async (tx: AuditedTx, before: Connection, scim: ScimFacet | n
   }
   await removeScimFacet(tx, before.orgId, before.id);
   await revokeScimTokens(tx, key);
+  await revokeScimClients(tx, key);
 };
 
 const actionOf = (before: Connection, after: Connection): string => {
@@ -89,7 +101,10 @@ const actionOf = (before: Connection, after: Connection): string => {
   return after.enabled ? 'connection.enabled' : 'connection.disabled';
 };
 
-type NextConnection = Pick<Connection, 'name' | 'enabled' | 'scim'> & { readonly at: Date };
+type NextConnection = Pick<Connection, 'name' | 'enabled'> & {
+  readonly scim: ScimProfileChoice | null;
+  readonly at: Date;
+};
 
 const apply = async (tx: AuditedTx, before: Connection, next: NextConnection): Promise<Connection> => {
   const hasOtherScim = next.scim?.profile !== before.scim?.profile;
@@ -146,12 +161,13 @@ export const removeConnection = async (service: IdentityContext, who: Authorized
     const before = required(await lockConnection(tx, orgId, id));
     const at = service.clock.now();
     const revokedTokens = await revokeScimTokens(tx, { orgId, connectionId: id, at });
+    const revokedClients = await revokeScimClients(tx, { orgId, connectionId: id, at });
     await markRemoved(tx, before, at);
     tx.record({
       action: 'connection.deleted',
       target: { type: 'connection', id, version: (before.version + 1n).toString() },
       before: auditConnection(before),
-      after: { revokedTokens },
+      after: { revokedTokens, revokedClients },
     });
   });
   await carryThrough(service, who.audit, { orgId, connectionId: id, state: 'removed' });

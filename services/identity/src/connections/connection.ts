@@ -26,6 +26,8 @@ export type ScimProfile = (typeof SCIM_PROFILES)[number];
 export interface ScimFacet {
   /** Which dialects are accepted; `auto`: every documented one. */
   readonly profile: ScimProfile;
+  /** The only networks requests may come from; empty: any. */
+  readonly allowedNetworks: readonly string[];
 }
 
 /** A bearer token of a connection's directory, without its secret. */
@@ -41,6 +43,26 @@ export interface ScimToken {
   readonly expiresAt: Date;
   readonly lastUsedAt: Date | null;
   readonly revokedAt: Date | null;
+}
+
+/** What a directory authenticates with: a bearer token, or an access token of one of its OAuth clients. */
+export type ScimCredentialClass = 'scim_token' | 'scim_client';
+
+/** A credential as it was presented, with all that decides whether it may be used. */
+export interface PresentedCredential {
+  readonly orgId: string;
+  readonly connectionId: string;
+  readonly class: ScimCredentialClass;
+  /** Of the bearer token or of the client. */
+  readonly id: string;
+  readonly expiresAt: Date;
+  readonly revokedAt: Date | null;
+  readonly connectionEnabled: boolean;
+  readonly connectionRemoved: boolean;
+  /** The dialect of the directory; null when the connection has none (any more). */
+  readonly profile: ScimProfile | null;
+  /** The only networks requests may come from; empty: any. */
+  readonly allowedNetworks: readonly string[];
 }
 
 /** Two live tokens let a directory be moved from the old one to the new one without a gap. */

@@ -1,42 +1,46 @@
-import { AppError } from '@sallyport/errors';
-import { decodeCursor, encodeCursor, listOf, listQuery, route, type RequestContext, type Route } from '@sallyport/http';
+import { decodeCursor, encodeCursor, listOf, listQuery, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { changeConnection, createConnection, removeConnection, type Authorized } from './change-connection.ts';
-import { SCIM_PROFILES, type Connection, type ScimToken } from './connection.ts';
-import { listScimTokens } from './scim-token-store.ts';
-import { issueScimToken, revokeToken } from './scim-tokens.ts';
-import { findConnection, listConnections } from './store.ts';
-
-const BASE = '/api/identity/v1/connections';
-const MAX_TOKEN_DAYS = 730;
+import { changeConnection, createConnection, removeConnection } from './change-connection.ts';
+import { changeAllowedNetworks } from './change-networks.ts';
+import { SCIM_PROFILES, type Connection } from './connection.ts';
+import { CREDENTIAL_WARNINGS } from './credential-warning.ts';
+import { listWarnings } from './list-credentials.ts';
+import { MAX_NETWORKS, networkProblem } from './network.ts';
+import { authorized, BASE, CONNECTION, getConnection, nameSchema, params } from './route-parts.ts';
+import { scimClientRoutes } from './scim-client-routes.ts';
+import { scimTokenRoutes } from './scim-token-routes.ts';
+import { listConnections } from './store.ts';
 
 const profileSchema = z.enum(SCIM_PROFILES);
 const facetSchema = z.object({ profile: profileSchema.default('auto') });
-const nameSchema = z.string().trim().min(1).max(100);
 
 const connectionSchema = z.object({
   id: z.string(),
   name: z.string(),
   enabled: z.boolean(),
-  scim: z.object({ profile: profileSchema, baseUrl: z.string() }).nullable(),
+  scim: z.object({ profile: profileSchema, allowedNetworks: z.array(z.string()), baseUrl: z.string() }).nullable(),
   createdAt: z.string(),
   updatedAt: z.string(),
 });
 
-const tokenSchema = z.object({
-  id: z.string(),
+const warningSchema = z.object({
+  code: z.enum(CREDENTIAL_WARNINGS),
+  credentialType: z.enum(['scim_token', 'scim_client', 'scim_client_secret']),
+  credentialId: z.string(),
   name: z.string(),
-  prefix: z.string(),
-  createdAt: z.string(),
-  createdBy: z.string(),
-  expiresAt: z.string(),
-  lastUsedAt: z.string().nullable(),
-  revokedAt: z.string().nullable(),
+  daysLeft: z.number().int().nullable(),
 });
 
-const params = z.object({ connectionId: z.uuid() });
+const networkSchema = z
+  .string()
+  .max(64)
+  .superRefine((text, issues) => {
+    const problem = networkProblem(text);
+    if (problem !== undefined) issues.addIssue({ code: 'custom', message: problem });
+  });
+const networksSchema = z.object({ allowedNetworks: z.array(networkSchema).max(MAX_NETWORKS) });
 
 const renderer =
   ({ config }: IdentityContext) =>
@@ -44,32 +48,17 @@ const renderer =
     id: connection.id,
     name: connection.name,
     enabled: connection.enabled,
-    scim: connection.scim === null ? null : { ...connection.scim, baseUrl: `${config.publicOrigin}/scim/v2` },
+    scim:
+      connection.scim === null
+        ? null
+        : {
+            profile: connection.scim.profile,
+            allowedNetworks: [...connection.scim.allowedNetworks],
+            baseUrl: `${config.publicOrigin}/scim/v2`,
+          },
     createdAt: connection.createdAt.toISOString(),
     updatedAt: connection.updatedAt.toISOString(),
   });
-
-const renderToken = (token: ScimToken): z.output<typeof tokenSchema> => ({
-  id: token.id,
-  name: token.name,
-  prefix: token.prefix,
-  createdAt: token.createdAt.toISOString(),
-  createdBy: token.createdBy,
-  expiresAt: token.expiresAt.toISOString(),
-  lastUsedAt: token.lastUsedAt?.toISOString() ?? null,
-  revokedAt: token.revokedAt?.toISOString() ?? null,
-});
-
-const authorized = (context: RequestContext): Authorized => ({
-  audit: context.auditContext(),
-  decision: context.decision,
-});
-
-const getConnection = async ({ db }: IdentityContext, orgId: string, id: string): Promise<Connection> => {
-  const connection = await db.read(orgId, (tx) => findConnection(tx, orgId, id));
-  if (connection === undefined) throw new AppError('NOT_FOUND', 'There is no such connection.');
-  return connection;
-};
 
 const readRoutes = (service: IdentityContext): Route[] => [
   route({
@@ -95,16 +84,18 @@ const readRoutes = (service: IdentityContext): Route[] => [
   }),
   route({
     method: 'GET',
-    path: `${BASE}/:connectionId`,
+    path: CONNECTION,
     permission: 'connection:read',
     surface: 'api',
-    summary: 'Shows one connection.',
+    summary: 'Shows one connection, and what to know about the credentials of its directory.',
     params,
-    responses: { 200: connectionSchema },
-    handler: async ({ params: { connectionId }, context }) => ({
-      status: 200,
-      body: renderer(service)(await getConnection(service, context.auditContext().orgId, connectionId)),
-    }),
+    responses: { 200: connectionSchema.extend({ warnings: z.array(warningSchema) }) },
+    handler: async ({ params: { connectionId }, context }) => {
+      const { orgId } = context.auditContext();
+      const connection = await getConnection(service, orgId, connectionId);
+      const warnings = await listWarnings(service, { orgId, connectionId });
+      return { status: 200, body: { ...renderer(service)(connection), warnings } };
+    },
   }),
 ];
 
@@ -125,7 +116,7 @@ const changeRoutes = (service: IdentityContext): Route[] => [
   }),
   route({
     method: 'PATCH',
-    path: `${BASE}/:connectionId`,
+    path: CONNECTION,
     permission: 'connection:manage',
     surface: 'api',
     summary: 'Renames, enables or disables a connection. Disabling answers when nobody of it gets in anywhere.',
@@ -149,7 +140,7 @@ const changeRoutes = (service: IdentityContext): Route[] => [
   }),
   route({
     method: 'DELETE',
-    path: `${BASE}/:connectionId`,
+    path: CONNECTION,
     permission: 'connection:manage',
     surface: 'api',
     summary: 'Removes a connection with its accounts and groups, for good.',
@@ -162,54 +153,28 @@ const changeRoutes = (service: IdentityContext): Route[] => [
   }),
 ];
 
-const tokenRoutes = (service: IdentityContext): Route[] => [
+const networkRoutes = (service: IdentityContext): Route[] => [
   route({
-    method: 'GET',
-    path: `${BASE}/:connectionId/scim-tokens`,
-    permission: 'connection:read',
-    surface: 'api',
-    summary: 'Lists the tokens of the directory, newest first, without their secrets.',
-    params,
-    responses: { 200: listOf(tokenSchema) },
-    handler: async ({ params: { connectionId }, context }) => {
-      const { orgId } = context.auditContext();
-      await getConnection(service, orgId, connectionId);
-      const tokens = await service.db.read(orgId, (tx) => listScimTokens(tx, orgId, connectionId));
-      return { status: 200, body: { items: tokens.map(renderToken), nextCursor: null } };
-    },
-  }),
-  route({
-    method: 'POST',
-    path: `${BASE}/:connectionId/scim-tokens`,
+    method: 'PUT',
+    path: `${CONNECTION}/scim-networks`,
     permission: 'connection:manage',
     surface: 'api',
-    summary: 'Issues a token for the directory. The secret is in this answer and nowhere else.',
+    summary: 'Sets the addresses and networks (CIDR) requests of the directory may come from; none: any.',
     params,
-    body: z.object({ name: nameSchema, expiresInDays: z.number().int().min(1).max(MAX_TOKEN_DAYS).default(365) }),
-    responses: { 201: tokenSchema.extend({ token: z.string() }), 409: null },
-    handler: async ({ params: { connectionId }, body, context }) => {
-      const issued = await issueScimToken(service, authorized(context), { connectionId, ...body });
-      return { status: 201, body: { ...renderToken(issued.token), token: issued.secret } };
-    },
-  }),
-  route({
-    method: 'DELETE',
-    path: `${BASE}/:connectionId/scim-tokens/:tokenId`,
-    permission: 'connection:manage',
-    surface: 'api',
-    summary: 'Revokes a token at once.',
-    params: params.extend({ tokenId: z.uuid() }),
-    responses: { 204: null },
-    handler: async ({ params: key, context }) => {
-      await revokeToken(service, authorized(context), key);
-      return { status: 204 };
+    body: networksSchema,
+    responses: { 200: networksSchema, 409: null },
+    handler: async ({ params: { connectionId }, body: { allowedNetworks }, context }) => {
+      const set = await changeAllowedNetworks(service, authorized(context), { connectionId, allowedNetworks });
+      return { status: 200, body: { allowedNetworks: set } };
     },
   }),
 ];
 
-/** `/api/identity/v1/connections` and the tokens of their directories. */
+/** `/api/identity/v1/connections` and the credentials of their directories. */
 export const connectionRoutes = (service: IdentityContext): Route[] => [
   ...readRoutes(service),
   ...changeRoutes(service),
-  ...tokenRoutes(service),
+  ...networkRoutes(service),
+  ...scimTokenRoutes(service),
+  ...scimClientRoutes(service),
 ];

@@ -1,6 +1,6 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
-import type { ScimProfile, ScimToken } from './connection.ts';
+import type { PresentedCredential, ScimProfile, ScimToken } from './connection.ts';
 
 interface TokenRow {
   readonly org_id: string;
@@ -108,32 +108,39 @@ export const revokeScimTokens = async (
   return rows.map(({ id }) => id);
 };
 
-/** A presented token with all that decides whether it may be used. */
-export interface PresentedScimToken extends ScimToken {
-  readonly connectionEnabled: boolean;
-  readonly connectionRemoved: boolean;
-  /** The dialect of the directory; null when the connection has none (any more). */
-  readonly profile: ScimProfile | null;
-}
-
-/** By the hash of the secret, before the organisation is known. */
-export const findPresentedToken = async (tx: ReadTx, tokenHash: Buffer): Promise<PresentedScimToken | undefined> => {
-  const [row] = await tx.query<TokenRow & { enabled: boolean; removed: boolean; profile: ScimProfile | null }>(
-    `SELECT t.org_id, t.id, t.connection_id, t.name, t.prefix, t.created_at, t.created_by, t.expires_at,
-            t.last_used_at, t.revoked_at, c.enabled, c.deleted_at IS NOT NULL AS removed,
-            f.profile
+/** By the hash of the secret, before the organisation is known, with all that decides whether it may be used. */
+export const findPresentedToken = async (tx: ReadTx, tokenHash: Buffer): Promise<PresentedCredential | undefined> => {
+  const [row] = await tx.query<{
+    org_id: string;
+    id: string;
+    connection_id: string;
+    expires_at: Date;
+    revoked_at: Date | null;
+    enabled: boolean;
+    removed: boolean;
+    profile: ScimProfile | null;
+    allowed_networks: string[] | null;
+  }>(
+    statement(`SELECT t.org_id, t.id, t.connection_id, t.expires_at, t.revoked_at, c.enabled,
+            c.deleted_at IS NOT NULL AS removed, f.profile, f.allowed_networks
        FROM scim_token t
        JOIN connection c ON c.org_id = t.org_id AND c.id = t.connection_id
        LEFT JOIN scim_facet f ON f.org_id = t.org_id AND f.connection_id = t.connection_id
-      WHERE t.token_hash = $1`,
+      WHERE t.token_hash = $1`),
     [tokenHash],
   );
   if (row === undefined) return undefined;
   return {
-    ...toToken(row),
+    orgId: row.org_id,
+    connectionId: row.connection_id,
+    class: 'scim_token',
+    id: row.id,
+    expiresAt: row.expires_at,
+    revokedAt: row.revoked_at,
     connectionEnabled: row.enabled,
     connectionRemoved: row.removed,
     profile: row.profile,
+    allowedNetworks: row.allowed_networks ?? [],
   };
 };
 

@@ -11,9 +11,11 @@ interface ConnectionRow {
   readonly created_at: Date;
   readonly updated_at: Date;
   readonly scim_profile: ScimProfile | null;
+  readonly allowed_networks: string[] | null;
 }
 
-const COLUMNS = 'c.org_id, c.id, c.name, c.enabled, c.version, c.created_at, c.updated_at, f.profile AS scim_profile';
+const COLUMNS =
+  'c.org_id, c.id, c.name, c.enabled, c.version, c.created_at, c.updated_at, f.profile AS scim_profile, f.allowed_networks';
 const FROM = `FROM connection c LEFT JOIN scim_facet f ON f.org_id = c.org_id AND f.connection_id = c.id`;
 
 const toConnection = (row: ConnectionRow): Connection => ({
@@ -24,7 +26,7 @@ const toConnection = (row: ConnectionRow): Connection => ({
   version: BigInt(row.version),
   createdAt: row.created_at,
   updatedAt: row.updated_at,
-  scim: row.scim_profile === null ? null : { profile: row.scim_profile },
+  scim: row.scim_profile === null ? null : { profile: row.scim_profile, allowedNetworks: row.allowed_networks ?? [] },
 });
 
 export const insertConnection = async (
@@ -111,6 +113,24 @@ export const putScimFacet = async (
      ON CONFLICT (org_id, connection_id) DO UPDATE SET profile = excluded.profile`,
     [facet.orgId, facet.connectionId, facet.profile, facet.at],
   );
+};
+
+export const setAllowedNetworks = async (
+  tx: WriteTx,
+  connection: Connection,
+  next: { readonly allowedNetworks: readonly string[]; readonly at: Date },
+): Promise<void> => {
+  const { orgId, id } = connection;
+  await tx.query('UPDATE scim_facet SET allowed_networks = $3 WHERE org_id = $1 AND connection_id = $2', [
+    orgId,
+    id,
+    next.allowedNetworks,
+  ]);
+  await tx.query('UPDATE connection SET version = version + 1, updated_at = $3 WHERE org_id = $1 AND id = $2', [
+    orgId,
+    id,
+    next.at,
+  ]);
 };
 
 export const removeScimFacet = async (tx: WriteTx, orgId: string, connectionId: string): Promise<void> => {

@@ -9,6 +9,8 @@ import { createProvider } from './0012-create-provider.ts';
 import { noteEpochTime } from './0013-note-epoch-time.ts';
 import { searchAccounts } from './0014-search-accounts.ts';
 import { widenScimProfile } from './0016-widen-scim-profile.ts';
+import { createScimClients } from './0017-create-scim-clients.ts';
+import { createScimExchange } from './0018-create-scim-exchange.ts';
 import { reviveAndLinkAccounts } from './0019-revive-and-link-accounts.ts';
 import { appendSubjectLog } from './0021-append-subject-log.ts';
 
@@ -23,6 +25,8 @@ export const migrations: readonly Migration[] = [
   noteEpochTime,
   searchAccounts,
   widenScimProfile,
+  createScimClients,
+  createScimExchange,
   reviveAndLinkAccounts,
   appendSubjectLog,
   auditAppendMigration('identity', 22),

@@ -17,9 +17,11 @@ import {
   type FoundArtifact,
   type NewArtifact,
 } from './artifact-store.ts';
-import { clientMetadata } from './client.ts';
+import { findScimClientAnywhere, SCIM_CLIENT_PREFIX } from '../connections/index.ts';
+import { clientMetadata, scimClientMetadata } from './client.ts';
 import { findClientById } from './client-store.ts';
 import { providerRequest } from './request-session.ts';
+import { insertScimAccessToken } from './scim-access-token-store.ts';
 
 export interface AdapterDependencies {
   readonly db: Database;
@@ -55,7 +57,13 @@ class ClientAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    const { db, signingAlgorithm } = this.#dependencies;
+    const { db, clock, signingAlgorithm } = this.#dependencies;
+    if (id.startsWith(SCIM_CLIENT_PREFIX)) {
+      const scimClient = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
+        return await findScimClientAnywhere(tx, id, clock.now());
+      });
+      return scimClient === undefined ? undefined : scimClientMetadata(scimClient);
+    }
     const client = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
       return await findClientById(tx, id);
     });
@@ -74,12 +82,13 @@ class ArtifactAdapter implements Adapter {
   }
 
   /**
-   * 1. What hangs on a grant takes organisation, account and epoch from it; 2. a grant, a session or an interaction of
+   * 0. A directory's access token hangs on the secret it was had with. 1. What hangs on a grant takes organisation, account and epoch from it; 2. a grant, a session or an interaction of
    * somebody takes them from the browser session of this very request; 3. everything else belongs to nobody yet.
    */
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const artifact = this.#artifact(id, payload, expiresIn);
     if (this.#model === 'ReplayDetection') return await this.#insertOnce(artifact);
+    if (this.#model === 'ClientCredentials') return await this.#insertScimAccessToken(artifact);
     const accountId = subjectOf(payload);
     if (accountId === null)
       return await this.#write(async (tx) => {
@@ -150,6 +159,14 @@ class ArtifactAdapter implements Adapter {
   async #insertOnce(artifact: NewArtifact): Promise<void> {
     const isNew = await this.#writing(async (tx) => await upsertArtifact(tx, artifact, null));
     if (!isNew) throw new errors.InvalidRequest('the proof was used before');
+  }
+
+  /** Bound to the secret it was asked for with; the insert checks once more that everything behind it stands. */
+  async #insertScimAccessToken(artifact: NewArtifact): Promise<void> {
+    const secret = providerRequest()?.secretHash;
+    const isWritten =
+      secret !== undefined && (await this.#writing(async (tx) => await insertScimAccessToken(tx, artifact, secret)));
+    if (!isWritten) throw new errors.InvalidClientAuth('the client may not have tokens (any more)');
   }
 
   async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {

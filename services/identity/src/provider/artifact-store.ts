@@ -90,7 +90,8 @@ export interface FoundArtifact {
 }
 
 // The one condition under which anything of the provider can be read, whichever endpoint asks: the account is active
-// in the epoch of issue, the browser session has not ended, the client still exists.
+// in the epoch of issue, the browser session has not ended, the client still exists; of a directory's token the secret,
+// the client and the connection are live.
 const STANDING = `
        FROM provider_artifact p
        LEFT JOIN account a ON a.org_id = p.org_id AND a.id = p.account_id
@@ -98,7 +99,13 @@ const STANDING = `
        LEFT JOIN oauth_client c ON c.id = p.client_id
       WHERE (p.account_id IS NULL OR (a.status = 'active' AND a.epoch = p.epoch_at_issue))
         AND (p.browser_session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $1))
-        AND (p.client_id IS NULL OR c.id IS NOT NULL)`;
+        AND (p.client_id IS NULL OR c.id IS NOT NULL OR p.scim_secret_id IS NOT NULL)
+        AND (p.scim_secret_id IS NULL OR EXISTS (
+          SELECT FROM scim_client_secret ss
+            JOIN scim_client k ON k.org_id = ss.org_id AND k.id = ss.client_id AND k.revoked_at IS NULL
+            JOIN connection n ON n.org_id = k.org_id AND n.id = k.connection_id AND n.enabled AND n.deleted_at IS NULL
+            JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
+           WHERE ss.org_id = p.org_id AND ss.id = p.scim_secret_id AND ss.revoked_at IS NULL AND ss.expires_at > $1))`;
 
 interface FoundRow {
   readonly payload: Record<string, unknown>;

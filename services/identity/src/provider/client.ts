@@ -1,10 +1,17 @@
 import type { AdapterPayload } from 'oidc-provider';
 
+import type { AuthenticatingScimClient } from '../connections/index.ts';
 import type { OAuthClient } from './client-store.ts';
 
 /** Metadata of ours on a client, next to the standard ones. */
 export const CLIENT_ORG = 'sallyport_org_id';
 export const CLIENT_MAY_INTROSPECT = 'sallyport_may_introspect';
+/** Only on SCIM clients: seconds their access tokens live. */
+export const CLIENT_SCIM_TOKEN_TTL = 'sallyport_scim_token_ttl';
+
+/** The one resource SCIM clients have tokens for, and nobody else. */
+export const SCIM_SCOPE = 'scim';
+export const scimResource = (publicOrigin: string): string => `${publicOrigin}/scim/v2`;
 
 /**
  * A client as oidc-provider wants it. The secret is the hash of the real one (compared by ours, provider.ts): no
@@ -26,4 +33,19 @@ export const clientMetadata = (client: OAuthClient, signingAlgorithm: 'ES256' | 
     : { backchannel_logout_uri: client.backchannelLogoutUri, backchannel_logout_session_required: true }),
   [CLIENT_ORG]: client.orgId,
   [CLIENT_MAY_INTROSPECT]: client.mayIntrospect,
+});
+
+/**
+ * A directory's client: nothing but the token endpoint, nothing but client credentials. `client_secret` holds the hashes
+ * of the live secrets, compared by ours (provider.ts).
+ */
+export const scimClientMetadata = (client: AuthenticatingScimClient): AdapterPayload => ({
+  client_id: client.id,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: ['client_credentials'],
+  token_endpoint_auth_method: 'client_secret_basic', // The library takes the secret in the form (client_secret_post) too.
+  client_secret: client.secretHashes.map((hash) => hash.toString('hex')).join(','),
+  [CLIENT_ORG]: client.orgId,
+  [CLIENT_SCIM_TOKEN_TTL]: client.tokenTtlSeconds,
 });

@@ -4,8 +4,10 @@
  */
 import { isId, type Clock, type Database } from '@sallyport/storage';
 import {
+  errors,
   interactionPolicy,
   type Account,
+  type Client,
   type ClientAuthMethod,
   type Configuration,
   type KoaContextWithOIDC,
@@ -14,7 +16,7 @@ import {
 import type { GuardedFetch } from '../outbound/index.ts';
 import { findSubject } from './account-store.ts';
 import { adapterFactory, type AdapterDependencies } from './adapter.ts';
-import { CLIENT_MAY_INTROSPECT, CLIENT_ORG } from './client.ts';
+import { CLIENT_MAY_INTROSPECT, CLIENT_ORG, CLIENT_SCIM_TOKEN_TTL, SCIM_SCOPE, scimResource } from './client.ts';
 import { renderLoggedOut, renderLogoutQuestion, renderProviderError } from './pages.ts';
 import { providerRequest } from './request-session.ts';
 
@@ -32,6 +34,7 @@ export interface ProviderOptions extends AdapterDependencies {
   readonly cookieKeys: readonly string[];
   readonly jwks: NonNullable<Configuration['jwks']>;
   readonly fetch: GuardedFetch;
+  readonly publicOrigin: string;
 }
 
 /** The configuration; a pure function of its options. */
@@ -52,14 +55,14 @@ export const providerConfiguration = (options: ProviderOptions): Configuration =
   pkce: { required: () => true }, // For confidential clients too (RFC 9700 §2.1.1).
   rotateRefreshToken: true, // Every use; a second use of one ends the grant (adapter.consume).
   expiresWithSession: () => true, // offline_access included: nothing outlives the browser session.
-  features: features(),
+  features: features(scimResource(options.publicOrigin)),
   interactions: { url: (_ctx, interaction) => `${INTERACTION_PATH}/${interaction.uid}`, policy: policy() },
   findAccount: findAccount(options),
   loadExistingGrant,
   renderError: (ctx, out) => {
     renderProviderError(ctx, out);
   },
-  extraClientMetadata: { properties: [CLIENT_ORG, CLIENT_MAY_INTROSPECT] },
+  extraClientMetadata: { properties: [CLIENT_ORG, CLIENT_MAY_INTROSPECT, CLIENT_SCIM_TOKEN_TTL] },
   fetch: async (input, init) => await options.fetch(input instanceof Request ? input.url : input, init as never),
   ttl: ttl(options.clock),
 });
@@ -76,9 +79,19 @@ const cookies = (keys: readonly string[]): NonNullable<Configuration['cookies']>
   short: { httpOnly: true, secure: true, sameSite: 'lax', signed: true },
 });
 
-const features = (): NonNullable<Configuration['features']> => ({
+const features = (scim: string): NonNullable<Configuration['features']> => ({
   devInteractions: { enabled: false },
-  resourceIndicators: { enabled: false },
+  clientCredentials: { enabled: true },
+  resourceIndicators: {
+    enabled: true,
+    // A directory's client need not name what its tokens are for: there is one thing they can be for.
+    defaultResource: (_ctx, client) => (isScimClient(client) ? scim : []),
+    getResourceServerInfo: (ctx, resource, client) => {
+      if (!isScimClient(client) || resource !== scim) throw new errors.InvalidTarget();
+      if (ctx.oidc.params !== undefined) ctx.oidc.params['scope'] = scimScopeOf(ctx.oidc.params['scope']);
+      return { scope: SCIM_SCOPE, audience: scim, accessTokenFormat: 'opaque' };
+    },
+  },
   claimsParameter: { enabled: false },
   backchannelLogout: { enabled: true },
   revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
@@ -86,7 +99,9 @@ const features = (): NonNullable<Configuration['features']> => ({
     enabled: true,
     // One's own tokens, or as a resource server those of the same organisation; never for anonymous clients.
     allowedPolicy: async (ctx, client, token) => {
-      if (client.clientAuthMethod === 'none') return false;
+      // What a directory holds says nothing about anybody, and a directory learns nothing about the tokens of others.
+      if (client.clientAuthMethod === 'none' || isScimClient(client) || token.kind === 'ClientCredentials')
+        return false;
       if (token.clientId === client.clientId) return true;
       const owner = await ctx.oidc.provider.Client.find(token.clientId ?? '');
       return client[CLIENT_MAY_INTROSPECT] === true && owner?.[CLIENT_ORG] === client[CLIENT_ORG];
@@ -95,9 +110,18 @@ const features = (): NonNullable<Configuration['features']> => ({
   rpInitiatedLogout: { enabled: true, logoutSource: renderLogoutQuestion, postLogoutSuccessSource: renderLoggedOut },
 });
 
+/** The scope of a request that names none, or names ours (RFC 6749 §3.3). */
+const scimScopeOf = (requested: unknown): string => {
+  if (requested === undefined || requested === '' || requested === SCIM_SCOPE) return SCIM_SCOPE;
+  throw new errors.InvalidScope('only the scope scim can be had', SCIM_SCOPE);
+};
+
+const isScimClient = (client: Client): boolean => client[CLIENT_SCIM_TOKEN_TTL] !== undefined;
+
 const ttl = (clock: Clock): NonNullable<Configuration['ttl']> => ({
   AccessToken: 10 * MINUTE_S,
   AuthorizationCode: MINUTE_S,
+  ClientCredentials: (_ctx, _token, client) => Number(client[CLIENT_SCIM_TOKEN_TTL] ?? 10 * MINUTE_S),
   IdToken: 10 * MINUTE_S,
   Interaction: INTERACTION_S,
   Grant: DAY_S,

@@ -9,6 +9,6 @@
 export { clientRoutes } from './client-routes.ts';
 export { interactionRoutes } from './interaction-routes.ts';
 export { createOpenIdProvider, type OpenIdProvider } from './provider.ts';
-export { resolveAccessToken } from './resolve-access-token.ts';
+export { findScimCredential, isOpaqueToken, resolveAccessToken } from './resolve-access-token.ts';
 export { sweepArtifacts } from './sweep.ts';
 export { voidProviderArtifacts } from './void-artifacts.ts';

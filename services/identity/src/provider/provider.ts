@@ -7,14 +7,13 @@ import type Koa from 'koa';
 import { Provider } from 'oidc-provider';
 
 import { providerConfiguration, type ProviderOptions } from './configuration.ts';
-import { withProviderRequest, type ProviderSession } from './request-session.ts';
+import { presentedSecret, withProviderRequest, type ProviderSession } from './request-session.ts';
 
 export const MOUNT = '/oidc';
 const KIB = 1024;
 const MAX_FORM_BYTES = 64 * KIB;
 
 export interface OpenIdProviderOptions extends Omit<ProviderOptions, 'signingAlgorithm'> {
-  readonly publicOrigin: string;
   readonly logger: Logger;
   readonly audit: AuditLog;
   /** The live browser session of a request, or null. */
@@ -58,11 +57,15 @@ const pinTransport = (provider: Provider, publicOrigin: string): void => {
   }
 };
 
-/** Client metadata holds the hash of the secret: see client.ts. */
+/** Client metadata holds the hash of the secret, or of several: see client.ts. Every one of them is compared. */
 const compareSecretsByHash = (provider: Provider): void => {
   Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
     value: function compareClientSecret(this: { clientSecret?: string }, actual: string): boolean {
-      return constantTimeEqual(secretHash(actual).toString('hex'), this.clientSecret ?? '');
+      const hash = secretHash(actual);
+      const live = (this.clientSecret ?? '').split(',');
+      const isOne = live.filter((each) => constantTimeEqual(hash.toString('hex'), each)).length === 1;
+      if (isOne) presentedSecret(hash);
+      return isOne;
     },
   });
 };

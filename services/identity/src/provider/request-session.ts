@@ -16,6 +16,8 @@ export interface ProviderRequest {
   /** Null when the browser is not signed in, and at endpoints no browser calls. */
   readonly session: ProviderSession | null;
   readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
+  /** Hash of the secret the client has authenticated with. */
+  secretHash?: Buffer;
 }
 
 // oidc-provider calls its adapter without any context. What an artifact is bound to, above all the epoch the person
@@ -27,3 +29,9 @@ export const withProviderRequest = <T>(request: ProviderRequest, serve: () => T)
 
 /** The request being served; undefined outside of one. */
 export const providerRequest = (): ProviderRequest | undefined => current.getStore();
+
+/** Notes which secret of the client was the right one: what is issued now ends with it. */
+export const presentedSecret = (secretHash: Buffer): void => {
+  const request = current.getStore();
+  if (request !== undefined) request.secretHash = secretHash;
+};

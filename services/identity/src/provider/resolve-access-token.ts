@@ -1,7 +1,10 @@
 import type { Principal } from '@sallyport/http';
-import { secretHash, type Clock, type Database } from '@sallyport/storage';
+import { secretHash, type Clock, type Database, type ReadTx } from '@sallyport/storage';
 
+import type { PresentedCredential } from '../connections/index.ts';
 import { findAccessToken } from './artifact-store.ts';
+import { SCIM_SCOPE, scimResource } from './client.ts';
+import { findScimAccessToken } from './scim-access-token-store.ts';
 
 const numberOf = (value: unknown): number => (typeof value === 'number' ? value : 0);
 
@@ -36,4 +39,23 @@ export const resolveAccessToken = async (
     displayName: standing.displayName,
     clientId: standing.clientId,
   };
+};
+
+/** What an access token of the OpenID Provider looks like: saves a look-up for everything else. */
+export const isOpaqueToken = (text: string): boolean => /^[\w-]{43}$/.test(text);
+
+/**
+ * The credential behind an access token of a directory's client; undefined for every other token, and for one that was
+ * not issued for SCIM as a bearer token. Whether it may (still) be used is for the caller to say.
+ */
+export const findScimCredential = async (
+  tx: ReadTx,
+  tokenHash: Buffer,
+  publicOrigin: string,
+): Promise<PresentedCredential | undefined> => {
+  const found = await findScimAccessToken(tx, tokenHash);
+  if (found === undefined) return undefined;
+  const { credential, payload } = found;
+  const isForScim = payload['aud'] === scimResource(publicOrigin) && payload['scope'] === SCIM_SCOPE;
+  return isForScim && !isBound(payload) ? credential : undefined;
 };

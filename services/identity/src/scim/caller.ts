@@ -1,19 +1,15 @@
 import type { AuditContext } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import type { RequestContext } from '@sallyport/http';
-import { isWellFormedSecret, secretHash } from '@sallyport/storage';
 import type Koa from 'koa';
 
-import {
-  findPresentedToken,
-  SCIM_TOKEN_PREFIX,
-  touchScimToken,
-  type PresentedScimToken,
-  type ScimProfile,
-} from '../connections/index.ts';
+import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { judge, readBearer, touch, type BearerCredential, type Refusal } from './credential.ts';
+import { OncePer, type KnownCredential } from './limits/index.ts';
+import { watchExchange, type ExchangeDraft } from './traces/index.ts';
 
-/** The directory that speaks: a token belongs to exactly one connection of exactly one organisation. */
+/** The directory that speaks: a credential belongs to exactly one connection of exactly one organisation. */
 export interface ScimCaller {
   readonly orgId: string;
   readonly connectionId: string;
@@ -22,83 +18,124 @@ export interface ScimCaller {
   readonly audit: AuditContext;
 }
 
-const BEARER = /^bearer +([\w.~+/-]+=*)$/i;
 const SECOND_MS = 1_000;
-const TOUCH_INTERVAL_MS = 60 * SECOND_MS;
-const MAX_REMEMBERED = 10_000;
 
 const unauthenticated = (): AppError => new AppError('UNAUTHENTICATED', 'The bearer token is missing or not valid.');
 
-/** Why a token that exists may not be used; undefined when it may. */
-const refusalOf = (token: PresentedScimToken, now: Date): 'revoked' | 'expired' | 'connection-disabled' | undefined => {
-  if (token.revokedAt !== null || token.connectionRemoved || token.profile === null) return 'revoked';
-  if (token.expiresAt <= now) return 'expired';
-  return token.connectionEnabled ? undefined : 'connection-disabled';
+const REFUSALS: Readonly<Record<Refusal, () => AppError>> = {
+  revoked: unauthenticated,
+  expired: unauthenticated,
+  'connection-disabled': () => new AppError('CONNECTION_DISABLED', 'The connection is disabled.'),
+  'address-not-allowed': () =>
+    new AppError('PERMISSION_DENIED', 'The connection does not accept requests from this address.'),
 };
 
-const auditContextOf = (token: PresentedScimToken, request: RequestContext): AuditContext => ({
-  orgId: token.orgId,
-  actor: { type: 'connection', id: token.connectionId, via: `scim_token:${token.id}` },
+const auditContextOf = (credential: PresentedCredential, request: RequestContext): AuditContext => ({
+  orgId: credential.orgId,
+  actor: { type: 'connection', id: credential.connectionId, via: `${credential.class}:${credential.id}` },
   ip: request.ip,
   ...(request.userAgent === undefined ? {} : { userAgent: request.userAgent }),
   requestId: request.requestId,
 });
 
-/** True once a minute per key: what is worth writing down is not worth writing down for every request of a loop. */
-class OncePerMinute {
-  readonly #last = new Map<string, number>();
+/** One request on its way through the guard. */
+interface Entrance {
+  readonly ctx: Koa.Context;
+  readonly request: RequestContext;
+  readonly draft: ExchangeDraft;
+}
 
-  isDue(key: string, nowMs: number): boolean {
-    const last = this.#last.get(key);
-    if (last !== undefined && nowMs - last < TOUCH_INTERVAL_MS) return false;
-    if (this.#last.size >= MAX_REMEMBERED) this.#last.clear();
-    this.#last.set(key, nowMs);
-    return true;
+class Guard {
+  readonly #service: IdentityContext;
+  readonly #touched = new OncePer();
+  readonly #refused = new OncePer();
+  /** A flood must not push everything else out of the traces. */
+  readonly #limited = new OncePer(SECOND_MS);
+
+  constructor(service: IdentityContext) {
+    this.#service = service;
+  }
+
+  async enter(ctx: Koa.Context, request: RequestContext): Promise<ScimCaller> {
+    const entrance = { ctx, request, draft: watchExchange(ctx, request, this.#service) };
+    const bearer = readBearer(ctx.get('authorization')); // 1
+    if (bearer === undefined) throw unauthenticated();
+    const credential = await this.#find(entrance, bearer);
+    return await this.#accept(entrance, bearer, credential);
+  }
+
+  /** Counts the request before the database is asked, if its credential has worked before; looks it up in any case. */
+  async #find(entrance: Entrance, bearer: BearerCredential): Promise<PresentedCredential> {
+    const { limits } = this.#service;
+    const known = limits.known(bearer.hash);
+    if (known === undefined) limits.admitUnknown(entrance.request.ip); // 2
+    else this.#admit(entrance, known); // 3
+    const credential = await bearer.find(this.#service); // 4
+    if (credential === undefined) {
+      limits.forget(bearer.hash);
+      throw unauthenticated();
+    }
+    entrance.draft.credential = credential;
+    return credential;
+  }
+
+  /** Whether the credential may be used, by what the database says at this moment. */
+  async #accept(entrance: Entrance, { hash }: BearerCredential, credential: PresentedCredential): Promise<ScimCaller> {
+    const { limits, clock, db } = this.#service;
+    const { request, draft } = entrance;
+    const audit = auditContextOf(credential, request);
+    const verdict = judge(credential, { now: clock.now(), ip: request.ip });
+    if (verdict.refusal !== null) {
+      limits.forget(hash);
+      await this.#recordRefusal(audit, credential, verdict.refusal);
+      throw REFUSALS[verdict.refusal](); // 5, 6
+    }
+    draft.profile = verdict.profile;
+    if (limits.known(hash) === undefined) {
+      limits.forgive(request.ip);
+      limits.remember(hash, credential);
+      this.#admit(entrance, credential);
+    }
+    if (this.#touched.isDue(credential.id, clock.monotonicMs()))
+      await db.unauditedWrite(credential.orgId, 'last use of a credential', (tx) => touch(tx, credential, clock));
+    return { orgId: credential.orgId, connectionId: credential.connectionId, profile: verdict.profile, audit };
+  }
+
+  #admit({ ctx, draft }: Entrance, credential: KnownCredential): void {
+    const { limits, clock } = this.#service;
+    try {
+      limits.admit(credential, ctx.method);
+    } catch (error) {
+      const isShown = this.#limited.isDue(credential.connectionId, clock.monotonicMs());
+      draft.credential = isShown ? credential : undefined;
+      throw error;
+    }
+  }
+
+  async #recordRefusal(context: AuditContext, credential: PresentedCredential, reason: Refusal): Promise<void> {
+    const { audit, clock, logger } = this.#service;
+    if (!this.#refused.isDue(`${credential.id}:${reason}`, clock.monotonicMs())) return;
+    const target = { type: 'connection', id: credential.connectionId };
+    await audit.recordDenied(context, { action: 'scim.request-refused', target, reason }).catch((error: unknown) => {
+      logger.error({ err: error }, 'a refused directory request could not be recorded');
+    });
   }
 }
 
 /**
- * Authenticates a directory by its bearer token.
+ * Authenticates a directory by a bearer token of its connection or an access token of one of its OAuth clients.
  *
- * 1. A token we could not have issued is refused without a look-up; 2. it is found by its hash, across organisations;
- * 3. revoked, expired, or of a removed connection: 401; 4. of a disabled connection: 403, never 2xx. Refusals of 3 and
- * 4 are recorded in the audit log of the token's organisation, at most once a minute each.
+ * 1. What we could not have issued is refused without a look-up; 2. of credentials that have not worked here, only so
+ * many are looked up per second and address; 3. those that have are counted against their connection first; 4. then
+ * every one is looked up by its hash, across organisations: what was remembered decides nothing; 5. revoked, expired,
+ * of a removed connection or one without SCIM: 401; 6. of a disabled connection, or from an address its list does not
+ * name: 403, never 2xx. Refusals of 5 and 6 are recorded in the audit log of the credential's organisation, at most
+ * once a minute each.
  *
- * @throws UNAUTHENTICATED, CONNECTION_DISABLED
+ * @throws UNAUTHENTICATED, CONNECTION_DISABLED, PERMISSION_DENIED, RATE_LIMITED
  * @see RFC 6750 §2.1, RFC 7644 §2
  */
-export const scimGuard = ({ db, audit, clock, logger }: IdentityContext) => {
-  const touched = new OncePerMinute();
-  const refused = new OncePerMinute();
-
-  const recordRefusal = async (context: AuditContext, tokenId: string, reason: string): Promise<void> => {
-    if (!refused.isDue(`${tokenId}:${reason}`, clock.monotonicMs())) return;
-    const target = { type: 'connection', id: context.actor.id };
-    await audit.recordDenied(context, { action: 'scim.request-refused', target, reason }).catch((error: unknown) => {
-      logger.error({ err: error }, 'a refused directory request could not be recorded');
-    });
-  };
-
-  return async (ctx: Koa.Context, request: RequestContext): Promise<ScimCaller> => {
-    const secret = BEARER.exec(ctx.get('authorization'))?.[1];
-    if (secret === undefined || !isWellFormedSecret(SCIM_TOKEN_PREFIX, secret)) throw unauthenticated(); // 1
-    const token = await db.readAcrossOrganizations('a SCIM token names its organisation', (tx) =>
-      findPresentedToken(tx, secretHash(secret)),
-    ); // 2
-    if (token === undefined) throw unauthenticated();
-    const context = auditContextOf(token, request);
-    const now = clock.now();
-    const { profile } = token;
-    const refusal = refusalOf(token, now);
-    if (refusal !== undefined || profile === null) {
-      await recordRefusal(context, token.id, refusal ?? 'revoked');
-      if (refusal === 'connection-disabled') throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.'); // 4
-      throw unauthenticated(); // 3
-    }
-    if (touched.isDue(token.id, clock.monotonicMs()))
-      await db.unauditedWrite(token.orgId, 'last use of a token', (tx) =>
-        touchScimToken(tx, token.orgId, token.id, now),
-      );
-    return { orgId: token.orgId, connectionId: token.connectionId, profile, audit: context };
-  };
+export const scimGuard = (service: IdentityContext) => {
+  const guard = new Guard(service);
+  return async (ctx: Koa.Context, request: RequestContext): Promise<ScimCaller> => await guard.enter(ctx, request);
 };

@@ -6,4 +6,6 @@
  * @see RFC 7643, RFC 7644, facts: docs/adr
  */
 export { renderScimError } from './errors.ts';
+export { ScimLimits } from './limits/index.ts';
 export { scimRoutes } from './routes.ts';
+export { ExchangeLog, exchangeRoutes } from './traces/index.ts';

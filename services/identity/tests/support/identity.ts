@@ -78,6 +78,13 @@ export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promi
     providerKeysFile: await providerKeysFile,
     ...(await samlFiles),
     allowInsecurePrivateFetch: false,
+    // Far above what any suite sends; suites about limits set their own.
+    scimRate: 1_000_000,
+    scimBurst: 1_000_000,
+    scimConcurrency: 32,
+    scimQueue: 10_000,
+    scimUnknownRate: 100_000,
+    scimTraces: 500,
   };
 };
 
@@ -131,8 +138,7 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
   const context = await createContext(config, {
     logger: silentLogger(),
     decisions: decisionsWithout(denied),
-    askOwnership: () =>
-      Promise.resolve({ ownerUserIds: [], ownerGroupIds: [], deniedUserIds: [], deniedGroupIds: [] }),
+    askOwnership: () => Promise.resolve({ ownerUserIds: [], ownerGroupIds: [], deniedUserIds: [], deniedGroupIds: [] }),
     ...options,
   });
   const server = await startServer(context, {

@@ -1,0 +1,143 @@
+import { isIPv6 } from 'node:net';
+
+import { AppError } from '@sallyport/errors';
+import type { Clock } from '@sallyport/storage';
+import type { Metrics } from '@sallyport/telemetry';
+
+import { FairGate } from './fair-gate.ts';
+import type { Urgency } from './fair-scheduler.ts';
+import { TokenBuckets } from './token-bucket.ts';
+
+export interface ScimLimitSettings {
+  /** Requests per second of one connection. */
+  readonly scimRate: number;
+  readonly scimBurst: number;
+  /** Requests served at the same time. */
+  readonly scimConcurrency: number;
+  /** Requests of one organisation that may wait for their turn. */
+  readonly scimQueue: number;
+  /** Look-ups of credentials nobody has used before, per second and address. */
+  readonly scimUnknownRate: number;
+}
+
+/** What is remembered of a credential that has worked: enough to count a request before the database is asked. */
+export interface KnownCredential {
+  readonly orgId: string;
+  readonly connectionId: string;
+  readonly class: 'scim_token' | 'scim_client';
+  readonly id: string;
+}
+
+const MAX_KNOWN = 10_000;
+/** Of a connection's burst, what reads leave for writes: whoever imports everything can still deactivate somebody. */
+const KEPT_FOR_WRITES = 1 / 5;
+/** One organisation alone leaves this part of the slots to the others. */
+const RESERVED = 1 / 4;
+const UNKNOWN_BURST_SECONDS = 5;
+
+const limited = (waitMs: number, detail: string): AppError =>
+  new AppError('RATE_LIMITED', detail, { retryAfterSeconds: Math.max(1, Math.ceil(waitMs / 1_000)) });
+
+const WRITES: ReadonlySet<string> = new Set(['PATCH', 'PUT', 'DELETE']);
+
+/** Changes of what exists, deactivations among them, go before reads and creations of the same organisation. */
+export const urgencyOf = (method: string): Urgency => (WRITES.has(method) ? 'urgent' : 'normal');
+
+/** Whoever has an IPv6 address has the 2^64 of its network (RFC 4291 §2.5.4). */
+export const addressKey = (ip: string): string => {
+  if (!isIPv6(ip)) return ip;
+  const [head = '', tail] = (ip.split('%')[0] ?? '').toLowerCase().split('::');
+  const before = head === '' ? [] : head.split(':');
+  const after = tail === undefined || tail === '' ? [] : tail.split(':');
+  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
+  const groups = [...before, ...Array<string>(zeros).fill('0'), ...after];
+  return `${groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(':')}::/64`;
+};
+
+/**
+ * What keeps one directory from crowding out another, in the memory of this process: a bucket per connection, one per
+ * address for credentials that have not worked yet, and fair turns among organisations.
+ */
+export class ScimLimits {
+  readonly gate: FairGate;
+  readonly #connections: TokenBuckets;
+  readonly #addresses: TokenBuckets;
+  readonly #known = new Map<string, KnownCredential>();
+  readonly #keptForWrites: number;
+  readonly #clock: Clock;
+  readonly #refusals;
+
+  constructor(settings: ScimLimitSettings, { clock, metrics }: { readonly clock: Clock; readonly metrics: Metrics }) {
+    const { scimRate, scimBurst, scimConcurrency: slots, scimQueue: maxQueued, scimUnknownRate } = settings;
+    this.#clock = clock;
+    this.#connections = new TokenBuckets({ ratePerSecond: scimRate, burst: scimBurst });
+    this.#addresses = new TokenBuckets({
+      ratePerSecond: scimUnknownRate,
+      burst: scimUnknownRate * UNKNOWN_BURST_SECONDS,
+    });
+    this.#keptForWrites = Math.floor(scimBurst * KEPT_FOR_WRITES);
+    const requests = metrics.gauge({
+      name: 'scim_requests_count',
+      help: 'SCIM requests being served and waiting for their turn.',
+      labels: ['state'],
+    });
+    this.gate = new FairGate({ slots, reserved: Math.floor(slots * RESERVED), maxQueued }, ({ running, waiting }) => {
+      requests.set({ state: 'running' }, running);
+      requests.set({ state: 'waiting' }, waiting);
+    });
+    this.#refusals = metrics.counter({
+      name: 'scim_requests_limited_total',
+      help: 'SCIM requests answered 429, by what was exceeded.',
+      labels: ['limit'],
+    });
+  }
+
+  /** The credential with this hash, if it has worked in this process; it decides nothing but whose request this is. */
+  known(hash: Buffer): KnownCredential | undefined {
+    return this.#known.get(hash.toString('base64'));
+  }
+
+  remember(hash: Buffer, { orgId, connectionId, class: kind, id }: KnownCredential): void {
+    const key = hash.toString('base64');
+    this.#known.delete(key);
+    this.#known.set(key, { orgId, connectionId, class: kind, id });
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > MAX_KNOWN && oldest !== undefined) this.#known.delete(oldest);
+  }
+
+  forget(hash: Buffer): void {
+    this.#known.delete(hash.toString('base64'));
+  }
+
+  /** @throws RATE_LIMITED when the connection sends more than its rate, or its organisation has too many waiting */
+  admit({ orgId, connectionId }: KnownCredential, method: string): void {
+    const keep = urgencyOf(method) === 'urgent' ? 0 : this.#keptForWrites;
+    const waitMs = this.#connections.take(connectionId, this.#clock.monotonicMs(), keep);
+    if (waitMs > 0) {
+      this.#refusals.inc({ limit: 'connection' });
+      throw limited(waitMs, 'The connection sends more requests than it may.');
+    }
+    try {
+      this.gate.requireRoom(orgId);
+    } catch (error) {
+      this.#refusals.inc({ limit: 'queue' });
+      throw error;
+    }
+  }
+
+  /** Before a credential nobody knows is looked up. @throws RATE_LIMITED when too many came from this address */
+  admitUnknown(ip: string): void {
+    const waitMs = this.#addresses.take(addressKey(ip), this.#clock.monotonicMs());
+    if (waitMs === 0) return;
+    this.#refusals.inc({ limit: 'address' });
+    throw limited(waitMs, 'Too many requests without a valid credential came from this address.');
+  }
+
+  /** The unknown credential was a good one: it does not count against its address. */
+  forgive(ip: string): void {
+    this.#addresses.giveBack(addressKey(ip));
+  }
+}
