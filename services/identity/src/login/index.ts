@@ -26,4 +26,4 @@ export { domainRoutes } from './domain-routes.ts';
 export { verifyDomain, type VerifyDomain } from './verify-domain.ts';
 export { loginRoutes, originOf } from './routes.ts';
 export { startSweeping } from './sweep.ts';
-export { countedAttempt, federatedRules, startRules } from './throttle.ts';
+export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';

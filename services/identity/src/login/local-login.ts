@@ -8,7 +8,7 @@ import { findLocalAccount, verifyPassword } from '../local-login/index.ts';
 import { openSession, type OpenedSession } from '../sessions/index.ts';
 import type { LoginOrigin } from './complete-login.ts';
 import type { ReplacedSession } from './pending-store.ts';
-import { countedAttempt, passwordRules } from './throttle.ts';
+import { countedAttempt, passwordRules } from '../throttle/index.ts';
 
 export interface LocalLogin {
   readonly email: string;

@@ -13,6 +13,9 @@ import { createScimClients } from './0017-create-scim-clients.ts';
 import { createScimExchange } from './0018-create-scim-exchange.ts';
 import { reviveAndLinkAccounts } from './0019-revive-and-link-accounts.ts';
 import { appendSubjectLog } from './0021-append-subject-log.ts';
+import { createFactors } from './0025-create-factors.ts';
+import { createInvitations } from './0026-create-invitations.ts';
+import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
 export const migrations: readonly Migration[] = [
@@ -30,4 +33,7 @@ export const migrations: readonly Migration[] = [
   reviveAndLinkAccounts,
   appendSubjectLog,
   auditAppendMigration('identity', 22),
+  createFactors,
+  createInvitations,
+  createMailOutbox,
 ];

@@ -22,6 +22,21 @@ export const passwordRules = (userName: string, ip: string): ThrottleRule[] => [
   { key: `password:${ip}:*`, limit: 300 },
 ];
 
+/**
+ * The rules of a second factor of somebody whose first one was right. Tighter than those of a password, because a code
+ * has six digits; only who knows the password can use them up.
+ */
+export const factorRules = (accountId: string, ip: string): ThrottleRule[] => [
+  { key: `factor:${ip}:${accountId}`, limit: 10 },
+  { key: `factor:*:${accountId}`, limit: 20 },
+];
+
+/** The rule of passkeys: a guess is hopeless, so only the work is bounded, per address. */
+export const passkeyRules = (ip: string): ThrottleRule[] => [{ key: `passkey:${ip}`, limit: 600 }];
+
+/** The rules of asking for mail, and of what mail brought: per address. What one name may be sent is bounded apart. */
+export const resetRules = (ip: string): ThrottleRule[] => [{ key: `reset:${ip}`, limit: 60 }];
+
 /** The rules of an answer of an identity provider: per address and per connection. */
 export const federatedRules = (connectionId: string, ip: string): ThrottleRule[] => [
   { key: `federated:${ip}`, limit: 600 },
