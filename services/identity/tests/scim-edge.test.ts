@@ -224,7 +224,18 @@ describe('SCIM edge', () => {
       assert.equal(status, 200);
       assert.deepEqual(body['patch'], { supported: true });
       assert.deepEqual(body['etag'], { supported: true });
-      assert.equal((body['bulk'] as { supported: boolean }).supported, false);
+      assert.deepEqual(body['bulk'], { supported: true, maxOperations: 100, maxPayloadSize: 1_048_576 });
+      assert.deepEqual(body['sort'], { supported: true });
+      assert.deepEqual(body['filter'], { supported: true, maxResults: 500 });
+      // RFC 9865 §4
+      assert.deepEqual(body['pagination'], {
+        cursor: true,
+        index: true,
+        defaultPaginationMethod: 'index',
+        defaultPageSize: 100,
+        maxPageSize: 500,
+        cursorTimeout: 600,
+      });
     });
 
     it('publishes the schemas the validator enforces: every attribute of a user can be set and read back', async () => {

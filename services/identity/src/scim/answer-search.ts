@@ -1,8 +1,8 @@
 import type { IdentityContext } from '../context.ts';
 import type { ScimCaller } from './caller.ts';
-import type { Document } from './protocol/json.ts';
 import { readSelection } from './protocol/selection.ts';
 import { searchResources, type FoundRow, type SearchPage, type SearchRequest } from './query/index.ts';
+import { listBody, type Rendered } from './rendered.ts';
 import { LIST_SCHEMA } from './request.ts';
 import type { Kept, ReadableType } from './resource-type.ts';
 
@@ -16,30 +16,32 @@ interface Rendering<Row extends Kept> {
 const renderRows = async <Row extends Kept>(
   { type, caller, request }: Rendering<Row>,
   found: readonly FoundRow[],
-): Promise<readonly (readonly [id: string, document: Document])[]> => {
+): Promise<readonly (readonly [id: string, resource: Rendered])[]> => {
   const ids = found.filter((row) => row.type === type.definition.name).map(({ id }) => id);
   if (ids.length === 0) return [];
   const rows = await type.load(caller, ids);
-  const documents = await type.render(caller, rows, readSelection(type.definition, request));
+  const answers = await type.render(caller, rows, readSelection(type.definition, request));
   return rows.flatMap(({ id }, index) => {
-    const document = documents[index];
-    return document === undefined ? [] : [[id, document] as const];
+    const resource = answers[index];
+    return resource === undefined ? [] : [[id, resource] as const];
   });
 };
 
 /** The list answer: numbers are numbers, `Resources` is always there (RFC 7644 §3.4.2, RFC 9865 §2.2). */
 const listResponse = (
   { total, startIndex, nextCursor, previousCursor }: SearchPage,
-  resources: Document[],
-): object => ({
-  schemas: [LIST_SCHEMA],
-  ...(total === undefined ? {} : { totalResults: total }),
-  ...(startIndex === undefined ? {} : { startIndex }),
-  itemsPerPage: resources.length,
-  ...(nextCursor === undefined ? {} : { nextCursor }),
-  ...(previousCursor === undefined ? {} : { previousCursor }),
-  Resources: resources,
-});
+  resources: readonly Rendered[],
+): object => {
+  const head = {
+    schemas: [LIST_SCHEMA],
+    ...(total === undefined ? {} : { totalResults: total }),
+    ...(startIndex === undefined ? {} : { startIndex }),
+    itemsPerPage: resources.length,
+    ...(nextCursor === undefined ? {} : { nextCursor }),
+    ...(previousCursor === undefined ? {} : { previousCursor }),
+  };
+  return listBody(head, 'Resources', resources);
+};
 
 /**
  * Answers a list, of one type of resource or across several.
@@ -55,12 +57,12 @@ export const answerSearch = async (
   // Refused before anything is looked for.
   for (const { definition } of types) readSelection(definition, request);
   const page = await searchResources(service, caller, { request, types });
-  const answers = new Map<string, Document>();
+  const answers = new Map<string, Rendered>();
   for (const type of types)
-    for (const [id, document] of await renderRows({ type, caller, request }, page.rows)) answers.set(id, document);
+    for (const [id, resource] of await renderRows({ type, caller, request }, page.rows)) answers.set(id, resource);
   const resources = page.rows.flatMap(({ id }) => {
-    const document = answers.get(id);
-    return document === undefined ? [] : [document];
+    const resource = answers.get(id);
+    return resource === undefined ? [] : [resource];
   });
   return listResponse(page, resources);
 };

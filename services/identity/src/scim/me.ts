@@ -87,7 +87,7 @@ export const meRoutes = (service: IdentityContext, directoryGuard: Guard): Route
         const selection = readSelection(USER, query);
         const account = await ownAccount(service, requirePerson(guarded));
         if (isUnchanged(ctx, account.version)) return { status: 304, headers: { etag: etagOf(account.version) } };
-        const [body] = await renderFor(service, account.orgId, [account], selection);
+        const [resource] = await renderFor(service, account.orgId, [account], selection);
         const location = locationOf(service.config.publicOrigin, USER, account.id);
         const headers = {
           ...contentTypeOf(ctx),
@@ -95,7 +95,7 @@ export const meRoutes = (service: IdentityContext, directoryGuard: Guard): Route
           'content-location': location,
           etag: etagOf(account.version),
         };
-        return { status: 200, body, headers };
+        return { status: 200, body: resource?.document, headers };
       },
     }),
     ...(['POST', 'PUT', 'PATCH', 'DELETE'] as const).map((method) => writeRoute(guard, method)),

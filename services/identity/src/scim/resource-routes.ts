@@ -7,6 +7,7 @@ import { answerSearch } from './answer-search.ts';
 import type { ScimCaller } from './caller.ts';
 import { readSelection, type Selection } from './protocol/selection.ts';
 import { readQuery, readSearchBody, readSearchQuery, searchQuery } from './query/index.ts';
+import { resourceBody } from './rendered.ts';
 import { contentTypeOf, etagOf, isUnchanged } from './request.ts';
 import { getResource, locationOf, type Kept, type ReadableType, type ResourceType } from './resource-type.ts';
 
@@ -28,9 +29,10 @@ const answer = async <Row extends Kept>(
   row: Row,
   status: number,
 ): Promise<RouteResponse> => {
-  const [body] = await type.render(caller, [row], selection);
+  const [resource] = await type.render(caller, [row], selection);
   const location = locationOf(service.config.publicOrigin, type.definition, row.id);
-  return { status, body, headers: { ...contentTypeOf(ctx), location, etag: etagOf(row.version) } };
+  const headers = { ...contentTypeOf(ctx), location, etag: etagOf(row.version) };
+  return { status, body: resource === undefined ? undefined : resourceBody(resource), headers };
 };
 
 /** What is the same in every row of the table of one type of resource. */

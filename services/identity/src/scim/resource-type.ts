@@ -3,9 +3,9 @@ import { isId } from '@sallyport/storage';
 
 import type { ScimCaller } from './caller.ts';
 import type { ResourceDefinition } from './protocol/attribute.ts';
-import type { Document } from './protocol/json.ts';
 import type { Selection } from './protocol/selection.ts';
 import type { MakeLayout } from './query/index.ts';
+import type { Rendered } from './rendered.ts';
 
 /** What every kept resource has, whatever else it is. */
 export interface Kept {
@@ -27,7 +27,7 @@ export interface ReadableType<Row extends Kept = Kept> {
   /** Those of these that are resources of the caller's connection, in any order. */
   load(caller: ScimCaller, ids: readonly string[]): Promise<readonly Row[]>;
   /** The answers for these, in their order; reads nothing that is not selected. */
-  render(caller: ScimCaller, rows: readonly Row[], selection: Selection): Promise<readonly Document[]>;
+  render(caller: ScimCaller, rows: readonly Row[], selection: Selection): Promise<readonly Rendered[]>;
 }
 
 /** One type of resource: everything its routes are made from. */

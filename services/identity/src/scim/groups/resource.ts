@@ -1,16 +1,35 @@
 import type { IdentityContext } from '../../context.ts';
-import { listGroupsById, listMembers, type Group } from '../../groups/index.ts';
+import { listGroupsById, listMembers, type Group, type Member } from '../../groups/index.ts';
 import { GROUP } from '../protocol/group-schema.ts';
-import type { Document } from '../protocol/json.ts';
-import { MAX_GROUP_MEMBERS } from '../protocol/members.ts';
 import { isSelected } from '../protocol/selection.ts';
 import { groupLayout } from '../query/index.ts';
+import type { Rendered } from '../rendered.ts';
 import type { ResourceType } from '../resource-type.ts';
-import { renderGroup } from './render.ts';
+import { renderGroup, type MemberPages } from './render.ts';
 import { createScimGroup, deleteScimGroup, patchScimGroup, replaceScimGroup } from './write-group.ts';
 
 /** Lists of members are long: 100,000 of them in one request. */
 const MEMBERS_BODY_BYTES = 16 * 1024 * 1024;
+
+/** Members in one statement and in one piece of an answer. */
+const PAGE_SIZE = 1_000;
+
+/** The pages behind a member, each read in a transaction of its own: a slow client holds none open. */
+async function* pagesAfter({ db }: IdentityContext, group: Group, last: Member): AsyncGenerator<readonly Member[]> {
+  for (let after: Member | undefined = last; after !== undefined;) {
+    const page: readonly Member[] = await db.read(group.orgId, (tx) =>
+      listMembers(tx, group, { after: after?.accountId ?? '', limit: PAGE_SIZE }),
+    );
+    yield page;
+    after = page.length < PAGE_SIZE ? undefined : page.at(-1);
+  }
+}
+
+const readMembers = async (service: IdentityContext, group: Group): Promise<MemberPages> => {
+  const first = await service.db.read(group.orgId, (tx) => listMembers(tx, group, { limit: PAGE_SIZE }));
+  const last = first.length < PAGE_SIZE ? undefined : first.at(-1);
+  return { first, rest: last === undefined ? undefined : pagesAfter(service, group, last) };
+};
 
 /** `/scim/v2/Groups` */
 export const groupType = (service: IdentityContext): ResourceType<Group> => ({
@@ -21,17 +40,15 @@ export const groupType = (service: IdentityContext): ResourceType<Group> => ({
     const groups = await service.db.read(orgId, (tx) => listGroupsById(tx, orgId, ids));
     return groups.filter((group) => group.connectionId === connectionId);
   },
-  render: async ({ orgId }, groups, selection) => {
+  render: async (_caller, groups, selection) => {
     const view = { origin: service.config.publicOrigin, selection };
-    const documents: Document[] = [];
+    const answers: Rendered[] = [];
     for (const group of groups) {
       // Members that are not asked for are not touched (RFC 7644 §3.9; every read of Entra excludes them).
-      const members = isSelected(selection, 'members')
-        ? await service.db.read(orgId, (tx) => listMembers(tx, group, { limit: MAX_GROUP_MEMBERS }))
-        : undefined;
-      documents.push(renderGroup(group, members, view));
+      const members = isSelected(selection, 'members') ? await readMembers(service, group) : undefined;
+      answers.push(renderGroup(group, members, view));
     }
-    return documents;
+    return answers;
   },
   create: (caller, body) => createScimGroup(service, caller, body),
   replace: (caller, target, body) => replaceScimGroup(service, caller, target, body),

@@ -1,10 +1,10 @@
 import { listAccountsById, type Account } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import { listGroupsOf, type MembershipOf } from '../../groups/index.ts';
-import type { Document } from '../protocol/json.ts';
 import { isSelected, type Selection } from '../protocol/selection.ts';
 import { USER } from '../protocol/user-schema.ts';
 import { userLayout } from '../query/index.ts';
+import { rendered, type Rendered } from '../rendered.ts';
 import type { ResourceType } from '../resource-type.ts';
 import { createUser } from './create-user.ts';
 import { renderUser } from './user.ts';
@@ -16,13 +16,13 @@ export const renderFor = async (
   orgId: string,
   accounts: readonly Account[],
   selection: Selection,
-): Promise<readonly Document[]> => {
+): Promise<readonly Rendered[]> => {
   const ids = accounts.map(({ id }) => id);
   const memberships =
     ids.length > 0 && isSelected(selection, 'groups') ? await db.read(orgId, (tx) => listGroupsOf(tx, orgId, ids)) : [];
   const byAccount = Map.groupBy(memberships, ({ accountId }: MembershipOf) => accountId);
   const view = { origin: config.publicOrigin, selection };
-  return accounts.map((account) => renderUser(account, byAccount.get(account.id) ?? [], view));
+  return accounts.map((account) => rendered(renderUser(account, byAccount.get(account.id) ?? [], view)));
 };
 
 /** `/scim/v2/Users` */
