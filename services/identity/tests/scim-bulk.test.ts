@@ -287,6 +287,27 @@ describe('SCIM Bulk (RFC 7644 §3.7)', () => {
     assert.ok(results.every(({ status }) => status === '201'));
   });
 
+  it('ends when its token is revoked meanwhile: nothing is done after that', async () => {
+    const own = await newDirectory(identity, organization, newId());
+    // Within the transaction of the first operation, so that the second is the first to see it.
+    await identity.admin(
+      `CREATE FUNCTION identity.revoke_first() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN UPDATE identity.scim_token SET revoked_at = now() WHERE connection_id = NEW.connection_id;
+         RETURN NEW; END $$`,
+    );
+    await identity.admin(
+      `CREATE TRIGGER revoke_first AFTER INSERT ON identity.account FOR EACH ROW EXECUTE FUNCTION identity.revoke_first()`,
+    );
+    try {
+      const operations = [user('one'), user('two'), { method: 'DELETE', path: '/Users/bulkId:one' }];
+      const answer = await own.scim('POST', '/Bulk', { schemas: [REQUEST], Operations: operations });
+      assert.deepEqual(statuses(resultsOf(answer)), ['201', '401', '401']);
+    } finally {
+      await identity.admin('DROP TRIGGER revoke_first ON identity.account');
+      await identity.admin('DROP FUNCTION identity.revoke_first()');
+    }
+  });
+
   it('ends when the connection is disabled meanwhile', async () => {
     const own = await newDirectory(identity, organization, newId());
     const api = apiClient(identity, organization);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
+import { assertScimError } from './scim/assert-scim.ts';
 import {
   ask,
   ENTERPRISE_URN,
@@ -14,14 +15,6 @@ import {
   type Directory,
 } from './support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity } from './support/identity.ts';
-
-const assertError = ({ status, headers, body }: Answer, expected: number, scimType?: string): void => {
-  assert.equal(status, expected, JSON.stringify(body));
-  assert.match(headers.get('content-type') ?? '', /^application\/scim\+json/);
-  assert.equal(body.status, String(expected));
-  assert.notEqual(body.detail, '');
-  assert.equal(body.scimType, scimType);
-};
 
 describe('SCIM strict input', () => {
   let identity: TestIdentity;
@@ -61,24 +54,24 @@ describe('SCIM strict input', () => {
       `{"userName":"a@example.com","active":false,"${USER_URN}:active":true}`,
       '{"userName":"a@example.com","name":{"givenName":"a","givenName":"b"}}',
     ])
-      assertError(await raw('PUT', `/Users/${id}`, body), 400, 'invalidSyntax');
+      assertScimError(await raw('PUT', `/Users/${id}`, body), 400, 'invalidSyntax');
     for (const body of [
       '{"Operations":[],"Operations":[{"op":"remove","path":"title"}]}',
       '{"Operations":[{"op":"replace","path":"active","value":false,"value":true}]}',
       '{"Operations":[{"op":"replace","path":"active","value":false,"Value":true}]}',
       '{"Operations":[{"op":"replace","value":{"active":false,"Active":true}}]}',
     ])
-      assertError(await raw('PATCH', `/Users/${id}`, body), 400, 'invalidSyntax');
+      assertScimError(await raw('PATCH', `/Users/${id}`, body), 400, 'invalidSyntax');
     assert.equal((await raw('PATCH', `/Users/${id}`, op('false'))).body.active, false);
   });
 
   it('refuses what is not UTF-8, not well-formed or nested too deep', async () => {
     const bytes = Buffer.from('{"userName":"a\u00E9b@example.com"}', 'latin1');
-    assertError(await raw('POST', '/Users', bytes), 400, 'invalidSyntax');
-    assertError(await raw('POST', '/Users', '{"userName":"a\\ud800@example.com"}'), 400, 'invalidSyntax');
-    assertError(await raw('POST', '/Users', '{"userName":"a\\u0000@example.com"}'), 400, 'invalidSyntax');
+    assertScimError(await raw('POST', '/Users', bytes), 400, 'invalidSyntax');
+    assertScimError(await raw('POST', '/Users', '{"userName":"a\\ud800@example.com"}'), 400, 'invalidSyntax');
+    assertScimError(await raw('POST', '/Users', '{"userName":"a\\u0000@example.com"}'), 400, 'invalidSyntax');
     const deep = `{"userName":"a@example.com","name":${'{"a":'.repeat(100)}1${'}'.repeat(100)}}`;
-    assertError(await raw('POST', '/Users', deep), 400, 'invalidSyntax');
+    assertScimError(await raw('POST', '/Users', deep), 400, 'invalidSyntax');
   });
 
   it('refuses prototype names at any depth, on every way in, and stays unpolluted', async () => {
@@ -107,17 +100,17 @@ describe('SCIM strict input', () => {
       { userName: 'a@example.com', title: 1 },
       { userName: 'a@example.com', active: 1 },
     ])
-      assertError(await scim('PUT', `/Users/${id}`, body), 400, 'invalidValue');
+      assertScimError(await scim('PUT', `/Users/${id}`, body), 400, 'invalidValue');
     const title = (length: number) => ({ userName: `${newId()}@example.com`, title: 'x'.repeat(length) });
     assert.equal((await scim('PUT', `/Users/${id}`, title(1_024))).body['title'], 'x'.repeat(1_024));
-    assertError(await scim('PUT', `/Users/${id}`, title(1_025)), 400, 'invalidValue');
+    assertScimError(await scim('PUT', `/Users/${id}`, title(1_025)), 400, 'invalidValue');
   });
 
   it('lets nobody assign identity, tenancy, groups or roles of ours', async () => {
     const [id, other] = [await create(), newId()];
     const group = (await scim('POST', '/Groups', { displayName: newId() })).body.id;
     for (const path of ['id', 'meta', 'meta.created', 'groups', 'schemas', 'password'])
-      assertError(
+      assertScimError(
         await scim(
           'PATCH',
           `/Users/${id}`,
@@ -138,12 +131,12 @@ describe('SCIM strict input', () => {
       'isAdmin',
       'permissions',
     ]) {
-      assertError(
+      assertScimError(
         await scim('POST', '/Users', { userName: `${newId()}@example.com`, [name]: other }),
         400,
         'invalidSyntax',
       );
-      assertError(
+      assertScimError(
         await scim('PATCH', `/Users/${id}`, patchOf({ op: 'replace', value: { [name]: other } })),
         400,
         'invalidPath',
@@ -172,6 +165,6 @@ describe('SCIM strict input', () => {
       [GROUP_URN],
       [7],
     ])
-      assertError(await scim('PUT', `/Users/${id}`, { schemas, userName: 'a@example.com' }), 400, 'invalidSyntax');
+      assertScimError(await scim('PUT', `/Users/${id}`, { schemas, userName: 'a@example.com' }), 400, 'invalidSyntax');
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
+import { assertScimError } from './scim/assert-scim.ts';
 import {
   apiClient,
   ENTERPRISE_URN,
@@ -9,19 +10,10 @@ import {
   newDirectory,
   patchOf,
   USER_URN,
-  type Answer,
   type Client,
   type Directory,
 } from './support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from './support/identity.ts';
-
-const assertError = ({ status, headers, body }: Answer, expected: number, scimType?: string): void => {
-  assert.equal(status, expected, JSON.stringify(body));
-  assert.match(headers.get('content-type') ?? '', /^application\/scim\+json/);
-  assert.equal(body.status, String(expected));
-  assert.notEqual(body.detail, '');
-  assert.equal(body.scimType, scimType);
-};
 
 describe('SCIM writes', () => {
   let identity: TestIdentity;
@@ -65,7 +57,7 @@ describe('SCIM writes', () => {
       const changed = await api('PATCH', connection, { scim: { profile: 'rfc' } });
       assert.equal(changed.status, 200, JSON.stringify(changed.body));
       assert.equal((changed.body['scim'] as { profile: string }).profile, 'rfc');
-      assertError(await own.scim('PATCH', `/Users/${id}`, entra), 400, 'invalidValue');
+      assertScimError(await own.scim('PATCH', `/Users/${id}`, entra), 400, 'invalidValue');
       assert.equal((await own.scim('GET', `/Users/${id}`)).body.active, true, 'a refused request changes nothing');
       await api('PATCH', connection, { scim: { profile: 'entra' } });
       assert.equal((await own.scim('PATCH', `/Users/${id}`, entra)).body.active, false);
@@ -88,9 +80,9 @@ describe('SCIM writes', () => {
       const own = await newDirectory(identity, organization, newId());
       const id = await create({}, own);
       await api('PATCH', `/connections/${own.connectionId}`, { scim: { profile: 'interop-strict' } });
-      assertError(await own.scim('PUT', `/Users/${id}`, { userName: 'x@example.com' }), 400, 'invalidSyntax');
+      assertScimError(await own.scim('PUT', `/Users/${id}`, { userName: 'x@example.com' }), 400, 'invalidSyntax');
       const pathless = patchOf({ op: 'replace', value: { active: false } });
-      assertError(await own.scim('PATCH', `/Users/${id}`, pathless), 400, 'invalidSyntax');
+      assertScimError(await own.scim('PATCH', `/Users/${id}`, pathless), 400, 'invalidSyntax');
       const withPath = patchOf({ op: 'replace', path: 'active', value: false });
       assert.equal((await own.scim('PATCH', `/Users/${id}`, withPath)).body.active, false);
     });
@@ -136,7 +128,7 @@ describe('SCIM writes', () => {
       }
       const id = await create();
       for (const active of [null, '', 0, 'no', {}])
-        assertError(await scim('PUT', `/Users/${id}`, { userName: 'x@example.com', active }), 400, 'invalidValue');
+        assertScimError(await scim('PUT', `/Users/${id}`, { userName: 'x@example.com', active }), 400, 'invalidValue');
       assert.equal((await read(id)).active, true);
     });
 
@@ -225,7 +217,7 @@ describe('SCIM writes', () => {
           { op: 'add', path: 'members', value: [{ value: member }] },
           last,
         ];
-        assertError(await scim('PATCH', `/Groups/${group}`, patchOf(...operations)), 400, scimType);
+        assertScimError(await scim('PATCH', `/Groups/${group}`, patchOf(...operations)), 400, scimType);
         const { body } = await scim('GET', `/Groups/${group}`);
         assert.equal(body.displayName, displayName);
         assert.deepEqual(body.members ?? [], []);
@@ -238,10 +230,10 @@ describe('SCIM writes', () => {
       const many = (count: number) =>
         patchOf(...Array.from({ length: count }, () => ({ op: 'replace', path: 'title', value: 'x' })));
       assert.equal((await scim('PATCH', `/Users/${id}`, many(1_000))).body['title'], 'x');
-      assertError(await scim('PATCH', `/Users/${id}`, many(1_001)), 400, 'tooMany');
+      assertScimError(await scim('PATCH', `/Users/${id}`, many(1_001)), 400, 'tooMany');
       const group = (await scim('POST', '/Groups', { displayName: newId() })).body.id;
       const value = Array.from({ length: 10_001 }, () => ({ value: newId() }));
-      assertError(
+      assertScimError(
         await scim('PATCH', `/Groups/${group}`, patchOf({ op: 'add', path: 'members', value })),
         400,
         'tooMany',
@@ -280,9 +272,9 @@ describe('SCIM writes', () => {
         CREATE TRIGGER swallow BEFORE UPDATE ON identity.account FOR EACH ROW EXECUTE FUNCTION identity.swallow();`);
       try {
         const refused = await scim('PATCH', `/Users/${id}`, patchOf({ op: 'replace', path: 'title', value: 'x' }));
-        assertError(refused, 500);
+        assertScimError(refused, 500);
         const put = await scim('PUT', `/Users/${id}`, { userName: before.userName, title: 'y' });
-        assertError(put, 500);
+        assertScimError(put, 500);
         assert.doesNotMatch(JSON.stringify(put.body), /take effect/, 'nothing internal leaves');
       } finally {
         await identity.admin('DROP TRIGGER swallow ON identity.account; DROP FUNCTION identity.swallow();');

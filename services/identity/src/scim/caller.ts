@@ -139,3 +139,19 @@ export const scimGuard = (service: IdentityContext) => {
   const guard = new Guard(service);
   return async (ctx: Koa.Context, request: RequestContext): Promise<ScimCaller> => await guard.enter(ctx, request);
 };
+
+/**
+ * Whether the credential a request came with may still be used: a request of many operations does not outlive it.
+ *
+ * @throws what {@link scimGuard} throws for it, but RATE_LIMITED
+ */
+export const requireStillAdmitted = async (
+  service: IdentityContext,
+  ctx: Koa.Context,
+  request: Pick<RequestContext, 'ip'>,
+): Promise<void> => {
+  const credential = await readBearer(ctx.get('authorization'))?.find(service);
+  if (credential === undefined) throw unauthenticated();
+  const { refusal } = judge(credential, { now: service.clock.now(), ip: request.ip });
+  if (refusal !== null) throw REFUSALS[refusal]();
+};

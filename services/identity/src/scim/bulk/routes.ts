@@ -2,6 +2,7 @@ import { GUARDED, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../../context.ts';
+import { requireStillAdmitted } from '../caller.ts';
 import { renderScimError } from '../errors.ts';
 import type { Document, JsonValue } from '../protocol/json.ts';
 import type { Guard } from '../resource-routes.ts';
@@ -54,9 +55,12 @@ export const bulkRoutes = (service: IdentityContext, guard: Guard): Route[] => [
     body: z.unknown(),
     bodyLimitBytes: MAX_BULK_BYTES,
     responses: { 200: z.record(z.string(), z.unknown()) },
-    handler: async ({ body, guarded: caller, context }) => {
+    handler: async ({ body, guarded: caller, context, ctx }) => {
       const request = readBulkRequest(body);
-      const outcomes = await runBulk({ service, caller, context }, request);
+      const stillAdmitted = async (): Promise<void> => {
+        await requireStillAdmitted(service, ctx, context);
+      };
+      const outcomes = await runBulk({ service, caller, context, stillAdmitted }, request);
       const view = { origin: service.config.publicOrigin, requestId: context.requestId };
       const results = request.operations.flatMap((operation, index) => {
         const outcome = outcomes.get(index);

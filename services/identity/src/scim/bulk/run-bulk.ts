@@ -3,7 +3,6 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { AppError, isAppError } from '@sallyport/errors';
 import type { RequestContext } from '@sallyport/http';
 
-import { findConnection } from '../../connections/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import type { ScimCaller } from '../caller.ts';
 import type { JsonValue } from '../protocol/json.ts';
@@ -54,6 +53,7 @@ class BulkRun {
   readonly #service: IdentityContext;
   readonly #caller: ScimCaller;
   readonly #context: BulkRequestContext;
+  readonly #stillAdmitted: () => Promise<void>;
   readonly #operations: readonly BulkOperation[];
   readonly #plan: BulkPlan;
   /** bulkId → the resource it stands for; undefined when its creation failed. */
@@ -62,10 +62,11 @@ class BulkRun {
   readonly #waiting = new Map<string, Waiting[]>();
   #errors = 0;
 
-  constructor({ service, caller, context }: BulkDependencies, operations: readonly BulkOperation[]) {
+  constructor({ service, caller, context, stillAdmitted }: BulkDependencies, operations: readonly BulkOperation[]) {
     this.#service = service;
     this.#caller = caller;
     this.#context = context;
+    this.#stillAdmitted = stillAdmitted;
     this.#operations = operations;
     this.#plan = planBulk(operations);
   }
@@ -104,7 +105,8 @@ class BulkRun {
   async #try(index: number, call: BulkCall): Promise<BulkOutcome | undefined> {
     try {
       if (this.#plan.unresolvable.has(index)) throw conflict('Operations refer to each other in a circle.');
-      await this.#requireOpenConnection();
+      // A directory that is shut out meanwhile does not get to finish.
+      await this.#stillAdmitted();
       const later = this.#plan.managerLater.get(index);
       const split = later === undefined ? undefined : withoutManager(call);
       if (later === undefined || split === undefined) {
@@ -119,14 +121,6 @@ class BulkRun {
     } catch (error) {
       return this.#failed(call, error);
     }
-  }
-
-  /** A directory that is shut out meanwhile does not get to finish. */
-  async #requireOpenConnection(): Promise<void> {
-    const { orgId, connectionId } = this.#caller;
-    const connection = await this.#service.db.read(orgId, (tx) => findConnection(tx, orgId, connectionId));
-    if (connection?.enabled !== true || connection.scim === null)
-      throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.');
   }
 
   #resolve(bulkId: string): string {
@@ -188,6 +182,8 @@ export interface BulkDependencies {
   readonly service: IdentityContext;
   readonly caller: ScimCaller;
   readonly context: BulkRequestContext;
+  /** Throws once the credential of the request may no longer be used. */
+  readonly stillAdmitted: () => Promise<void>;
 }
 
 /**
