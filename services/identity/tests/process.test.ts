@@ -1,15 +1,11 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+import type { ChildProcess } from 'node:child_process';
 
 import { testDatabase, type TestDatabase } from '@sallyport/dev-env';
 
-import { definition } from '../src/config.ts';
-import { newOrganization, startIdentity, testConfig, type TestIdentity } from './support/identity.ts';
+import { newOrganization, startIdentity, type TestIdentity } from './support/identity.ts';
+import { startProcess } from './support/served-process.ts';
 import { ask, newDirectory, patchOf, scimClient } from './support/http.ts';
-
-const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url));
 
 /** The service as it is deployed: a process of its own, its intrinsics frozen. */
 describe('the process', () => {
@@ -18,32 +14,11 @@ describe('the process', () => {
   let child: ChildProcess;
   let httpPort: number;
 
-  const environment = async (): Promise<Record<string, string>> => {
-    const values = new Map<string, unknown>(Object.entries(await testConfig(database.url, 300)));
-    const settings = Object.entries(definition).flatMap(([key, { name }]) => {
-      const value = values.get(key);
-      return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-        ? [[name, String(value)] as const]
-        : [];
-    });
-    return Object.fromEntries([...settings, ['SALLYPORT_LOG_LEVEL', 'info']]);
-  };
-
   before(async function () {
     this.timeout(60_000);
     database = await testDatabase('identity');
     arranging = await startIdentity({ database });
-    child = spawn(process.execPath, [MAIN], { env: await environment(), stdio: ['ignore', 'pipe', 'inherit'] });
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    child.once('exit', (code) => {
-      reject(new Error(`ended with ${String(code)}`));
-    });
-    if (child.stdout === null) throw new Error('no output');
-    createInterface(child.stdout).on('line', (line) => {
-      const entry = JSON.parse(line) as { msg?: string; httpPort?: number };
-      if (entry.msg === 'ready' && entry.httpPort !== undefined) resolve(entry.httpPort);
-    });
-    httpPort = await promise;
+    ({ child, httpPort } = await startProcess(database));
   });
   after(async () => {
     child.kill('SIGKILL');

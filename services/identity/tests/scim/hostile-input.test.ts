@@ -6,8 +6,9 @@ import { startIdentity, type TestIdentity } from '../support/identity.ts';
 import { assertScimError } from './assert-scim.ts';
 import type { Attack, Attacks } from './hostile/attack.ts';
 import { aliases, massAssignment, pollution, typeConfusion } from './hostile/objects.ts';
+import { bulkBombs, cursors, searches } from './hostile/later.ts';
 import { collisions, partial, references } from './hostile/people.ts';
-import { openScene, type Scene } from './hostile/scene.ts';
+import { openScene, type Scene, type Tenant } from './hostile/scene.ts';
 import { addresses, bombs, encodings, filterBombs, schemas } from './hostile/wire.ts';
 
 const CLASSES: readonly (readonly [name: string, attacks: Attacks, atLeast: number])[] = [
@@ -23,6 +24,8 @@ const CLASSES: readonly (readonly [name: string, attacks: Attacks, atLeast: numb
   ['filter bombs and metacharacters', filterBombs, 20],
   ['ids, pages, methods and conditions', addresses, 25],
   ['schemas nobody knows', schemas, 10],
+  ['bulk bombs', bulkBombs, 12],
+  ['searches that are none', searches, 12],
 ];
 
 /** First letter, how many follow, and lengths: what is looked up is in an index, whose entries are bounded. */
@@ -84,24 +87,35 @@ describe('SCIM under attack (facts, scim.md §10)', function () {
     return { status: response.status, headers: response.headers, body: JSON.parse(text) as Body };
   };
 
+  const refuseAll = async (all: readonly Attack[]): Promise<void> => {
+    assert.equal(new Set(all.map((attack) => attack.name)).size, all.length, 'every attack is another one');
+    const before = await scene.snapshot();
+    const failures: string[] = [];
+    for (const attack of all) {
+      try {
+        assertScimError(await send(attack), attack.status, attack.words);
+        assert.equal(await scene.snapshot(), before, 'something was changed');
+      } catch (error) {
+        failures.push(`${attack.name}: ${String(error)}`);
+      }
+    }
+    assert.deepEqual(failures, []);
+    assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+  };
+
   for (const [name, attacks, atLeast] of CLASSES)
     it(`refuses ${name}, each with its own error, and nothing is changed anywhere`, async () => {
       const all = attacks(scene);
       assert.ok(all.length >= atLeast, String(all.length));
-      assert.equal(new Set(all.map((attack) => attack.name)).size, all.length, 'every attack is another one');
-      const before = await scene.snapshot();
-      const failures: string[] = [];
-      for (const attack of all) {
-        try {
-          assertScimError(await send(attack), attack.status, attack.words);
-          assert.equal(await scene.snapshot(), before, 'something was changed');
-        } catch (error) {
-          failures.push(`${attack.name}: ${String(error)}`);
-        }
-      }
-      assert.deepEqual(failures, []);
-      assert.equal(({} as Record<string, unknown>)['polluted'], undefined);
+      await refuseAll(all);
     });
+
+  it('refuses cursors that were made up, cut, or given to somebody else', async () => {
+    const cursorOf = async ({ directory: { scim } }: Tenant): Promise<string> =>
+      String((await scim('GET', '/Users?count=1&cursor=')).body['nextCursor']);
+    await refuseAll(cursors(await cursorOf(scene.near), await cursorOf(scene.own))(scene));
+    await refuseAll(cursors(await cursorOf(scene.far), await cursorOf(scene.own))(scene));
+  });
 
   it('long texts are kept or refused, whatever alphabet they are in and whether or not they compress', async () => {
     const { scim } = scene.own.directory;

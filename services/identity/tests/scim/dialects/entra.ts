@@ -25,6 +25,11 @@ const reads: readonly Shape[] = [
   {
     name: 'filters with an unquoted value: a string',
     profiles: BOTH,
+    refusedBy: [
+      ['rfc', 'invalidFilter'],
+      ['okta-oin', 'invalidFilter'],
+      ['interop-strict', 'invalidFilter'],
+    ],
     of: 'nothing',
     send: () => ({ method: 'GET', path: `/Users?filter=${encodeURIComponent('externalId eq jyoung')}`, headers }),
     status: 200,

@@ -12,6 +12,16 @@ const only = (word: string): Pick<Shape, 'profiles' | 'refusedBy' | 'status'> =>
 /** §2.5: draft-zollner-scim-interop-profile-02 */
 export const STRICT: readonly Shape[] = [
   {
+    name: 'says in ServiceProviderConfig whether it keeps to the interoperability profile',
+    profiles: ['interop-strict'],
+    of: 'nothing',
+    send: () => ({ method: 'GET', path: '/ServiceProviderConfig' }),
+    status: 200,
+    check: ({ body }) => {
+      assert.equal(typeof body['interopProfileConformant'], 'boolean');
+    },
+  },
+  {
     name: 'PUT is not available',
     ...only('invalidSyntax'),
     of: 'user',

@@ -141,6 +141,9 @@ export const filterBombs: Attacks = () => [
   filtered('a column', 'org_id eq "x"'),
   filtered('a comparison of order with a boolean', 'active gt true'),
   filtered('a password', 'password eq "1mz050nq"'),
+  filtered('U+0000', 'userName eq "\\u0000"'),
+  filtered('a lone surrogate', 'userName eq "\\ud800"'),
+  filtered('other quotes', "userName eq 'own@example.com'"),
   filtered('a bad escape', String.raw`userName eq "\x41"`),
 ];
 

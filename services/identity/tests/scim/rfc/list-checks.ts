@@ -134,6 +134,7 @@ export const LISTS: readonly Check[] = [
         'id eq "x")',
         'id eq "x" id eq "y"',
         'id === "x"',
+        "id eq 'x'",
         '"id" eq "x"',
         'not id eq "x" x',
       ])
