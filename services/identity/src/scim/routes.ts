@@ -22,7 +22,7 @@ export const scimRoutes = (context: IdentityContext): Route[] => {
     searchRoute(service, guard, { path: '/scim/v2/.search', types: [users, groups] }),
     ...bulkRoutes(service, guard),
     ...meRoutes(service, guard),
-    ...scimDiscoveryRoutes(service, guard),
+    ...scimDiscoveryRoutes(context, guard),
   ];
   return table.map(inTurn(service));
 };
