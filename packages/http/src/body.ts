@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import { AppError } from '@sallyport/errors';
 import getRawBody from 'raw-body';
 
+import { IN_TURNS_ABOVE, parseJsonInTurns } from './json-in-turns.ts';
 import { checkText, decodeUtf8, parseJson } from './json.ts';
 import type { Surface } from './route.ts';
 
@@ -25,7 +26,10 @@ const rules = (
   more: Partial<Omit<BodyRules, 'contentTypes' | 'limitBytes'>> = {},
 ): BodyRules => ({ contentTypes, limitBytes, wrongTypeIsInvalid: false, refusePollutingKeys: false, ...more });
 
-/** What each surface accepts. The caps keep the parse of one body well under the 50 ms a process may be busy. */
+/**
+ * What each surface accepts. A route may raise the cap: long bodies are parsed in turns, so that no process is ever busy
+ * with one for 50 ms.
+ */
 export const BODY_RULES: Readonly<Record<Surface, BodyRules>> = Object.freeze({
   api: rules([JSON_TYPE], 256 * KIB, { refusePollutingKeys: true }),
   scim: rules(['application/scim+json', JSON_TYPE], 1024 * KIB, { refusePollutingKeys: true }),
@@ -85,7 +89,8 @@ export const readBody = async (request: IncomingMessage, options: BodyOptions): 
   const bytes = await readBytes(request, options.limitBytes ?? surface.limitBytes);
   if (bytes.length === 0) return undefined;
   const text = decodeUtf8(bytes);
-  return type === FORM ? parseForm(text) : parseJson(text, surface);
+  if (type === FORM) return parseForm(text);
+  return text.length > IN_TURNS_ABOVE ? await parseJsonInTurns(text, surface) : parseJson(text, surface);
 };
 
 const readBytes = async (request: IncomingMessage, limitBytes: number): Promise<Buffer> => {

@@ -11,6 +11,13 @@ const COMMA = 0x2c;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
+/** INVALID_REQUEST for a body that is nested too deep. */
+export const refuseDepth = (): AppError =>
+  new AppError('INVALID_REQUEST', `The body is nested deeper than ${String(MAX_JSON_DEPTH)} levels.`);
+
+/** INVALID_REQUEST for an object that names a key twice. */
+export const refuseRepeatedKey = (): AppError => new AppError('INVALID_REQUEST', 'An object names the same key twice.');
+
 /** The keys of the objects that are open, by depth. One key needs no set, and most small objects are many. */
 class OpenLevels {
   #depth = 0;
@@ -24,8 +31,7 @@ class OpenLevels {
 
   open(isObject: boolean): void {
     this.#depth += 1;
-    if (this.#depth > MAX_JSON_DEPTH)
-      throw new AppError('INVALID_REQUEST', `The body is nested deeper than ${String(MAX_JSON_DEPTH)} levels.`);
+    if (this.#depth > MAX_JSON_DEPTH) throw refuseDepth();
     this.#isObject[this.#depth] = isObject;
     this.#first[this.#depth] = undefined;
     this.#keys[this.#depth] = undefined;
@@ -43,7 +49,7 @@ class OpenLevels {
     }
     const keys = (this.#keys[this.#depth] ??= new Set([first]));
     const before = keys.size;
-    if (keys.add(key).size === before) throw new AppError('INVALID_REQUEST', 'An object names the same key twice.');
+    if (keys.add(key).size === before) throw refuseRepeatedKey();
   }
 }
 

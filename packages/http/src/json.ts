@@ -9,7 +9,9 @@ export interface JsonRules {
   readonly refusePollutingKeys: boolean;
 }
 
-const malformed = (detail: string, cause?: unknown): AppError => new AppError('MALFORMED_JSON', detail, { cause });
+/** What is not JSON. */
+export const malformed = (detail: string, cause?: unknown): AppError =>
+  new AppError('MALFORMED_JSON', detail, { cause });
 
 /** @throws MALFORMED_JSON when the bytes are not UTF-8 (RFC 8259 §8.1). */
 export const decodeUtf8 = (bytes: Uint8Array): string => {
@@ -21,7 +23,7 @@ export const decodeUtf8 = (bytes: Uint8Array): string => {
 };
 
 /** RFC 6901. */
-const pointerOf = (path: readonly (string | number)[]): string =>
+export const pointerOf = (path: readonly (string | number)[]): string =>
   path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 
 /**
@@ -72,16 +74,22 @@ const checkContent = (value: unknown, rules: JsonRules, path: (string | number)[
   }
 };
 
-const checkKey = (key: string, rules: JsonRules, path: readonly (string | number)[]): void => {
+/** @throws INVALID_REQUEST for a key named like an object internal; `path` is that of the object */
+export const refusePollutingKey = (key: string, rules: JsonRules, path: () => readonly (string | number)[]): void => {
   if (key === '__proto__' || (rules.refusePollutingKeys && POLLUTING_KEYS.has(key)))
-    throw refuse(pointerOf(path), 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
+    throw refuse(pointerOf(path()), 'FORBIDDEN_KEY', 'A key named like an object internal is not accepted.');
+};
+
+const checkKey = (key: string, rules: JsonRules, path: readonly (string | number)[]): void => {
+  refusePollutingKey(key, rules, () => path);
   if (!isStorable(key)) throw refuseText(pointerOf(path));
 };
 
 /** What PostgreSQL can store as text. */
-const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
+export const isStorable = (text: string): boolean => text.isWellFormed() && !text.includes('\0');
 
-const refuseText = (pointer: string): AppError =>
+/** INVALID_REQUEST for text that cannot be stored. */
+export const refuseText = (pointer: string): AppError =>
   refuse(pointer, 'INVALID_TEXT', 'Text must be valid Unicode without U+0000.');
 
 /** Refuses text PostgreSQL could not store: U+0000 and lone surrogates. */
