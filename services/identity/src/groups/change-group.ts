@@ -3,9 +3,10 @@ import { AppError } from '@sallyport/errors';
 import { newId, type Clock } from '@sallyport/storage';
 
 import { appendSubjectChange } from '../subject-log/index.ts';
-import { changeMembers, type MembershipChange } from './change-members.ts';
+import { changeMembers } from './change-members.ts';
 import type { Group, MembershipStep } from './group.ts';
-import { removeOthers } from './member-store.ts';
+import type { MembershipChange } from './member-ledger.ts';
+import { removeAllMembers } from './member-store.ts';
 import { deleteGroupRow, groupClash, insertGroup, updateGroup } from './store.ts';
 
 interface Dependencies {
@@ -32,16 +33,14 @@ const refuseClash = (error: unknown): never => {
 };
 
 const recordMembers = (tx: AuditedTx, group: Group, { added, removed }: MembershipChange): void => {
-  const changes = [...added.map((id) => ({ id, isIn: true })), ...removed.map((id) => ({ id, isIn: false }))];
-  for (let at = 0; at < changes.length; at += MAX_MEMBERS_PER_ENTRY) {
-    const part = changes.slice(at, at + MAX_MEMBERS_PER_ENTRY);
-    const pick = (isIn: boolean): string[] => part.filter((change) => change.isIn === isIn).map(({ id }) => id);
+  for (let at = 0; at < added.length + removed.length; at += MAX_MEMBERS_PER_ENTRY) {
+    const end = at + MAX_MEMBERS_PER_ENTRY;
     tx.record({
       action: 'group.members-changed',
       target: { type: 'group', id: group.id, version: group.version.toString() },
       // Of those who moved: who was in before, who is in after.
-      before: { members: pick(false) },
-      after: { members: pick(true) },
+      before: { members: removed.slice(Math.max(0, at - added.length), Math.max(0, end - added.length)) },
+      after: { members: added.slice(at, end) },
     });
   }
 };
@@ -129,7 +128,7 @@ export const changeGroup = async (
 
 /** Deletes a locked group; who was in it is told apart in the log, the group first. */
 export const deleteGroup = async (tx: AuditedTx, group: Group): Promise<void> => {
-  const removed = await removeOthers(tx, group, []);
+  const removed = await removeAllMembers(tx, group);
   await deleteGroupRow(tx, group);
   recordMembers(tx, group, { added: [], removed });
   tx.record({

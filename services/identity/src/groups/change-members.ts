@@ -1,21 +1,30 @@
+import { setImmediate } from 'node:timers/promises';
+
 import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { isId } from '@sallyport/storage';
 
 import type { Group, MembershipStep } from './group.ts';
+import { MemberLedger, type MembershipChange } from './member-ledger.ts';
 import {
   countMembers,
   findEligible,
   findMembersAmong,
   insertMembers,
+  removeAllMembers,
   removeMembers,
-  removeOthers,
+  walkMemberIds,
 } from './member-store.ts';
 
-/** Whose membership is another one than before. */
-export interface MembershipChange {
-  readonly added: readonly string[];
-  readonly removed: readonly string[];
+/** Members of one statement: what is sent, planned and read in one turn of the event loop. */
+export const MEMBERS_AT_ONCE = 5_000;
+
+/** The items a few thousand at a time; other requests get their turn in between. */
+async function* inParts(ids: readonly string[]): AsyncGenerator<readonly string[]> {
+  for (let from = 0; from < ids.length; from += MEMBERS_AT_ONCE) {
+    if (from > 0) await setImmediate();
+    yield ids.slice(from, from + MEMBERS_AT_ONCE);
+  }
 }
 
 const requireEligible = async (tx: AuditedTx, group: Group, accountIds: readonly string[]): Promise<void> => {
@@ -28,44 +37,43 @@ const requireEligible = async (tx: AuditedTx, group: Group, accountIds: readonly
     });
 };
 
-/** Net effect of a sequence: who was added and removed again is no change. */
-class Ledger {
-  readonly #before = new Map<string, boolean>();
-  readonly #after = new Map<string, boolean>();
-
-  note(ids: readonly string[], isIn: boolean): void {
-    for (const id of ids) {
-      if (!this.#before.has(id)) this.#before.set(id, !isIn);
-      this.#after.set(id, isIn);
-    }
-  }
-
-  change(): MembershipChange {
-    const moved = [...this.#after].filter(([id, isIn]) => this.#before.get(id) !== isIn);
-    return {
-      added: moved.flatMap(([id, isIn]) => (isIn ? [id] : [])),
-      removed: moved.flatMap(([id, isIn]) => (isIn ? [] : [id])),
-    };
-  }
+interface Changing {
+  readonly tx: AuditedTx;
+  readonly group: Group;
+  readonly at: Date;
+  readonly ledger: MemberLedger;
 }
 
-const applyStep = async (
-  tx: AuditedTx,
-  group: Group,
-  { step, at }: { readonly step: MembershipStep; readonly at: Date },
-  ledger: Ledger,
-): Promise<void> => {
-  if (step.kind === 'clear') {
-    ledger.note(await removeOthers(tx, group, []), false);
-    return;
+const add = async ({ tx, group, at, ledger }: Changing, ids: readonly string[]): Promise<void> => {
+  for await (const part of inParts(ids)) {
+    // In one round trip: who is nobody fails both, and the first answer says why.
+    const checked = requireEligible(tx, group, part);
+    const inserted = insertMembers(tx, group, part.filter(isId), at);
+    inserted.catch(() => undefined);
+    await checked;
+    ledger.note(await inserted, true);
   }
-  if (step.kind === 'remove') {
-    ledger.note(await removeMembers(tx, group, step.ids), false);
-    return;
-  }
-  await requireEligible(tx, group, step.ids);
-  if (step.kind === 'replace') ledger.note(await removeOthers(tx, group, step.ids), false);
-  ledger.note(await insertMembers(tx, group, step.ids, at), true);
+};
+
+const remove = async ({ tx, group, ledger }: Changing, ids: readonly string[]): Promise<void> => {
+  for await (const part of inParts(ids)) ledger.note(await removeMembers(tx, group, part), false);
+};
+
+/** The difference is found by walking who is in: what is written is only what changes. */
+const replace = async (changing: Changing, ids: readonly string[]): Promise<void> => {
+  const missing = new Set(ids);
+  const superfluous: string[] = [];
+  for await (const page of walkMemberIds(changing.tx, changing.group, MEMBERS_AT_ONCE))
+    for (const id of page) if (!missing.delete(id)) superfluous.push(id);
+  await remove(changing, superfluous);
+  await add(changing, [...missing]);
+};
+
+const applyStep = async (changing: Changing, step: MembershipStep): Promise<void> => {
+  if (step.kind === 'clear') changing.ledger.note(await removeAllMembers(changing.tx, changing.group), false);
+  else if (step.kind === 'remove') await remove(changing, step.ids);
+  else if (step.kind === 'replace') await replace(changing, step.ids);
+  else await add(changing, step.ids);
 };
 
 /** What must hold after the steps for everybody a step named; the last word about somebody counts. */
@@ -74,7 +82,7 @@ const expectations = (steps: readonly MembershipStep[]): { readonly named: Map<s
   let exact = false;
   for (const step of steps) {
     if (step.kind === 'clear' || step.kind === 'replace') {
-      for (const id of named.keys()) named.set(id, false);
+      named.clear();
       exact = true;
     }
     if (step.kind !== 'clear') for (const id of step.ids) named.set(id, step.kind !== 'remove');
@@ -82,20 +90,44 @@ const expectations = (steps: readonly MembershipStep[]): { readonly named: Map<s
   return { named, exact };
 };
 
-const verify = async (tx: AuditedTx, group: Group, steps: readonly MembershipStep[]): Promise<void> => {
+const idsWhere = (named: ReadonlyMap<string, boolean>, wanted: boolean): string[] => {
+  const found: string[] = [];
+  for (const [id, isIn] of named) if (isIn === wanted) found.push(id);
+  return found;
+};
+
+const countAmong = async (tx: AuditedTx, group: Group, ids: readonly string[]): Promise<number> => {
+  let count = 0;
+  for await (const part of inParts(ids)) count += (await findMembersAmong(tx, group, part)).size;
+  return count;
+};
+
+/**
+ * Reads the effect back. After a list that was put in place the members are as many as it names, all who came are in
+ * and all who went are out; who stayed was seen under the group's lock. Otherwise everybody named is looked up.
+ */
+const verify = async (
+  { tx, group }: Changing,
+  steps: readonly MembershipStep[],
+  change: MembershipChange,
+): Promise<void> => {
   const { named, exact } = expectations(steps);
-  const present = [...named].flatMap(([id, isIn]) => (isIn ? [id] : []));
-  const absent = [...named].flatMap(([id, isIn]) => (isIn ? [] : [id]));
-  const found = await findMembersAmong(tx, group, present);
-  const left = await findMembersAmong(tx, group, absent.filter(isId));
-  const total = exact ? await countMembers(tx, group) : present.length;
-  if (found.size !== present.length || left.size > 0 || total !== present.length)
+  const present = idsWhere(named, true);
+  const absent = idsWhere(named, false).filter(isId);
+  const [came, went] = exact ? [change.added, change.removed] : [present, absent];
+  const [found, left, total] = await Promise.all([
+    countAmong(tx, group, came),
+    countAmong(tx, group, went),
+    exact ? countMembers(tx, group) : present.length,
+  ]);
+  if (found !== came.length || left > 0 || total !== present.length)
     throw new AppError('INTERNAL', 'A change of members did not take effect.');
 };
 
 /**
  * Applies membership steps to a locked group as rows added and rows removed: no list of members is ever loaded, changed
- * and stored, so concurrent changes lose nothing. The effect is read back before the transaction may commit.
+ * and stored, so concurrent changes lose nothing, and a change costs what it changes, whatever the size of the group.
+ * Long lists are worked through in parts within the one transaction. The effect is read back before it may commit.
  *
  * @throws INVALID_VALUE when somebody to be added is not a user of the group's connection; nothing is changed then
  */
@@ -105,8 +137,9 @@ export const changeMembers = async (
   steps: readonly MembershipStep[],
   at: Date,
 ): Promise<MembershipChange> => {
-  const ledger = new Ledger();
-  for (const step of steps) await applyStep(tx, group, { step, at }, ledger);
-  await verify(tx, group, steps);
-  return ledger.change();
+  const changing: Changing = { tx, group, at, ledger: new MemberLedger() };
+  for (const step of steps) await applyStep(changing, step);
+  const change = changing.ledger.change();
+  await verify(changing, steps, change);
+  return change;
 };

@@ -2,6 +2,9 @@ import { isId, statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { Group } from './group.ts';
 
+/** Smaller than every id there is. */
+const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+
 const ids = (rows: readonly { readonly account_id: string }[]): string[] => rows.map((row) => row.account_id);
 
 /** Which of these are users of the group's connection who have not been removed. */
@@ -39,28 +42,47 @@ export const removeMembers = async (tx: WriteTx, group: Group, accountIds: reado
     ),
   );
 
-/** Removes everybody but these and answers who was removed. */
-export const removeOthers = async (tx: WriteTx, group: Group, accountIds: readonly string[]): Promise<string[]> =>
+/** Removes everybody and answers who was in. */
+export const removeAllMembers = async (tx: WriteTx, group: Group): Promise<string[]> =>
   ids(
     await tx.query<{ account_id: string }>(
-      `DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 AND NOT (account_id = ANY($3::uuid[]))
-       RETURNING account_id`,
-      [group.orgId, group.id, accountIds],
+      'DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 RETURNING account_id',
+      [group.orgId, group.id],
     ),
   );
 
-/** Which of these are in the group. */
+/** Which of these are in. */
 export const findMembersAmong = async (
   tx: ReadTx,
   group: Group,
   accountIds: readonly string[],
 ): Promise<Set<string>> => {
   const rows = await tx.query<{ account_id: string }>(
-    'SELECT account_id FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id = ANY($3::uuid[])',
+    statement(`SELECT account_id FROM group_member
+      WHERE org_id = $1 AND group_id = $2 AND account_id = ANY($3::uuid[])`),
     [group.orgId, group.id, accountIds],
   );
   return new Set(ids(rows));
 };
+
+/** Everybody who is in, in order of ids, page by page: each page is a statement of its own. */
+export async function* walkMemberIds(tx: ReadTx, group: Group, pageSize: number): AsyncGenerator<readonly string[]> {
+  let after = BEFORE_ALL;
+  for (;;) {
+    const page = ids(
+      await tx.query<{ account_id: string }>(
+        statement(`SELECT account_id FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id > $3
+          ORDER BY account_id LIMIT $4`),
+        [group.orgId, group.id, after, pageSize],
+      ),
+    );
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    if (page.length < pageSize) return;
+    after = last;
+  }
+}
 
 export const countMembers = async (tx: ReadTx, group: Group): Promise<number> => {
   const [row] = await tx.query<{ count: number }>(
@@ -77,6 +99,18 @@ export interface Member {
   readonly status: 'active' | 'inactive';
 }
 
+// Members in order of ids, each with its account: the walk over the members leads, whatever the statistics say (a join
+// the planner may turn around reads every account of the organisation for a page of members). Removed accounts are in
+// no group.
+const MEMBERS_WITH_ACCOUNTS = `
+  FROM group_member m
+ CROSS JOIN LATERAL (
+   SELECT a.id, a.user_name, a.display_name, a.status FROM account a
+    WHERE a.org_id = m.org_id AND a.id = m.account_id AND a.status <> 'deleted' OFFSET 0
+ ) a
+ WHERE m.org_id = $1 AND m.group_id = $2 AND m.account_id > $3
+ ORDER BY m.account_id LIMIT $4`;
+
 /** In order of ids; removed accounts are in no group. */
 export const listMembers = async (
   tx: ReadTx,
@@ -84,11 +118,8 @@ export const listMembers = async (
   page: { readonly after?: string; readonly limit: number },
 ): Promise<Member[]> => {
   const rows = await tx.query<{ id: string; user_name: string; display_name: string; status: Member['status'] }>(
-    statement(`SELECT a.id, a.user_name, a.display_name, a.status
-       FROM group_member m JOIN account a ON a.org_id = m.org_id AND a.id = m.account_id
-      WHERE m.org_id = $1 AND m.group_id = $2 AND ($3::uuid IS NULL OR m.account_id > $3) AND a.status <> 'deleted'
-      ORDER BY m.account_id LIMIT $4`),
-    [group.orgId, group.id, page.after ?? null, page.limit],
+    statement(`SELECT a.id, a.user_name, a.display_name, a.status ${MEMBERS_WITH_ACCOUNTS}`),
+    [group.orgId, group.id, page.after ?? BEFORE_ALL, page.limit],
   );
   return rows.map((row) => ({
     accountId: row.id,
@@ -96,6 +127,38 @@ export const listMembers = async (
     displayName: row.display_name,
     status: row.status,
   }));
+};
+
+/** What of a member goes into its JSON. */
+export interface MemberParts {
+  /** Prefix of `$ref`; undefined: without it. */
+  readonly usersUrl: string | undefined;
+  readonly display: boolean;
+  readonly type: boolean;
+}
+
+export interface MemberPage {
+  /** Members as SCIM shows them, separated by commas: text that goes out as it is. */
+  readonly json: string;
+  readonly count: number;
+  readonly last: string;
+}
+
+/** One page of members as JSON text made by PostgreSQL; undefined when there are none after `after`. */
+export const readMembersJson = async (
+  tx: ReadTx,
+  group: Pick<Group, 'orgId' | 'id'>,
+  { after, limit, parts }: { readonly after?: string; readonly limit: number; readonly parts: MemberParts },
+): Promise<MemberPage | undefined> => {
+  const [row] = await tx.query<{ json: string | null; count: number; last: string }>(
+    statement(`SELECT string_agg(json_strip_nulls(json_build_object(
+                        'value', id, '$ref', $5::text || id, 'display', CASE WHEN $6 THEN display_name END,
+                        'type', CASE WHEN $7 THEN 'User' END))::text, ',' ORDER BY id) AS json,
+                      count(*)::int AS count, max(id::text) AS last
+                 FROM (SELECT a.id, a.display_name ${MEMBERS_WITH_ACCOUNTS}) AS page`),
+    [group.orgId, group.id, after ?? BEFORE_ALL, limit, parts.usersUrl ?? null, parts.display, parts.type],
+  );
+  return row === undefined || row.json === null ? undefined : { json: row.json, count: row.count, last: row.last };
 };
 
 export interface MembershipOf {
