@@ -1,6 +1,7 @@
 import { defineConfig, readConfig, setting, type Config, type Environment } from '@sallyport/config';
 import { commonSettings } from '@sallyport/service';
 
+import { samlSettings } from './saml/settings.ts';
 import { scimSettings } from './scim/settings.ts';
 
 const SECOND_MS = 1_000;
@@ -23,14 +24,7 @@ export const definition = defineConfig({
     mustExist: 'file',
     doc: 'JWKS with the signing keys of the OpenID Provider.',
   }),
-  samlKeyFile: setting.path('SALLYPORT_SAML_KEY_FILE', {
-    mustExist: 'file',
-    doc: 'PEM private key of the SAML service provider.',
-  }),
-  samlCertFile: setting.path('SALLYPORT_SAML_CERT_FILE', {
-    mustExist: 'file',
-    doc: 'PEM certificate of the SAML service provider.',
-  }),
+  ...samlSettings,
   ...scimSettings,
   allowInsecurePrivateFetch: setting.boolean('SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH', {
     default: false,

@@ -72,7 +72,9 @@ export const createSignIn = async (dependencies: SignInDependencies): Promise<Si
   });
   const relyingParty = createRelyingParty({ fetch: outbound, allowPlainHttp: config.allowInsecurePrivateFetch, clock });
   const samlServiceProvider = await readServiceProvider(config);
-  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier: createVerifier() };
+  const decryptionKeys = samlServiceProvider.decryption.map(({ privateKey }) => privateKey);
+  const samlVerifier = createVerifier({ decryptionKeys });
+  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier };
 };
 
 const readJwks = async (file: string): Promise<z.output<typeof jwksSchema>> => {

@@ -17,6 +17,9 @@ export interface Secrets {
   readonly providerKeysFile: string;
   readonly samlKeyFile: string;
   readonly samlCertFile: string;
+  /** Opens encrypted assertions; signs nothing. */
+  readonly samlEncryptionKeyFile: string;
+  readonly samlEncryptionCertFile: string;
   /** Passwords of the services' database roles. */
   readonly databasePasswords: Readonly<Record<ServiceName, string>>;
   /** Of the break-glass Owner; the same from the first start on. */
@@ -29,7 +32,12 @@ export async function prepareSecrets(directory: string): Promise<Secrets> {
   keepPrivateFile(file('master.key'), () => `${randomBytes(32).toString('hex')}\n`);
   keepPrivateFile(file('cookie.keys'), () => `${randomBytes(32).toString('base64url')}\n`);
   const [samlKeyFile, samlCertFile] = [file('saml-sp.key'), file('saml-sp.pem')];
-  await Promise.all([keepProviderKeys(file('provider.jwks.json')), keepSamlPair(samlKeyFile, samlCertFile)]);
+  const [samlEncryptionKeyFile, samlEncryptionCertFile] = [file('saml-encryption.key'), file('saml-encryption.pem')];
+  await Promise.all([
+    keepProviderKeys(file('provider.jwks.json')),
+    keepSamlPair(samlKeyFile, samlCertFile),
+    keepSamlPair(samlEncryptionKeyFile, samlEncryptionCertFile),
+  ]);
   const passwordOf = (name: string): string =>
     keepPrivateFile(file(`${name}.password`), () => randomBytes(24).toString('base64url'));
   const passwords = SERVICE_NAMES.map((service) => [service, passwordOf(`database-${service}`)] as const);
@@ -39,6 +47,8 @@ export async function prepareSecrets(directory: string): Promise<Secrets> {
     providerKeysFile: file('provider.jwks.json'),
     samlKeyFile,
     samlCertFile,
+    samlEncryptionKeyFile,
+    samlEncryptionCertFile,
     databasePasswords: Object.fromEntries(passwords) as Record<ServiceName, string>,
     ownerPassword: passwordOf('owner'),
   };

@@ -75,6 +75,8 @@ function identityOnly(secrets: Secrets): Environment {
     SALLYPORT_PROVIDER_KEYS_FILE: secrets.providerKeysFile,
     SALLYPORT_SAML_KEY_FILE: secrets.samlKeyFile,
     SALLYPORT_SAML_CERT_FILE: secrets.samlCertFile,
+    SALLYPORT_SAML_ENCRYPTION_KEY_FILE: secrets.samlEncryptionKeyFile,
+    SALLYPORT_SAML_ENCRYPTION_CERT_FILE: secrets.samlEncryptionCertFile,
     // The demo identity provider is on this machine, over plain HTTP.
     SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH: 'true',
     // Suites and demonstrations send as fast as they can.

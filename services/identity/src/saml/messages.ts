@@ -1,13 +1,11 @@
-/** The messages we send, built by samlify; it never sees one we receive. */
+/** The sign-in requests we send, built by samlify; it never sees a message we receive. */
 import { IdentityProvider, ServiceProvider, setSchemaValidator } from 'samlify';
 
 import type { SamlFacet } from './facet-store.ts';
 import { acsUrlOf, entityIdOf, type SamlServiceProvider } from './service-provider.ts';
+import { RSA_SHA256 } from './sign.ts';
+import { HTTP_POST, HTTP_REDIRECT } from './sp-metadata.ts';
 
-const HTTP_POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST';
-const HTTP_REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
-const RSA_SHA256 = 'http://www.w3.org/2001/04/xmldsig-more#rsa-sha256';
-const PERSISTENT = 'urn:oasis:names:tc:SAML:2.0:nameid-format:persistent';
 const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
 
 // samlify insists on a validator for what it reads. Should it ever be asked to read, it is refused.
@@ -23,8 +21,8 @@ const serviceProvider = (sp: SamlServiceProvider, connectionId: string, { id, si
     entityID: entityIdOf(sp, connectionId),
     authnRequestsSigned: signed,
     wantAssertionsSigned: true,
-    signingCert: sp.certificate,
-    privateKey: sp.privateKey,
+    signingCert: sp.signing.certificate,
+    privateKey: sp.signing.privateKey,
     requestSignatureAlgorithm: RSA_SHA256,
     nameIDFormat: [UNSPECIFIED],
     allowCreate: true, // The IdP may make up a persistent name for us at the first login.
@@ -32,19 +30,6 @@ const serviceProvider = (sp: SamlServiceProvider, connectionId: string, { id, si
     generateID: () => id,
   };
   return ServiceProvider(settings);
-};
-
-/** The document an IdP is set up with: who we are, where answers go, which key signs our requests. */
-export const serviceProviderMetadata = (sp: SamlServiceProvider, connectionId: string): string => {
-  const entity = ServiceProvider({
-    entityID: entityIdOf(sp, connectionId),
-    authnRequestsSigned: true,
-    wantAssertionsSigned: true,
-    signingCert: sp.certificate,
-    nameIDFormat: [PERSISTENT, UNSPECIFIED],
-    assertionConsumerService: [{ Binding: HTTP_POST, Location: acsUrlOf(sp, connectionId), isDefault: true }],
-  });
-  return entity.getMetadata();
 };
 
 /**

@@ -1,5 +1,5 @@
 /**
- * Why a SAML login was refused: a closed list of stable codes, for the audit log, the connection's trace and tests.
+ * Why a SAML login or logout was refused: a closed list of stable codes, for the audit log, the connection's trace and tests.
  * The person at the browser always sees one and the same page, whichever of these it was.
  */
 export const SAML_REASONS = [
@@ -7,6 +7,9 @@ export const SAML_REASONS = [
   'MESSAGE_MISSING',
   'MESSAGE_TOO_LARGE',
   'BASE64_MALFORMED',
+  'DEFLATE_MALFORMED',
+  'PARAMETER_REPEATED',
+  'PARAMETER_UNSUPPORTED',
   'ENCODING_NOT_UTF8',
   // The XML subset
   'XML_MALFORMED',
@@ -22,6 +25,7 @@ export const SAML_REASONS = [
   'TOO_MANY_NAMESPACES',
   // The structural allow-list
   'ROOT_NOT_RESPONSE',
+  'ROOT_NOT_LOGOUT',
   'VERSION_UNSUPPORTED',
   'ELEMENT_FORBIDDEN',
   'ELEMENT_MISSING',
@@ -33,8 +37,12 @@ export const SAML_REASONS = [
   'ID_DUPLICATE',
   'ASSERTION_MISSING',
   'ASSERTION_MULTIPLE',
-  'ASSERTION_ENCRYPTED',
   'TOO_MANY_VALUES',
+  // Encryption
+  'DECRYPTION_KEY_MISSING',
+  'ENCRYPTION_ALGORITHM_FORBIDDEN',
+  'KEY_TRANSPORT_FORBIDDEN',
+  'DECRYPTION_FAILED',
   // Signatures
   'NO_USABLE_CERTIFICATE',
   'SIGNATURE_MISSING',
@@ -67,6 +75,7 @@ export const SAML_REASONS = [
   'RECIPIENT_MISMATCH',
   'NAME_ID_INVALID',
   'NAME_ID_TRANSIENT',
+  'SESSION_INDEX_INVALID',
   'AUTHENTICATION_TOO_OLD',
   'IDP_SESSION_ENDED',
   'IN_RESPONSE_TO_CONFLICT',
@@ -79,6 +88,7 @@ export const SAML_REASONS = [
   'RELAY_STATE_MISMATCH',
   'ISSUED_BEFORE_REQUEST',
   'ASSERTION_REPLAYED',
+  'LOGOUT_REPLAYED',
   // Ourselves
   'CONNECTION_UNUSABLE',
   'VERIFIER_BUSY',

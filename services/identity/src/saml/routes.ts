@@ -21,7 +21,7 @@ import {
 import { sessionCookie } from '../sessions/index.ts';
 import { consumeResponse } from './consume-response.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
-import { serviceProviderMetadata } from './messages.ts';
+import { serviceProviderMetadata } from './sp-metadata.ts';
 import { startSamlLogin } from './start-login.ts';
 
 const params = z.object({ connectionId: z.string().max(64) });
@@ -64,7 +64,11 @@ const metadataRoute = (context: IdentityContext): Route =>
       const exists = z.uuid().safeParse(connectionId).success && (await hasConnection(context, connectionId));
       if (!exists) return { status: 404, body: 'There is no such connection.' };
       const headers = { 'content-type': 'application/samlmetadata+xml; charset=utf-8' };
-      return { status: 200, body: serviceProviderMetadata(context.samlServiceProvider, connectionId), headers };
+      return {
+        status: 200,
+        body: serviceProviderMetadata(context.samlServiceProvider, connectionId, context.clock.now()),
+        headers,
+      };
     },
   });
 

@@ -151,8 +151,8 @@ export const signatureCases: readonly HostileCase[] = [
   },
   { name: 'RSA key of 1024 bits', reason: 'NO_USABLE_CERTIFICATE', signing: { weakKey: true } },
   {
-    name: 'encrypted Assertion',
-    reason: 'ASSERTION_ENCRYPTED',
+    name: 'an encrypted Assertion beside the plain one',
+    reason: 'ASSERTION_MULTIPLE',
     response: {
       sign: 'response',
       afterSigning: insertBefore(

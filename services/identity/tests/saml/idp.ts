@@ -130,6 +130,8 @@ export interface ResponseOptions {
   readonly attributes?: readonly (readonly [string, readonly string[]])[];
   readonly attributesFirst?: boolean;
   readonly prefixes?: { readonly p: string; readonly a: string };
+  /** Applied to the assertion once it is signed, before the response is: encryption. */
+  readonly seal?: (assertion: string) => string;
   /** Applied to the message text before anything is signed, and after everything is. */
   readonly beforeSigning?: (xml: string) => string;
   readonly afterSigning?: (xml: string) => string;
@@ -203,6 +205,7 @@ export const responseText = (o: ResponseOptions): string => {
   const signs = (part: 'assertion' | 'response'): boolean => where === part || where === 'both';
   const assertionSignature = signs('assertion') ? signatureFor(bare(xml), o.assertionId ?? '_a1', o.signing) : '';
   xml = xml.replaceAll(ASSERTION_SIGNATURE, () => assertionSignature);
+  if (o.seal !== undefined) xml = xml.replace(/<(\w+:)?Assertion [\s\S]*<\/(\w+:)?Assertion>/, o.seal);
   const responseSignature = signs('response') ? signatureFor(bare(xml), o.responseId ?? '_r1', o.signing) : '';
   xml = xml.replaceAll(RESPONSE_SIGNATURE, () => responseSignature);
   return o.afterSigning?.(xml) ?? xml;

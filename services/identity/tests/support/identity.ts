@@ -46,8 +46,16 @@ const providerKeysFile = (async () => {
   return file('provider.jwks', JSON.stringify({ keys: [jwk] }));
 })();
 const samlFiles = (async () => {
-  const { cert, key } = await createSelfSigned('sallyport test');
-  return { samlCertFile: file('saml.pem', cert), samlKeyFile: file('saml.key', key) };
+  const [signing, encryption] = await Promise.all([
+    createSelfSigned('sallyport test'),
+    createSelfSigned('sallyport test encryption'),
+  ]);
+  return {
+    samlCertFile: file('saml.pem', signing.cert),
+    samlKeyFile: file('saml.key', signing.key),
+    samlEncryptionCertFile: file('saml-encryption.pem', encryption.cert),
+    samlEncryptionKeyFile: file('saml-encryption.key', encryption.key),
+  };
 })();
 const ca = createDevCa(join(directory, 'ca'));
 

@@ -8,7 +8,9 @@ import { Worker } from 'node:worker_threads';
 
 import type { SamlReason } from '../reasons.ts';
 import type { Expectations, Verdict } from '../verify/login.ts';
-import type { VerificationJob, WorkerAnswer } from './worker.ts';
+import type { LogoutExpectations, LogoutVerdict, SentLogout } from '../verify/logout.ts';
+import type { Refused } from '../verify/read-message.ts';
+import type { AnyVerdict, VerificationJob, WorkerAnswer, WorkerData } from './worker.ts';
 
 const WORKER_FILE = new URL('./worker.ts', import.meta.url);
 const MIB = { old: 64, young: 16, stack: 2 };
@@ -20,17 +22,21 @@ export interface VerifierOptions {
   readonly deadlineMs?: number;
   /** Messages of one connection that may be under way or waiting; default 16. Beyond that: VERIFIER_BUSY. */
   readonly maxPerConnection?: number;
+  /** PEM of the keys that open encrypted assertions; default none. */
+  readonly decryptionKeys?: readonly string[];
   /** For tests: another thread file. */
   readonly workerFile?: URL;
 }
 
-/** Judges SAML responses off the main thread. */
+/** Judges SAML messages off the main thread. */
 export interface SamlVerifier {
   /**
    * Never rejects: overload, a passed deadline and a crashed thread are refusals with a reason as well.
    * @param connectionId whose share of the queue this counts against
    */
   verify(connectionId: string, samlResponse: string, expected: Expectations): Promise<Verdict>;
+  /** The same for a logout message; both share the queue. */
+  verifyLogout(connectionId: string, sent: SentLogout, expected: LogoutExpectations): Promise<LogoutVerdict>;
   /** Ends the threads; what is still waiting is refused. */
   close(): Promise<void>;
 }
@@ -38,13 +44,13 @@ export interface SamlVerifier {
 interface Waiting {
   readonly job: VerificationJob;
   /** Only the first call counts. */
-  readonly settle: (verdict: Verdict) => void;
+  readonly settle: (verdict: AnyVerdict) => void;
 }
 
 /** A message that no thread took for so long is refused; a thread that cannot even start is tried again as often. */
 const MAX_WAIT_MS = 2_000;
 
-const refused = (reason: SamlReason): Verdict => ({ ok: false, reason, where: null });
+const refused = (reason: SamlReason): Refused => ({ ok: false, reason, where: null });
 
 /** Starts the threads. */
 export const createVerifier = (options: VerifierOptions = {}): SamlVerifier => new VerifierPool(options);
@@ -53,6 +59,7 @@ class VerifierPool implements SamlVerifier {
   readonly #deadlineMs: number;
   readonly #maxPerConnection: number;
   readonly #workerFile: URL;
+  readonly #workerData: WorkerData;
   readonly #queue: Waiting[] = [];
   readonly #perConnection = new Map<string, number>();
   readonly #threads = new Set<VerifierThread>();
@@ -62,15 +69,26 @@ class VerifierPool implements SamlVerifier {
     this.#deadlineMs = options.deadlineMs ?? 200;
     this.#maxPerConnection = options.maxPerConnection ?? 16;
     this.#workerFile = options.workerFile ?? WORKER_FILE;
+    this.#workerData = { decryptionKeys: options.decryptionKeys ?? [] };
     for (let started = 0; started < (options.threads ?? 2); started += 1) this.#startThread();
   }
 
   async verify(connectionId: string, samlResponse: string, expected: Expectations): Promise<Verdict> {
+    const verdict = await this.#judge(connectionId, { samlResponse, expected });
+    return verdict.ok && !('login' in verdict) ? refused('VERIFIER_CRASHED') : verdict;
+  }
+
+  async verifyLogout(connectionId: string, sent: SentLogout, expected: LogoutExpectations): Promise<LogoutVerdict> {
+    const verdict = await this.#judge(connectionId, { sentLogout: sent, expected });
+    return verdict.ok && !('logout' in verdict) ? refused('VERIFIER_CRASHED') : verdict;
+  }
+
+  async #judge(connectionId: string, job: VerificationJob): Promise<AnyVerdict> {
     const underWay = this.#perConnection.get(connectionId) ?? 0;
     if (this.#closed || underWay >= this.#maxPerConnection) return refused('VERIFIER_BUSY');
     this.#perConnection.set(connectionId, underWay + 1);
     try {
-      return await this.#enqueue({ samlResponse, expected });
+      return await this.#enqueue(job);
     } finally {
       this.#leave(connectionId);
     }
@@ -82,8 +100,8 @@ class VerifierPool implements SamlVerifier {
     await Promise.all([...this.#threads].map((thread) => thread.end()));
   }
 
-  async #enqueue(job: VerificationJob): Promise<Verdict> {
-    const { promise, resolve } = Promise.withResolvers<Verdict>();
+  async #enqueue(job: VerificationJob): Promise<AnyVerdict> {
+    const { promise, resolve } = Promise.withResolvers<AnyVerdict>();
     const waiting: Waiting = { job, settle: resolve };
     this.#queue.push(waiting);
     const patience = setTimeout(() => {
@@ -113,7 +131,7 @@ class VerifierPool implements SamlVerifier {
   }
 
   #startThread(): void {
-    const thread = new VerifierThread(this.#workerFile, this.#deadlineMs, {
+    const thread = new VerifierThread({ file: this.#workerFile, data: this.#workerData }, this.#deadlineMs, {
       onIdle: () => {
         this.#dispatch();
       },
@@ -146,10 +164,11 @@ class VerifierThread {
   #current: Waiting | null = null;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(file: URL, deadlineMs: number, events: ThreadEvents) {
+  constructor(code: { file: URL; data: WorkerData }, deadlineMs: number, events: ThreadEvents) {
     this.#deadlineMs = deadlineMs;
     this.#events = events;
-    this.#worker = new Worker(file, {
+    this.#worker = new Worker(code.file, {
+      workerData: code.data,
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MIB.old, maxYoungGenerationSizeMb: MIB.young, stackSizeMb: MIB.stack },
@@ -193,7 +212,7 @@ class VerifierThread {
     if (this.idle) this.#events.onIdle();
   }
 
-  #settle(verdict: Verdict): void {
+  #settle(verdict: AnyVerdict): void {
     clearTimeout(this.#timer);
     const current = this.#current;
     this.#current = null;

@@ -1,23 +1,39 @@
-/** The thread that reads SAML messages. It holds no secret, no connection and no clock, and can be ended at any moment. */
-import { parentPort } from 'node:worker_threads';
+/**
+ * The thread that reads SAML messages. It holds our decryption keys and no other secret, no connection and no clock,
+ * and can be ended at any moment.
+ */
+import { createPrivateKey } from 'node:crypto';
+import { parentPort, workerData } from 'node:worker_threads';
 
 import type { Expectations, Verdict } from '../verify/login.ts';
+import type { LogoutExpectations, LogoutVerdict, SentLogout } from '../verify/logout.ts';
+import { verifyLogout } from '../verify/verify-logout.ts';
 import { verifyResponse } from '../verify/verify-response.ts';
 
 /** One message to judge. */
-export interface VerificationJob {
-  readonly samlResponse: string;
-  readonly expected: Expectations;
+export type VerificationJob =
+  | { readonly samlResponse: string; readonly expected: Expectations }
+  | { readonly sentLogout: SentLogout; readonly expected: LogoutExpectations };
+
+/** What the thread is started with. */
+export interface WorkerData {
+  /** PEM; ours, current and next. */
+  readonly decryptionKeys: readonly string[];
 }
 
+export type AnyVerdict = Verdict | LogoutVerdict;
+
 /** What the thread posts: once that it is ready, then one verdict per job, in order. */
-export type WorkerAnswer = 'ready' | Verdict;
+export type WorkerAnswer = 'ready' | AnyVerdict;
 
 const answer = (value: WorkerAnswer): void => {
   parentPort?.postMessage(value, []);
 };
 
-parentPort?.on('message', ({ samlResponse, expected }: VerificationJob) => {
-  answer(verifyResponse(samlResponse, expected));
+const decryptionKeys = (workerData as WorkerData).decryptionKeys.map((pem) => createPrivateKey(pem));
+
+parentPort?.on('message', (job: VerificationJob) => {
+  if ('sentLogout' in job) answer(verifyLogout(job.sentLogout, job.expected));
+  else answer(verifyResponse(job.samlResponse, job.expected, decryptionKeys));
 });
 answer('ready');

@@ -5,16 +5,13 @@
  */
 import { refuse } from '../reasons.ts';
 import { attributeOf, childrenNamed, textOf, type XmlElement } from '../xml/tree.ts';
-import { SKEW_MS, type Expectations, type NameId, type VerifiedLogin } from './login.ts';
-import { BEARER, NAME_ID_TRANSIENT, NAME_ID_UNSPECIFIED, SAML } from './names.ts';
+import { SKEW_MS, type Expectations, type VerifiedLogin } from './login.ts';
+import { readNameId } from './name-id.ts';
+import { BEARER, SAML } from './names.ts';
 import { checkIssued } from './response-checks.ts';
 import { instantOf, requiredInstantOf } from './time.ts';
 
-const MAX_NAME_ID_LENGTH = 512;
 const MAX_VALUES = 1_000;
-/** Leading, trailing or control characters let two readers see two names. */
-const CLEAN_TEXT = /^[^\s\p{Cc}\p{Cf}](?:[^\p{Cc}\p{Cf}]*[^\s\p{Cc}\p{Cf}])?$/u;
-
 const only = (parent: XmlElement, localName: string): XmlElement =>
   childrenNamed(parent, SAML, localName)[0] ?? refuse('ELEMENT_MISSING', localName);
 
@@ -77,19 +74,6 @@ function checkConfirmation(
   const inResponseTo = attributeOf(data, 'InResponseTo');
   if (inResponseTo === null && !expected.allowUnsolicited) refuse('UNSOLICITED_FORBIDDEN');
   return { endMs, inResponseTo };
-}
-
-function readNameId(element: XmlElement): NameId {
-  const value = textOf(element);
-  if (value.length > MAX_NAME_ID_LENGTH || !CLEAN_TEXT.test(value)) refuse('NAME_ID_INVALID');
-  const format = attributeOf(element, 'Format') ?? NAME_ID_UNSPECIFIED;
-  if (format === NAME_ID_TRANSIENT) refuse('NAME_ID_TRANSIENT');
-  return {
-    value,
-    format,
-    nameQualifier: attributeOf(element, 'NameQualifier') ?? '',
-    spNameQualifier: attributeOf(element, 'SPNameQualifier') ?? '',
-  };
 }
 
 type Authentication = Pick<

@@ -1,5 +1,5 @@
 /** What the verifier is told and what it answers. Both cross a thread boundary: plain, cloneable values only. */
-import type { SamlReason } from '../reasons.ts';
+import type { Refused } from './read-message.ts';
 
 /** What a response must agree with: all of it from our own database, nothing from the wire. */
 export interface Expectations {
@@ -44,9 +44,7 @@ export interface VerifiedLogin {
   readonly attributes: readonly (readonly [name: string, values: readonly string[]])[];
 }
 
-export type Verdict =
-  | { readonly ok: true; readonly login: VerifiedLogin }
-  | { readonly ok: false; readonly reason: SamlReason; readonly where: string | null };
+export type Verdict = { readonly ok: true; readonly login: VerifiedLogin } | Refused;
 
 /** Clock difference tolerated between us and an IdP, in both directions. */
 export const SKEW_MS = 60_000;

@@ -1,4 +1,4 @@
-/** What the outer Response says about itself. Each check is one rule of the hardening contract, point 4. */
+/** What a protocol message says about itself. Each check is one rule of the hardening contract, point 4. */
 import { refuse } from '../reasons.ts';
 import { attributeOf, childrenNamed, textOf, type XmlElement } from '../xml/tree.ts';
 import { MAX_ISSUE_AGE_MS, SKEW_MS, type Expectations } from './login.ts';
@@ -11,35 +11,51 @@ import { requiredInstantOf } from './time.ts';
  * @throws SamlRefusal
  */
 export function checkResponse(response: XmlElement, signed: boolean, expected: Expectations): void {
-  if (attributeOf(response, 'Version') !== '2.0') refuse('VERSION_UNSUPPORTED');
-  checkIssued(requiredInstantOf(response, 'IssueInstant'), expected.nowMs);
-  checkIssuer(response, signed, expected);
-  checkDestination(response, signed, expected);
-  checkStatus(response);
+  const { idpEntityId, acsUrl, nowMs } = expected;
+  checkMessage(response, { required: signed, issuer: idpEntityId, destination: acsUrl, nowMs });
+  if (statusOf(response) !== STATUS_SUCCESS) refuse('STATUS_NOT_SUCCESS');
 }
 
-function checkIssuer(response: XmlElement, signed: boolean, expected: Expectations): void {
-  const issuer = childrenNamed(response, SAML, 'Issuer')[0];
+/** What a protocol message must say about itself. */
+export interface MessageExpectations {
+  /** Whether it must name issuer and destination; what it names must agree in any case. */
+  readonly required: boolean;
+  readonly issuer: string;
+  readonly destination: string;
+  readonly nowMs: number;
+}
+
+/** Version, time of issue, issuer and destination of any protocol message. @throws SamlRefusal */
+export function checkMessage(message: XmlElement, expected: MessageExpectations): void {
+  if (attributeOf(message, 'Version') !== '2.0') refuse('VERSION_UNSUPPORTED');
+  checkIssued(requiredInstantOf(message, 'IssueInstant'), expected.nowMs);
+  checkIssuer(message, expected);
+  checkDestination(message, expected);
+}
+
+function checkIssuer(message: XmlElement, expected: MessageExpectations): void {
+  const issuer = childrenNamed(message, SAML, 'Issuer')[0];
   if (issuer === undefined) {
-    if (signed) refuse('ISSUER_MISSING', 'Response');
+    if (expected.required) refuse('ISSUER_MISSING', message.localName);
     return;
   }
-  if (textOf(issuer) !== expected.idpEntityId) refuse('ISSUER_MISMATCH', 'Response');
+  if (textOf(issuer) !== expected.issuer) refuse('ISSUER_MISMATCH', message.localName);
 }
 
-function checkDestination(response: XmlElement, signed: boolean, expected: Expectations): void {
-  const destination = attributeOf(response, 'Destination');
+function checkDestination(message: XmlElement, expected: MessageExpectations): void {
+  const destination = attributeOf(message, 'Destination');
   if (destination === null) {
-    if (signed) refuse('DESTINATION_MISSING'); // SAML Bindings 2.0 §3.5.5.2
+    if (expected.required) refuse('DESTINATION_MISSING'); // SAML Bindings 2.0 §3.4.5.2, §3.5.5.2
     return;
   }
-  if (destination !== expected.acsUrl) refuse('DESTINATION_MISMATCH');
+  if (destination !== expected.destination) refuse('DESTINATION_MISMATCH');
 }
 
-function checkStatus(response: XmlElement): void {
+/** The top-level status code; the empty text when there is none. */
+export function statusOf(response: XmlElement): string {
   const status = childrenNamed(response, SAMLP, 'Status')[0];
   const code = status === undefined ? undefined : childrenNamed(status, SAMLP, 'StatusCode')[0];
-  if (code === undefined || attributeOf(code, 'Value') !== STATUS_SUCCESS) refuse('STATUS_NOT_SUCCESS');
+  return code === undefined ? '' : (attributeOf(code, 'Value') ?? '');
 }
 
 /** Neither issued in the future nor longer ago than any pending request lives. @throws SamlRefusal */

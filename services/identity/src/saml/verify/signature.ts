@@ -102,11 +102,24 @@ function checkTransforms(transforms: XmlElement): string[] {
 function checkSignatureValue(signature: XmlElement, signedInfo: XmlElement, keys: readonly KeyObject[]): void {
   const method = only(signedInfo, 'CanonicalizationMethod');
   if (algorithmOf(method) !== EXCLUSIVE_C14N) refuse('CANONICALIZATION_FORBIDDEN');
-  const algorithm = SIGNATURE_ALGORITHMS.get(algorithmOf(only(signedInfo, 'SignatureMethod')));
-  if (algorithm === undefined) return refuse('SIGNATURE_ALGORITHM_FORBIDDEN');
   const value = decodeBase64(textOf(only(signature, 'SignatureValue')));
-  if (value === null) return refuse('SIGNATURE_INVALID');
   const signed = canonicalize(signedInfo, { inclusivePrefixes: inclusivePrefixesOf(method) });
+  checkSignedBy(keys, { algorithm: algorithmOf(only(signedInfo, 'SignatureMethod')), signed, value });
+}
+
+/** A signature over octets as it arrived; `value` is null when it was not even base64. */
+export interface DetachedSignature {
+  /** URI. */
+  readonly algorithm: string;
+  readonly signed: Buffer;
+  readonly value: Buffer | null;
+}
+
+/** One of the keys has signed exactly these octets, by an allowed algorithm. @throws SamlRefusal */
+export function checkSignedBy(keys: readonly KeyObject[], { algorithm: uri, signed, value }: DetachedSignature): void {
+  const algorithm = SIGNATURE_ALGORITHMS.get(uri);
+  if (algorithm === undefined) return refuse('SIGNATURE_ALGORITHM_FORBIDDEN');
+  if (value === null) return refuse('SIGNATURE_INVALID');
   const candidates = keys.filter((key) => key.asymmetricKeyType === algorithm.keyType);
   // XMLDSig writes ECDSA as r || s (RFC 4050 §3.3), not as DER; the option is ignored for RSA.
   const matches = (key: KeyObject): boolean =>
@@ -121,7 +134,8 @@ function inclusivePrefixesOf(method: XmlElement): string[] {
   return prefixes.map((prefix) => (prefix === '#default' ? '' : prefix));
 }
 
-const algorithmOf = (element: XmlElement): string => attributeOf(element, 'Algorithm') ?? '';
+/** The algorithm an element names; the empty text when it names none. */
+export const algorithmOf = (element: XmlElement): string => attributeOf(element, 'Algorithm') ?? '';
 
 const only = (parent: XmlElement, localName: string): XmlElement =>
   childrenNamed(parent, DS, localName)[0] ?? refuse('ELEMENT_MISSING', `ds:${localName}`);

@@ -87,7 +87,10 @@ const ATTRIBUTE_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['\r', '&#xD;'],
 ]);
 
-const escapeText = (text: string): string => text.replaceAll(/[&<>\r]/g, (found) => TEXT_ESCAPES.get(found) ?? found);
+/** Character data as canonical XML writes it. */
+export const escapeText = (text: string): string =>
+  text.replaceAll(/[&<>\r]/g, (found) => TEXT_ESCAPES.get(found) ?? found);
 
-const escapeAttribute = (value: string): string =>
+/** An attribute value as canonical XML writes it. */
+export const escapeAttribute = (value: string): string =>
   value.replaceAll(/[&<"\t\n\r]/g, (found) => ATTRIBUTE_ESCAPES.get(found) ?? found);

@@ -1,0 +1,22 @@
+import { refuse } from '../reasons.ts';
+import { attributeOf, textOf, type XmlElement } from '../xml/tree.ts';
+import type { NameId } from './login.ts';
+import { NAME_ID_TRANSIENT, NAME_ID_UNSPECIFIED } from './names.ts';
+
+const MAX_NAME_ID_LENGTH = 512;
+/** Leading, trailing or control characters let two readers see two names. */
+const CLEAN_TEXT = /^[^\s\p{Cc}\p{Cf}](?:[^\p{Cc}\p{Cf}]*[^\s\p{Cc}\p{Cf}])?$/u;
+
+/** The NameID of a login or logout, byte for byte. @throws SamlRefusal NAME_ID_INVALID, NAME_ID_TRANSIENT */
+export function readNameId(element: XmlElement): NameId {
+  const value = textOf(element);
+  if (value.length > MAX_NAME_ID_LENGTH || !CLEAN_TEXT.test(value)) refuse('NAME_ID_INVALID');
+  const format = attributeOf(element, 'Format') ?? NAME_ID_UNSPECIFIED;
+  if (format === NAME_ID_TRANSIENT) refuse('NAME_ID_TRANSIENT');
+  return {
+    value,
+    format,
+    nameQualifier: attributeOf(element, 'NameQualifier') ?? '',
+    spNameQualifier: attributeOf(element, 'SPNameQualifier') ?? '',
+  };
+}
