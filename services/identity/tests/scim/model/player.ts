@@ -6,12 +6,14 @@ import {
   CONNECTIONS,
   USER_SLOTS,
   type DeleteStep,
+  type FindStep,
   type PatchStep,
   type Step,
   type TrespassStep,
   type WholeStep,
 } from './steps.ts';
 import type { Tally } from './tally.ts';
+import { holds, render } from './filters.ts';
 import { asDoc, byText, comparable, judge, show, type Exchange, type Request, type Speaker } from './judge.ts';
 import { isObject, type Doc, type Json } from './vocabulary.ts';
 
@@ -67,6 +69,9 @@ export class Player {
         return;
       case 'list':
         await this.list(speaker, step.kind);
+        return;
+      case 'find':
+        await this.#search(speaker, step);
     }
   }
 
@@ -208,6 +213,22 @@ export class Player {
     const shown = (body.Resources as unknown as Doc[]).map((resource) => comparable(kind, resource));
     const wanted = expected.map((stored) => speaker.directory.shown(kind, stored));
     assert.deepEqual(shown.sort(byText('id')), wanted.sort(byText('id')));
+    this.#tally.note(1, undefined);
+  }
+
+  /** Exactly those who meet the filter are found. */
+  async #search(speaker: Speaker, { kind, filter }: FindStep): Promise<void> {
+    const text = render(filter);
+    const { status, body } = await speaker.scim('GET', `/${kind}?attributes=id&filter=${encodeURIComponent(text)}`);
+    assert.equal(status, 200, `${text}: ${show(body)}`);
+    const all = speaker.directory.all(kind, speaker.name);
+    const expected = all.filter(({ doc }) => holds(doc, filter)).map(({ id }) => id);
+    assert.deepEqual(
+      body.Resources.map(({ id }) => id).sort(),
+      expected.sort(),
+      `${text}\nof ${show(all.map(({ id, doc }) => ({ id, doc })))}`,
+    );
+    assert.equal(body.totalResults, expected.length, text);
     this.#tally.note(1, undefined);
   }
 

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 
+import { groupFilter, userFilter, type Filter } from './filters.ts';
 import { groupOperation, type GroupOperation } from './group-operations.ts';
 import { illegalGroupOperation, illegalUserOperation } from './illegal-operations.ts';
 import { groupResource, userResource, type Resource } from './resources.ts';
@@ -32,8 +33,9 @@ export type TrespassStep = Addressed & {
   readonly method: 'GET' | 'PUT' | 'PATCH' | 'DELETE';
 };
 export type ListStep = Addressed & { readonly do: 'list'; readonly kind: 'Users' | 'Groups' };
+export type FindStep = Addressed & { readonly do: 'find'; readonly kind: 'Users' | 'Groups'; readonly filter: Filter };
 /** One request, said by one connection. */
-export type Step = WholeStep | PatchStep | DeleteStep | TrespassStep | ListStep;
+export type Step = WholeStep | PatchStep | DeleteStep | TrespassStep | ListStep | FindStep;
 
 const NAMES = ['ann', 'Ann', 'bob', 'BOB', 'cy', 'dee', 'eve', 'Fay', 'gus'] as const;
 const userName = fc.constantFrom(...NAMES).map((name) => `${name}@example.org`);
@@ -109,6 +111,26 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
       by,
       slot: groupSlot,
       kind: fc.constantFrom('Users' as const, 'Groups' as const),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('find' as const),
+      by,
+      slot: groupSlot,
+      kind: fc.constant('Users' as const),
+      filter: userFilter,
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('find' as const),
+      by,
+      slot: groupSlot,
+      kind: fc.constant('Groups' as const),
+      filter: groupFilter,
     }),
   },
 );

@@ -39,7 +39,7 @@ export const ADDRESS_PARTS = ['formatted', 'streetAddress', 'locality', 'region'
 export const LISTS = [...VALUE_LISTS, 'addresses'] as const;
 export type ListName = (typeof LISTS)[number];
 
-const EXACT = new Set(['externalId', 'id', 'profileUrl', 'photos.value', `${ENTERPRISE}.manager.value`]);
+export const EXACT = new Set(['externalId', 'id', 'profileUrl', 'photos.value', `${ENTERPRISE}.manager.value`]);
 
 /** Whether two texts of an attribute are the same value (caseExact, RFC 7643 §2.2). */
 export const sameText = (attribute: string, left: string, right: string): boolean =>
