@@ -1,6 +1,7 @@
 import { defineConfig, readConfig, setting, type Config, type Environment } from '@sallyport/config';
 import { commonSettings } from '@sallyport/service';
 
+import { mailSettings } from './mail/settings.ts';
 import { samlSettings } from './saml/settings.ts';
 import { scimSettings } from './scim/settings.ts';
 
@@ -26,6 +27,7 @@ export const definition = defineConfig({
   }),
   ...samlSettings,
   ...scimSettings,
+  ...mailSettings,
   allowInsecurePrivateFetch: setting.boolean('SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH', {
     default: false,
     doc: 'Development only: lets outbound requests reach private addresses over plain HTTP (the demo IdP).',

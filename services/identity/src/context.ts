@@ -1,4 +1,5 @@
 import { createDecisionClient, type DecisionClient } from '@sallyport/decision-client';
+import type { Mailer } from '@sallyport/mail';
 import { openFoundation, type Foundation, type FoundationOverrides } from '@sallyport/service';
 
 import type { CredentialVoiders } from './accounts/index.ts';
@@ -7,6 +8,8 @@ import { credentialVoiders } from './edge/credential-voiders.ts';
 import { ownershipClient } from './edge/ask-ownership.ts';
 import { policyClient } from './edge/policy-client.ts';
 import type { AskOwnership } from './groups/index.ts';
+import { ThreadedPasswordJudge, type PasswordJudge } from './local-login/index.ts';
+import { configuredMailer, createMailDelivery, type MailDelivery } from './mail/index.ts';
 import { migrations } from './migrations/index.ts';
 import { ExchangeLog, ScimLimits } from './scim/index.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
@@ -23,6 +26,8 @@ export interface IdentityContext extends Foundation, SignIn {
   readonly limits: ScimLimits;
   /** What directories asked last. */
   readonly exchanges: ExchangeLog;
+  readonly mail: MailDelivery;
+  readonly passwordJudge: PasswordJudge;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
 }
@@ -32,6 +37,7 @@ export interface ContextOverrides extends FoundationOverrides {
   readonly decisions?: DecisionClient;
   readonly credentialVoiders?: CredentialVoiders;
   readonly askOwnership?: AskOwnership;
+  readonly mailer?: Mailer;
 }
 
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
@@ -60,8 +66,23 @@ export const createContext = async (
   const limits = new ScimLimits(config, { clock, metrics });
   const exchanges = new ExchangeLog({ db, logger, metrics, keep: config.scimTraces });
   release.defer(() => exchanges.close());
+  const passwordJudge = new ThreadedPasswordJudge();
+  release.defer(() => passwordJudge.close());
+  const mailer = overrides.mailer ?? configuredMailer(config, clock);
+  const mail = createMailDelivery({ ...foundation, mailer });
+  release.defer(() => mail.close());
   const held = release.move();
   const dispose = (): Promise<void> => held.disposeAsync();
-  const own = { config, decisions, askOwnership, credentialVoiders: voiders, feed, limits, exchanges };
+  const own = {
+    config,
+    decisions,
+    askOwnership,
+    credentialVoiders: voiders,
+    feed,
+    limits,
+    exchanges,
+    mail,
+    passwordJudge,
+  };
   return { ...foundation, ...own, ...signIn, dispose };
 };

@@ -39,7 +39,7 @@ const attemptLogin = async (context: IdentityContext, login: LocalLogin): Promis
   const userNameKey = foldCase(login.email.trim());
   const attempt = await countedAttempt(context, passwordRules(userNameKey, login.origin.ip ?? ''));
   const account = await findLocalAccount(context.db, { userNameKey, organization: login.organization });
-  const isRight = await verifyPassword(login.password, account?.passwordHash ?? null);
+  const isRight = await verifyPassword(login.password, account?.passwordHash ?? null, context.passwordJudge);
   if (account === null) return null;
   const actor = {
     type: isRight ? 'user' : 'anonymous',

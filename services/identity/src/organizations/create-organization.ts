@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { createAccount } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { hashPassword, putPasswordHash } from '../local-login/index.ts';
+import { hashNewPassword, putPasswordHash } from '../local-login/index.ts';
 import { insertHead } from '../subject-log/index.ts';
 import { findFirstOwner, findOrganizationBySlug, insertOrganization, isSlugTaken } from './store.ts';
 
@@ -49,7 +49,7 @@ const findExisting = async ({ db }: IdentityContext, slug: string): Promise<Crea
  * Creates an organisation with everything it needs from the first moment on: its audit log, its subject log and the
  * local Owner who gets in when no IdP does. Idempotent by slug: an organisation that is there is left as it is.
  *
- * @throws INVALID_REQUEST, INVALID_VALUE (the password)
+ * @throws INVALID_REQUEST, INVALID_VALUE (the password), UNAVAILABLE
  */
 export const createOrganization = async (
   context: IdentityContext,
@@ -59,7 +59,7 @@ export const createOrganization = async (
   const { slug, displayName, ownerEmail, ownerPassword } = parse(input);
   const existing = await findExisting(context, slug);
   if (existing !== undefined) return existing;
-  const passwordHash = await hashPassword(ownerPassword);
+  const passwordHash = await hashNewPassword(context.passwordJudge, ownerPassword, [ownerEmail, slug, displayName]);
   const orgId = newId();
   const actor = { type: 'operator', id: request.operator } as const;
   try {
