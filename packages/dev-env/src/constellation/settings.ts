@@ -44,7 +44,7 @@ export function serviceEnvironment(service: ServiceName, input: SettingsInput): 
     SALLYPORT_TLS_KEY_FILE: certificate.keyFile,
     SALLYPORT_MASTER_KEY_FILE: secrets.masterKeyFile,
     ...peers(service, ports),
-    ...(service === 'identity' ? identityOnly(secrets) : {}),
+    ...(service === 'identity' ? identityOnly(secrets, input.stateDir) : {}),
     ...input.overrides,
   };
 }
@@ -69,7 +69,7 @@ function peers(service: ServiceName, ports: Ports): Environment {
   return service === 'policy' ? identity : { ...identity, ...policy };
 }
 
-function identityOnly(secrets: Secrets): Environment {
+function identityOnly(secrets: Secrets, stateDir: string): Environment {
   return {
     SALLYPORT_COOKIE_KEYS_FILE: secrets.cookieKeysFile,
     SALLYPORT_PROVIDER_KEYS_FILE: secrets.providerKeysFile,
@@ -77,6 +77,8 @@ function identityOnly(secrets: Secrets): Environment {
     SALLYPORT_SAML_CERT_FILE: secrets.samlCertFile,
     SALLYPORT_SAML_ENCRYPTION_KEY_FILE: secrets.samlEncryptionKeyFile,
     SALLYPORT_SAML_ENCRYPTION_CERT_FILE: secrets.samlEncryptionCertFile,
+    // Mail is not sent: it can be read there.
+    SALLYPORT_MAILBOX_DIR: join(stateDir, 'mailbox'),
     // The demo identity provider is on this machine, over plain HTTP.
     SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH: 'true',
     // Suites and demonstrations send as fast as they can.
