@@ -51,6 +51,13 @@ const serviceProviderConfig = (origin: string, { profile }: ScimCaller): object 
       specUri: 'https://www.rfc-editor.org/info/rfc6750',
       primary: true,
     },
+    {
+      type: 'oauth2',
+      name: 'OAuth 2.0 client credentials',
+      description: 'An access token of a client of one connection, had at the token endpoint of our OpenID Provider.',
+      specUri: 'https://www.rfc-editor.org/info/rfc6749',
+      primary: false,
+    },
   ],
   meta: { resourceType: 'ServiceProviderConfig', location: location(origin, '/ServiceProviderConfig') },
 });

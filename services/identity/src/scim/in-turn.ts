@@ -29,6 +29,7 @@ export const inTurn =
   ({ limits }: IdentityContext) =>
   (route: Route): Route => ({
     ...route,
+    responses: { ...route.responses, 429: null },
     handler: async (request) => {
       const draft = draftOf(request.ctx);
       // `/Me` also knows people, who are of an organisation too, and directories, which are nobody to it.

@@ -8,7 +8,7 @@ import { insertExchanges, pruneExchanges } from './exchange-store.ts';
 const MAX_QUEUED = 5_000;
 const BATCH = 200;
 const FLUSH_MS = 250;
-/** A connection is pruned after this many of its exchanges, in one statement. */
+/** A connection is pruned after this many of its exchanges (sooner if it keeps fewer), in one statement. */
 const PRUNE_EVERY = 50;
 const WHY = 'exchange traces of directories';
 
@@ -109,7 +109,7 @@ export class ExchangeLog {
       written.count += 1;
       this.#written.set(connectionId, written);
     }
-    const full = [...this.#written.values()].filter(({ count }) => count >= PRUNE_EVERY);
+    const full = [...this.#written.values()].filter(({ count }) => count >= Math.min(PRUNE_EVERY, keep));
     await db.unauditedWrite('all-organizations', WHY, async (tx) => {
       await insertExchanges(tx, batch);
       for (const key of full) await pruneExchanges(tx, key, keep);
