@@ -56,10 +56,20 @@ const TESTS: Readonly<Record<Op, (value: string, wanted: string) => boolean>> = 
   le: (value, wanted) => order(value, wanted) <= 0,
 };
 
+const explicitly = (value: Json | undefined, [key = '', ...rest]: readonly string[]): boolean => {
+  if (Array.isArray(value)) return value.some((item) => explicitly(item, [key, ...rest]));
+  if (!isObject(value)) return false;
+  return rest.length === 0 ? value[key] !== undefined : explicitly(value[key], rest);
+};
+
+/** Whether there is a value; a "primary" that is only implied is none. */
+const isPresent = (doc: Json, { keys }: Path): boolean =>
+  keys.at(-1) === 'primary' ? explicitly(doc, keys) : valuesAt(doc, keys).length > 0;
+
 /** What has no value is different from every value; `null` is "no value" (the sheet's decided cases). */
 const holdsTest = (doc: Json, { path: at, op, value }: Extract<Filter, { is: 'test' }>, prefix: string): boolean => {
+  if (value === null) return (op === 'eq') !== isPresent(doc, at);
   const values = valuesAt(doc, at.keys);
-  if (value === null) return (op === 'eq') === (values.length === 0);
   if (values.length === 0) return op === 'ne';
   const fold = (text: string): string =>
     EXACT.has([prefix, ...at.keys].filter(Boolean).join('.')) ? text : text.toLowerCase();
@@ -79,10 +89,7 @@ export const holds = (doc: Json, filter: Filter, prefix = ''): boolean => {
     case 'not':
       return !holds(doc, filter.inner, prefix);
     case 'pr':
-      // An implied false is not a value that is there.
-      return filter.path.keys.at(-1) === 'primary'
-        ? explicitly(doc, filter.path.keys)
-        : valuesAt(doc, filter.path.keys).length > 0;
+      return isPresent(doc, filter.path);
     case 'test':
       return holdsTest(doc, filter, prefix);
     case 'some':
@@ -91,12 +98,6 @@ export const holds = (doc: Json, filter: Filter, prefix = ''): boolean => {
       return Array.isArray(list) && list.some((element) => holds(element, filter.inner, filter.list));
     }
   }
-};
-
-const explicitly = (value: Json | undefined, [key = '', ...rest]: readonly string[]): boolean => {
-  if (Array.isArray(value)) return value.some((item) => explicitly(item, [key, ...rest]));
-  if (!isObject(value)) return false;
-  return rest.length === 0 ? value[key] !== undefined : explicitly(value[key], rest);
 };
 
 /** Only the parentheses that are needed, so that precedence is tried. */
