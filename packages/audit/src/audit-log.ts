@@ -53,7 +53,7 @@ export interface AuditLog {
 const EXPORT_PAGE = 500;
 
 /** Entries built in one turn of the event loop, and sent in one flight: a long list of members is many large entries. */
-const ENTRIES_AT_ONCE = 16;
+const ENTRIES_AT_ONCE = 8;
 
 class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit'> {
   readonly events: AuditEvent[] = [];

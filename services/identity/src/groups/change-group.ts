@@ -3,7 +3,7 @@ import { AppError } from '@sallyport/errors';
 import { newId, type Clock } from '@sallyport/storage';
 
 import { appendSubjectChange } from '../subject-log/index.ts';
-import { changeMembers } from './change-members.ts';
+import { changeMembers, MEMBERS_AT_ONCE } from './change-members.ts';
 import type { Group, MembershipStep } from './group.ts';
 import type { MembershipChange } from './member-ledger.ts';
 import { removeAllMembers } from './member-store.ts';
@@ -128,7 +128,8 @@ export const changeGroup = async (
 
 /** Deletes a locked group; who was in it is told apart in the log, the group first. */
 export const deleteGroup = async (tx: AuditedTx, group: Group): Promise<void> => {
-  const removed = await removeAllMembers(tx, group);
+  const removed: string[] = [];
+  for await (const page of removeAllMembers(tx, group, MEMBERS_AT_ONCE)) removed.push(...page);
   await deleteGroupRow(tx, group);
   recordMembers(tx, group, { added: [], removed });
   tx.record({

@@ -42,58 +42,65 @@ interface Changing {
   readonly group: Group;
   readonly at: Date;
   readonly ledger: MemberLedger;
+  /** How many members there must be; known once a step has said who all of them are. */
+  total: number | undefined;
 }
 
-const add = async ({ tx, group, at, ledger }: Changing, ids: readonly string[]): Promise<void> => {
+const note = (changing: Changing, ids: readonly string[], isIn: boolean): void => {
+  changing.ledger.note(ids, isIn);
+  if (changing.total !== undefined) changing.total += isIn ? ids.length : -ids.length;
+};
+
+const add = async (changing: Changing, ids: readonly string[]): Promise<void> => {
+  const { tx, group, at } = changing;
   for await (const part of inParts(ids)) {
     // In one round trip: who is nobody fails both, and the first answer says why.
     const checked = requireEligible(tx, group, part);
     const inserted = insertMembers(tx, group, part.filter(isId), at);
     inserted.catch(() => undefined);
     await checked;
-    ledger.note(await inserted, true);
+    note(changing, await inserted, true);
   }
 };
 
-const remove = async ({ tx, group, ledger }: Changing, ids: readonly string[]): Promise<void> => {
-  for await (const part of inParts(ids)) ledger.note(await removeMembers(tx, group, part), false);
+const remove = async (changing: Changing, ids: readonly string[]): Promise<void> => {
+  for await (const part of inParts(ids)) note(changing, await removeMembers(changing.tx, changing.group, part), false);
+};
+
+const clear = async (changing: Changing): Promise<void> => {
+  for await (const page of removeAllMembers(changing.tx, changing.group, MEMBERS_AT_ONCE)) note(changing, page, false);
+  changing.total = 0;
 };
 
 /** The difference is found by walking who is in: what is written is only what changes. */
 const replace = async (changing: Changing, ids: readonly string[]): Promise<void> => {
   const missing = new Set(ids);
   const superfluous: string[] = [];
-  for await (const page of walkMemberIds(changing.tx, changing.group, MEMBERS_AT_ONCE))
+  let there = 0;
+  for await (const page of walkMemberIds(changing.tx, changing.group, MEMBERS_AT_ONCE)) {
+    there += page.length;
     for (const id of page) if (!missing.delete(id)) superfluous.push(id);
+  }
+  changing.total = there;
   await remove(changing, superfluous);
   await add(changing, [...missing]);
 };
 
 const applyStep = async (changing: Changing, step: MembershipStep): Promise<void> => {
-  if (step.kind === 'clear') changing.ledger.note(await removeAllMembers(changing.tx, changing.group), false);
+  if (step.kind === 'clear') await clear(changing);
   else if (step.kind === 'remove') await remove(changing, step.ids);
   else if (step.kind === 'replace') await replace(changing, step.ids);
   else await add(changing, step.ids);
 };
 
-/** What must hold after the steps for everybody a step named; the last word about somebody counts. */
-const expectations = (steps: readonly MembershipStep[]): { readonly named: Map<string, boolean>; exact: boolean } => {
+/** Everybody a step named, and whether they must be in; the last word about somebody counts. */
+const expectations = (steps: readonly MembershipStep[]): MembershipChange => {
   const named = new Map<string, boolean>();
-  let exact = false;
-  for (const step of steps) {
-    if (step.kind === 'clear' || step.kind === 'replace') {
-      named.clear();
-      exact = true;
-    }
-    if (step.kind !== 'clear') for (const id of step.ids) named.set(id, step.kind !== 'remove');
-  }
-  return { named, exact };
-};
-
-const idsWhere = (named: ReadonlyMap<string, boolean>, wanted: boolean): string[] => {
-  const found: string[] = [];
-  for (const [id, isIn] of named) if (isIn === wanted) found.push(id);
-  return found;
+  for (const step of steps) if (step.kind !== 'clear') for (const id of step.ids) named.set(id, step.kind !== 'remove');
+  const added: string[] = [];
+  const removed: string[] = [];
+  for (const [id, isIn] of named) (isIn ? added : removed).push(id);
+  return { added, removed: removed.filter(isId) };
 };
 
 const countAmong = async (tx: AuditedTx, group: Group, ids: readonly string[]): Promise<number> => {
@@ -103,24 +110,21 @@ const countAmong = async (tx: AuditedTx, group: Group, ids: readonly string[]): 
 };
 
 /**
- * Reads the effect back. After a list that was put in place the members are as many as it names, all who came are in
- * and all who went are out; who stayed was seen under the group's lock. Otherwise everybody named is looked up.
+ * Reads the effect back. After a step that said who all members are: there are as many as there must be, all who came
+ * are in and all who went are out (who stayed was seen under the group's lock). Otherwise everybody named is looked up.
  */
 const verify = async (
-  { tx, group }: Changing,
+  { tx, group, total }: Changing,
   steps: readonly MembershipStep[],
   change: MembershipChange,
 ): Promise<void> => {
-  const { named, exact } = expectations(steps);
-  const present = idsWhere(named, true);
-  const absent = idsWhere(named, false).filter(isId);
-  const [came, went] = exact ? [change.added, change.removed] : [present, absent];
-  const [found, left, total] = await Promise.all([
-    countAmong(tx, group, came),
-    countAmong(tx, group, went),
-    exact ? countMembers(tx, group) : present.length,
+  const { added, removed } = total === undefined ? expectations(steps) : change;
+  const [found, left, count] = await Promise.all([
+    countAmong(tx, group, added),
+    countAmong(tx, group, removed),
+    total === undefined ? undefined : countMembers(tx, group),
   ]);
-  if (found !== came.length || left > 0 || total !== present.length)
+  if (found !== added.length || left > 0 || count !== total)
     throw new AppError('INTERNAL', 'A change of members did not take effect.');
 };
 
@@ -137,9 +141,10 @@ export const changeMembers = async (
   steps: readonly MembershipStep[],
   at: Date,
 ): Promise<MembershipChange> => {
-  const changing: Changing = { tx, group, at, ledger: new MemberLedger() };
+  const changing: Changing = { tx, group, at, ledger: new MemberLedger(), total: undefined };
   for (const step of steps) await applyStep(changing, step);
   const change = changing.ledger.change();
+  await setImmediate();
   await verify(changing, steps, change);
   return change;
 };

@@ -42,14 +42,27 @@ export const removeMembers = async (tx: WriteTx, group: Group, accountIds: reado
     ),
   );
 
-/** Removes everybody and answers who was in. */
-export const removeAllMembers = async (tx: WriteTx, group: Group): Promise<string[]> =>
-  ids(
-    await tx.query<{ account_id: string }>(
-      'DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 RETURNING account_id',
-      [group.orgId, group.id],
-    ),
-  );
+/** Removes everybody, a page in each statement, and answers who was in. */
+export async function* removeAllMembers(tx: WriteTx, group: Group, pageSize: number): AsyncGenerator<string[]> {
+  let after = BEFORE_ALL;
+  for (;;) {
+    const page = ids(
+      await tx.query<{ account_id: string }>(
+        statement(`WITH gone AS (
+            DELETE FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id = ANY (ARRAY(
+              SELECT account_id FROM group_member WHERE org_id = $1 AND group_id = $2 AND account_id > $3
+               ORDER BY account_id LIMIT $4)) RETURNING account_id
+          )
+          SELECT account_id FROM gone ORDER BY account_id`),
+        [group.orgId, group.id, after, pageSize],
+      ),
+    );
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    after = last;
+  }
+}
 
 /** Which of these are in. */
 export const findMembersAmong = async (
@@ -127,38 +140,6 @@ export const listMembers = async (
     displayName: row.display_name,
     status: row.status,
   }));
-};
-
-/** What of a member goes into its JSON. */
-export interface MemberParts {
-  /** Prefix of `$ref`; undefined: without it. */
-  readonly usersUrl: string | undefined;
-  readonly display: boolean;
-  readonly type: boolean;
-}
-
-export interface MemberPage {
-  /** Members as SCIM shows them, separated by commas: text that goes out as it is. */
-  readonly json: string;
-  readonly count: number;
-  readonly last: string;
-}
-
-/** One page of members as JSON text made by PostgreSQL; undefined when there are none after `after`. */
-export const readMembersJson = async (
-  tx: ReadTx,
-  group: Pick<Group, 'orgId' | 'id'>,
-  { after, limit, parts }: { readonly after?: string; readonly limit: number; readonly parts: MemberParts },
-): Promise<MemberPage | undefined> => {
-  const [row] = await tx.query<{ json: string | null; count: number; last: string }>(
-    statement(`SELECT string_agg(json_strip_nulls(json_build_object(
-                        'value', id, '$ref', $5::text || id, 'display', CASE WHEN $6 THEN display_name END,
-                        'type', CASE WHEN $7 THEN 'User' END))::text, ',' ORDER BY id) AS json,
-                      count(*)::int AS count, max(id::text) AS last
-                 FROM (SELECT a.id, a.display_name ${MEMBERS_WITH_ACCOUNTS}) AS page`),
-    [group.orgId, group.id, after ?? BEFORE_ALL, limit, parts.usersUrl ?? null, parts.display, parts.type],
-  );
-  return row === undefined || row.json === null ? undefined : { json: row.json, count: row.count, last: row.last };
 };
 
 export interface MembershipOf {

@@ -1,6 +1,7 @@
 import type { IdentityContext } from '../../context.ts';
 import { listGroupsById, listMembers, type Group, type Member } from '../../groups/index.ts';
 import { GROUP } from '../protocol/group-schema.ts';
+import { readMembersAhead } from '../protocol/members.ts';
 import { isSelected } from '../protocol/selection.ts';
 import { groupLayout } from '../query/index.ts';
 import type { Rendered } from '../rendered.ts';
@@ -50,9 +51,18 @@ export const groupType = (service: IdentityContext): ResourceType<Group> => ({
     }
     return answers;
   },
-  create: (caller, body) => createScimGroup(service, caller, body),
-  replace: (caller, target, body) => replaceScimGroup(service, caller, target, body),
-  patch: (caller, target, body) => patchScimGroup(service, caller, target, body),
+  create: async (caller, body) => {
+    await readMembersAhead(body);
+    return await createScimGroup(service, caller, body);
+  },
+  replace: async (caller, target, body) => {
+    await readMembersAhead(body);
+    return await replaceScimGroup(service, caller, target, body);
+  },
+  patch: async (caller, target, body) => {
+    await readMembersAhead(body);
+    return await patchScimGroup(service, caller, target, body);
+  },
   remove: (caller, target) => deleteScimGroup(service, caller, target),
   // Entra wants 204; a body would also load the members a change is meant not to touch (RFC 7644 §3.5.2).
   answersPatch: (selection) => selection.kind === 'only',

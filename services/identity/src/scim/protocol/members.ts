@@ -1,8 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 import { AppError } from '@sallyport/errors';
 
 import { findAttribute } from './attribute.ts';
 import { GROUP } from './group-schema.ts';
 import { isArray, isObject, type JsonValue } from './json.ts';
+import { MAX_OPERATIONS } from './patch-request.ts';
 
 /** One change to the members of a group, in the order of the request; `clear` removes everybody. */
 export type MemberStep =
@@ -46,16 +49,57 @@ const readMemberId = (item: JsonValue): string => {
   return id;
 };
 
+/** Lists of bodies being served that have been read in turns. */
+const readInTurns = new WeakMap<readonly JsonValue[], readonly string[]>();
+
 /**
  * The identifiers in a list of members, each once. Everything but `value` is derived by us: `$ref`, `display`.
  *
  * @throws INVALID_VALUE for anything that is not a list of users; TOO_MANY above `max`
  */
-export const readMemberIds = (value: JsonValue, max: number): string[] => {
+export const readMemberIds = (value: JsonValue, max: number): readonly string[] => {
   if (value === null) return [];
   const items = isArray(value) ? value : [value];
   if (items.length > max) throw new AppError('TOO_MANY', `A request names at most ${String(max)} members.`);
+  const known = readInTurns.get(items);
+  if (known !== undefined) return known;
   const ids = new Set<string>();
   for (const item of items) ids.add(readMemberId(item));
   return [...ids];
+};
+
+/** Lists below this length are read in one go: it takes a few milliseconds. */
+const MEMBERS_PER_TURN = 2_000;
+
+const isMembers = (name: JsonValue | undefined): boolean =>
+  typeof name === 'string' && name.toLowerCase().endsWith('members');
+
+/** Where the members may be in a body that nobody has looked at yet: in the resource, or in the operations of a PATCH. */
+const listsIn = (body: unknown): readonly (readonly JsonValue[])[] => {
+  if (!isObject(body)) return [];
+  return Object.entries(body).flatMap(([key, value]) => {
+    if (isMembers(key) && isArray(value)) return [value];
+    if (key.toLowerCase() !== 'operations' || !isArray(value)) return [];
+    return value.slice(0, MAX_OPERATIONS).flatMap((operation) => {
+      const { path = null, value: operand = null } = isObject(operation) ? operation : {};
+      return isMembers(path) && isArray(operand) ? [operand] : listsIn(operand);
+    });
+  });
+};
+
+/**
+ * Reads the long lists of members of a body a few thousand at a time, so that {@link readMemberIds} has them at once.
+ *
+ * @throws INVALID_VALUE
+ */
+export const readMembersAhead = async (body: unknown): Promise<void> => {
+  for (const items of listsIn(body)) {
+    if (items.length <= MEMBERS_PER_TURN || items.length > MAX_GROUP_MEMBERS) continue;
+    const ids = new Set<string>();
+    for (const [index, item] of items.entries()) {
+      if (index % MEMBERS_PER_TURN === 0) await nextTurn();
+      ids.add(readMemberId(item));
+    }
+    readInTurns.set(items, [...ids]);
+  }
 };
