@@ -14,7 +14,7 @@ import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
-import { samlAdminRoutes, samlRoutes } from './saml/index.ts';
+import { samlAdminRoutes, samlRoutes, startSamlMaintenance } from './saml/index.ts';
 import { exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
 import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
@@ -29,7 +29,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...groupRoutes(context), //      /api/identity/v1/groups
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
   ...loginRoutes(context), //      /, /login, /login/start, /login/password, /account, /logout, /api/identity/v1/login
-  ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs
+  ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs, …/slo
   ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback
   ...interactionRoutes(context), // /login/interaction/:uid
   ...samlAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/saml
@@ -80,11 +80,13 @@ export const startServer = async (
   });
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
   const stopSweeping = startSweeping(context);
+  const samlMaintenance = startSamlMaintenance(context);
   const stopWarning = startExpiryWarnings(context);
   return {
     ...server,
     close: async () => {
       stopSweeping();
+      samlMaintenance.stop();
       await stopWarning();
       await server.close();
     },

@@ -11,7 +11,14 @@ import type { IdentityConfig } from './config.ts';
 import { createRelyingParty, type RelyingParty } from './oidc/index.ts';
 import { createGuardedFetch, type GuardedFetch } from './outbound/index.ts';
 import { createOpenIdProvider, type OpenIdProvider } from './provider/index.ts';
-import { createVerifier, readServiceProvider, type SamlServiceProvider, type SamlVerifier } from './saml/index.ts';
+import {
+  createVerifier,
+  logoutPage,
+  readServiceProvider,
+  startSamlLogout,
+  type SamlServiceProvider,
+  type SamlVerifier,
+} from './saml/index.ts';
 import { sessionOfRequest } from './sessions/index.ts';
 
 /** What signing in needs and lives as long as the process: part of the service's context. */
@@ -21,7 +28,15 @@ export interface SignIn {
   readonly samlVerifier: SamlVerifier;
   readonly samlServiceProvider: SamlServiceProvider;
   readonly openIdProvider: OpenIdProvider;
+  /** The page that goes on to end the session at the identity provider; null where there is nothing to end. */
+  readonly singleLogout: SingleLogout;
 }
+
+/** Asked for after our own session has ended. */
+export type SingleLogout = (session: {
+  readonly orgId: string;
+  readonly id: string;
+}) => Promise<ReturnType<typeof logoutPage> | null>;
 
 export interface SignInDependencies {
   readonly config: IdentityConfig;
@@ -74,7 +89,11 @@ export const createSignIn = async (dependencies: SignInDependencies): Promise<Si
   const samlServiceProvider = await readServiceProvider(config);
   const decryptionKeys = samlServiceProvider.decryption.map(({ privateKey }) => privateKey);
   const samlVerifier = createVerifier({ decryptionKeys });
-  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier };
+  const singleLogout: SingleLogout = async (session) => {
+    const outgoing = await startSamlLogout({ db, clock, samlServiceProvider }, session);
+    return outgoing === null ? null : logoutPage(outgoing);
+  };
+  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier, singleLogout };
 };
 
 const readJwks = async (file: string): Promise<z.output<typeof jwksSchema>> => {

@@ -168,7 +168,7 @@ const accountPages = (context: IdentityContext): Route[] => [
     permission: PUBLIC,
     surface: 'browser',
     summary: 'Ends the session of this browser, with everything that hangs on it.',
-    responses: { 303: null },
+    responses: { 200: html, 303: null },
     handler: async ({ ctx, context: request }) => {
       const standing = await sessionOfRequest(context, ctx);
       if (standing !== null) {
@@ -177,11 +177,32 @@ const accountPages = (context: IdentityContext): Route[] => [
         await context.audit.mutate({ orgId, actor, ...originOf(request) }, async (tx) => {
           await closeSession(tx, context, { subjectId: accountId, sessionId: id, cause: 'session.signed-out' });
         });
+        const onward = await logoutAtIdp(context, { orgId, id });
+        if (onward !== null) {
+          return {
+            status: 200,
+            body: onward.body,
+            headers: { ...onward.headers, 'set-cookie': clearedSessionCookie() },
+          };
+        }
       }
       return { status: 303, headers: { location: '/login?signedOut=1', 'set-cookie': clearedSessionCookie() } };
     },
   }),
 ];
+
+/** Our session is over by now: a logout that cannot be sent on is logged, and nobody is kept signed in for it. */
+const logoutAtIdp = async (
+  context: IdentityContext,
+  session: { readonly orgId: string; readonly id: string },
+): ReturnType<IdentityContext['singleLogout']> => {
+  try {
+    return await context.singleLogout(session);
+  } catch (error) {
+    context.logger.warn({ err: error, orgId: session.orgId }, 'a logout could not be sent to the identity provider');
+    return null;
+  }
+};
 
 const redirects = (): Route[] =>
   [

@@ -13,6 +13,7 @@ import { createScimClients } from './0017-create-scim-clients.ts';
 import { createScimExchange } from './0018-create-scim-exchange.ts';
 import { reviveAndLinkAccounts } from './0019-revive-and-link-accounts.ts';
 import { appendSubjectLog } from './0021-append-subject-log.ts';
+import { widenSaml } from './0023-widen-saml.ts';
 import { createFactors } from './0025-create-factors.ts';
 import { createInvitations } from './0026-create-invitations.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
@@ -33,6 +34,7 @@ export const migrations: readonly Migration[] = [
   reviveAndLinkAccounts,
   appendSubjectLog,
   auditAppendMigration('identity', 22),
+  widenSaml,
   createFactors,
   createInvitations,
   createMailOutbox,

@@ -4,20 +4,46 @@ import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
 import { accountRuleSchema, authorizedBy } from '../login/index.ts';
-import { describeCertificate, facetInputSchema, putFacet, removeFacet } from './change-facet.ts';
+import { describeCertificate } from './certificate.ts';
+import { putFacet, removeFacet } from './change-facet.ts';
+import { facetInputSchema } from './facet-input.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
-import { acsUrlOf, entityIdOf, type SamlServiceProvider } from './service-provider.ts';
+import { refreshMetadata } from './refresh-metadata.ts';
+import { acsUrlOf, entityIdOf, sloUrlOf } from './service-provider.ts';
+import { WARNING_CODES, warningsOf } from './warnings.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/saml';
 const MIB = 1024 * 1024;
 const params = z.object({ connectionId: z.uuid() });
 
+const certificateSchema = z.object({
+  subject: z.string(),
+  fingerprintSha256: z.string(),
+  notBefore: z.string(),
+  notAfter: z.string(),
+});
+const instant = z.iso.datetime().nullable();
+
 const facetSchema = z.object({
   connectionId: z.uuid(),
   entityId: z.string(),
   ssoUrl: z.string(),
-  certificates: z.array(
-    z.object({ subject: z.string(), fingerprintSha256: z.string(), notBefore: z.string(), notAfter: z.string() }),
+  singleLogout: z
+    .object({ url: z.string(), binding: z.enum(['redirect', 'post']), responseUrl: z.string().nullable() })
+    .nullable(),
+  certificates: z.array(certificateSchema),
+  /** Where the description comes from; url null = it was uploaded or given field by field. */
+  metadata: z.object({
+    url: z.string().nullable(),
+    pins: z.array(certificateSchema),
+    validUntil: instant,
+    readAt: instant,
+    dueAt: instant,
+    problem: z.string().nullable(),
+  }),
+  /** What needs an administrator before, or because, people cannot sign in. */
+  warnings: z.array(
+    z.object({ code: z.enum(WARNING_CODES), detail: z.string(), at: instant, alarmDays: z.number().int() }),
   ),
   signRequests: z.boolean(),
   requireSignedResponse: z.boolean(),
@@ -28,6 +54,7 @@ const facetSchema = z.object({
   serviceProvider: z.object({
     entityId: z.string(),
     acsUrl: z.string(),
+    singleLogoutUrl: z.string(),
     metadataUrl: z.string(),
     loginUrl: z.string(),
   }),
@@ -35,11 +62,27 @@ const facetSchema = z.object({
   updatedAt: z.iso.datetime(),
 });
 
-const render = (sp: SamlServiceProvider, facet: SamlFacet): z.input<typeof facetSchema> => ({
+type Answer = z.input<typeof facetSchema>;
+
+const text = (at: Date | null): string | null => at?.toISOString() ?? null;
+
+const renderMetadata = ({ metadata }: SamlFacet): Answer['metadata'] => ({
+  url: metadata.url,
+  pins: metadata.pins.map(describeCertificate),
+  validUntil: text(metadata.validUntil),
+  readAt: text(metadata.readAt),
+  dueAt: text(metadata.dueAt),
+  problem: metadata.problem,
+});
+
+const render = ({ samlServiceProvider: sp, clock }: IdentityContext, facet: SamlFacet): Answer => ({
   connectionId: facet.connectionId,
   entityId: facet.idpEntityId,
   ssoUrl: facet.ssoUrl,
+  singleLogout: facet.logout,
   certificates: facet.certificates.map(describeCertificate),
+  metadata: renderMetadata(facet),
+  warnings: warningsOf(facet, clock.now()).map((warning) => ({ ...warning, at: text(warning.at) })),
   signRequests: facet.signRequests,
   requireSignedResponse: facet.requireSignedResponse,
   requireSignedAssertion: facet.requireSignedAssertion,
@@ -48,12 +91,44 @@ const render = (sp: SamlServiceProvider, facet: SamlFacet): z.input<typeof facet
   serviceProvider: {
     entityId: entityIdOf(sp, facet.connectionId),
     acsUrl: acsUrlOf(sp, facet.connectionId),
+    singleLogoutUrl: sloUrlOf(sp, facet.connectionId),
     metadataUrl: entityIdOf(sp, facet.connectionId),
     loginUrl: `${sp.publicOrigin}/saml/${facet.connectionId}/login`,
   },
   createdAt: facet.createdAt.toISOString(),
   updatedAt: facet.updatedAt.toISOString(),
 });
+
+const getFacet = async ({ db }: IdentityContext, orgId: string, connectionId: string): Promise<SamlFacet> => {
+  const facet = await db.read(orgId, async (tx) => await findSamlFacet(tx, orgId, connectionId));
+  if (facet === null) throw new AppError('NOT_FOUND', 'The connection has no SAML sign-in.');
+  return facet;
+};
+
+const refreshRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: `${PATH}/refresh`,
+    permission: 'connection:manage',
+    surface: 'api',
+    summary: "Reads the identity provider's metadata again from its address, now.",
+    params,
+    responses: { 200: facetSchema, 400: null, 404: null },
+    handler: async ({ params: { connectionId }, context: request }) => {
+      const who = authorizedBy(request);
+      const refreshed = await refreshMetadata(
+        context,
+        who.audit,
+        await getFacet(context, who.audit.orgId, connectionId),
+      );
+      if (refreshed.outcome === 'failed') {
+        const { problem: detail } = refreshed;
+        const fields = [{ pointer: '/metadataUrl', code: 'saml-metadata', detail }];
+        throw new AppError('INVALID_VALUE', `Nothing was changed. ${detail}`, { fields });
+      }
+      return { status: 200, body: render(context, await getFacet(context, who.audit.orgId, connectionId)) };
+    },
+  });
 
 /** The SAML facet of a connection, for its administrators. */
 export const samlAdminRoutes = (context: IdentityContext): Route[] => [
@@ -67,9 +142,7 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     responses: { 200: facetSchema, 404: null },
     handler: async ({ params: { connectionId }, context: request }) => {
       const { orgId } = request.auditContext();
-      const facet = await context.db.read(orgId, async (tx) => await findSamlFacet(tx, orgId, connectionId));
-      if (facet === null) throw new AppError('NOT_FOUND', 'The connection has no SAML sign-in.');
-      return { status: 200, body: render(context.samlServiceProvider, facet) };
+      return { status: 200, body: render(context, await getFacet(context, orgId, connectionId)) };
     },
   }),
   route({
@@ -84,7 +157,7 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     responses: { 200: facetSchema, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
       const facet = await putFacet(context, authorizedBy(request), { connectionId, input: body });
-      return { status: 200, body: render(context.samlServiceProvider, facet) };
+      return { status: 200, body: render(context, facet) };
     },
   }),
   route({
@@ -100,4 +173,5 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
       return { status: 204 };
     },
   }),
+  refreshRoute(context),
 ];

@@ -1,76 +1,10 @@
-import { X509Certificate } from 'node:crypto';
-
 import { AppError } from '@sallyport/errors';
-import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema, fence, findLoginConnection, type Authorized } from '../login/index.ts';
+import { fence, findLoginConnection, type Authorized } from '../login/index.ts';
+import { describeCertificate } from './certificate.ts';
+import { describeIdp, type FacetInput } from './facet-input.ts';
 import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './facet-store.ts';
-import { readIdpMetadata, type IdpDescription } from './idp-metadata.ts';
-import { usableKeys } from './verify/signature.ts';
-
-const MAX_CERTIFICATES = 8;
-const KIB = 1024;
-
-/** What an administrator sets: the IdP's metadata, or its three facts one by one. */
-export const facetInputSchema = z.object({
-  metadataXml: z
-    .string()
-    .min(1)
-    .max(512 * KIB)
-    .optional(),
-  entityId: z.string().min(1).max(1024).optional(),
-  ssoUrl: z.string().min(1).max(2048).optional(),
-  /** PEM, or base64 of the certificate. */
-  certificates: z
-    .array(z.string().max(16 * KIB))
-    .max(MAX_CERTIFICATES)
-    .optional(),
-  signRequests: z.boolean().default(true),
-  requireSignedResponse: z.boolean().default(false),
-  requireSignedAssertion: z.boolean().default(false),
-  allowIdpInitiated: z.boolean().default(false),
-  accountRule: accountRuleSchema.prefault({}),
-});
-
-export type FacetInput = z.output<typeof facetInputSchema>;
-
-const invalid = (pointer: string, detail: string): AppError =>
-  new AppError('INVALID_VALUE', detail, { fields: [{ pointer, code: 'saml', detail }] });
-
-const describe = (input: FacetInput): IdpDescription => {
-  if (input.metadataXml !== undefined) return readIdpMetadata(input.metadataXml);
-  const { entityId, ssoUrl, certificates } = input;
-  if (entityId === undefined || ssoUrl === undefined || certificates === undefined) {
-    throw invalid('/metadataXml', 'Give metadataXml, or entityId, ssoUrl and certificates.');
-  }
-  return { entityId, ssoUrl, certificates: certificates.map(toPem), wantsSignedRequests: false };
-};
-
-const toPem = (text: string): string => {
-  try {
-    const isPem = text.includes('-----BEGIN CERTIFICATE-----');
-    return new X509Certificate(isPem ? text : Buffer.from(text, 'base64')).toString();
-  } catch {
-    throw invalid('/certificates', 'A certificate is neither PEM nor base64 of an X.509 certificate.');
-  }
-};
-
-const checkSsoUrl = (text: string, allowPlain: boolean): string => {
-  const url = URL.parse(text);
-  const isAllowed = url !== null && (url.protocol === 'https:' || (allowPlain && url.protocol === 'http:'));
-  if (!isAllowed) throw invalid('/ssoUrl', 'The single sign-on address must be an absolute https URL.');
-  return url.href;
-};
-
-const checkCertificates = (certificates: readonly string[], nowMs: number): void => {
-  try {
-    usableKeys(certificates, nowMs);
-  } catch {
-    const detail = 'No certificate is usable: they are expired, or their keys too weak (RSA 2048, EC P-256 at least).';
-    throw invalid('/certificates', detail);
-  }
-};
 
 /**
  * Sets how people of a connection sign in by SAML.
@@ -83,8 +17,7 @@ export const putFacet = async (
 ): Promise<SamlFacet> => {
   const { connectionId, input } = change;
   const now = context.clock.now();
-  const idp = describe(input);
-  checkCertificates(idp.certificates, now.getTime());
+  const { idp, metadata } = await describeIdp(context, input);
   const { value } = await context.audit.mutate(who.audit, async (tx) => {
     fence(tx, who);
     const connection = await findLoginConnection(tx, connectionId);
@@ -94,9 +27,10 @@ export const putFacet = async (
       orgId: tx.orgId,
       connectionId,
       idpEntityId: idp.entityId,
-      ssoUrl: checkSsoUrl(idp.ssoUrl, context.config.allowInsecurePrivateFetch),
+      ssoUrl: idp.ssoUrl,
+      logout: idp.logout,
       certificates: idp.certificates,
-      metadataXml: input.metadataXml ?? null,
+      metadata,
       signRequests: input.signRequests || idp.wantsSignedRequests,
       requireSignedResponse: input.requireSignedResponse,
       requireSignedAssertion: input.requireSignedAssertion,
@@ -109,8 +43,8 @@ export const putFacet = async (
     tx.record({
       action: before === null ? 'saml-facet.created' : 'saml-facet.updated',
       target: { type: 'connection', id: connectionId },
-      ...(before === null ? {} : { before: recorded(before) }),
-      after: recorded(facet),
+      ...(before === null ? {} : { before: recordedFacet(before) }),
+      after: recordedFacet(facet),
     });
     return facet;
   });
@@ -128,26 +62,19 @@ export const removeFacet = async (context: IdentityContext, who: Authorized, con
     tx.record({
       action: 'saml-facet.deleted',
       target: { type: 'connection', id: connectionId },
-      before: recorded(before),
+      before: recordedFacet(before),
     });
   });
 };
 
-/** A certificate as people compare it. */
-export const describeCertificate = (pem: string) => {
-  const certificate = new X509Certificate(pem);
-  return {
-    subject: certificate.subject,
-    fingerprintSha256: certificate.fingerprint256,
-    notBefore: certificate.validFromDate.toISOString(),
-    notAfter: certificate.validToDate.toISOString(),
-  };
-};
-
-const recorded = (facet: SamlFacet) => ({
+/** A facet as the audit log keeps it. */
+export const recordedFacet = (facet: SamlFacet) => ({
   entityId: facet.idpEntityId,
   ssoUrl: facet.ssoUrl,
+  sloUrl: facet.logout?.url ?? null,
   certificates: facet.certificates.map((pem) => describeCertificate(pem).fingerprintSha256),
+  metadataUrl: facet.metadata.url,
+  metadataPins: facet.metadata.pins.map((pem) => describeCertificate(pem).fingerprintSha256),
   signRequests: facet.signRequests,
   requireSignedResponse: facet.requireSignedResponse,
   requireSignedAssertion: facet.requireSignedAssertion,

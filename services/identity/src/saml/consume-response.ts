@@ -3,7 +3,6 @@ import { constantTimeEqual, secretHash } from '@sallyport/storage';
 import type { IdentityContext } from '../context.ts';
 import {
   completeLogin,
-  composeKey,
   consumeAssertion,
   consumePendingLogin,
   findPendingLogin,
@@ -17,6 +16,7 @@ import type { OpenedSession } from '../sessions/index.ts';
 import type { SamlFacet } from './facet-store.ts';
 import type { SamlReason } from './reasons.ts';
 import { acsUrlOf, entityIdOf } from './service-provider.ts';
+import { subjectKeyOf } from './subject-key.ts';
 import { SKEW_MS, type VerifiedLogin } from './verify/login.ts';
 
 /** A response as it was posted. */
@@ -125,14 +125,7 @@ const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin =>
   method: 'saml',
   rule: facet.accountRule,
   subject: login.nameId.value,
-  subjectKey: composeKey(
-    'saml',
-    login.issuer,
-    login.nameId.format,
-    login.nameId.nameQualifier,
-    login.nameId.spNameQualifier,
-    login.nameId.value,
-  ),
+  subjectKey: subjectKeyOf(login),
   attributes: login.attributes,
   authenticatedAt: new Date(login.authenticatedAtMs),
   issuedAt: new Date(login.issuedAtMs),

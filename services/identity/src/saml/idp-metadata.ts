@@ -2,19 +2,21 @@ import { X509Certificate } from 'node:crypto';
 
 import { AppError } from '@sallyport/errors';
 
-import { SamlRefusal } from './reasons.ts';
+import type { LogoutEndpoint } from './facet-store.ts';
+import { refuse, SamlRefusal } from './reasons.ts';
+import { HTTP_POST, HTTP_REDIRECT } from './sp-metadata.ts';
 import { DS, SAMLP } from './verify/names.ts';
-import { decodeBase64 } from './verify/signature.ts';
+import { decodeBase64, signatureOf, usableKeys, verifiedBytes } from './verify/signature.ts';
+import { instantOf } from './verify/time.ts';
 import type { XmlLimits } from './xml/limits.ts';
 import { parseXml } from './xml/parse.ts';
 import { attributeOf, childrenNamed, descendants, textOf, type XmlElement } from './xml/tree.ts';
 
 const MD = 'urn:oasis:names:tc:SAML:2.0:metadata';
-const HTTP_REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
 const KIB = 1024;
 
 /** Metadata may be larger than a login message: Entra lists WS-Federation roles and claims as well. */
-const LIMITS: XmlLimits = Object.freeze({
+export const METADATA_LIMITS: XmlLimits = Object.freeze({
   maxBytes: 512 * KIB,
   maxElements: 5_000,
   maxDepth: 32,
@@ -22,26 +24,39 @@ const LIMITS: XmlLimits = Object.freeze({
   maxNamespaces: 64,
 });
 
+/** More is refused: each is tried at every login. */
+export const MAX_CERTIFICATES = 8;
+
 /** What is pinned of an identity provider. */
 export interface IdpDescription {
   readonly entityId: string;
   readonly ssoUrl: string;
+  readonly logout: LogoutEndpoint | null;
   /** PEM. */
   readonly certificates: readonly string[];
   readonly wantsSignedRequests: boolean;
+  readonly validUntil: Date | null;
+}
+
+/** How a document is trusted. */
+export interface MetadataTrust {
+  /** PEM; with any, the document must be signed by one of them. */
+  readonly pins: readonly string[];
+  readonly now: Date;
 }
 
 const invalid = (detail: string): AppError =>
   new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/metadataXml', code: 'saml-metadata', detail }] });
 
 /**
- * Reads what a login needs from the metadata an administrator uploads, with the same strict reader as the messages
- * (comments are skipped here). Its signature proves nothing to us: the administrator vouches for the document.
+ * Reads what a login needs from metadata, with the same strict reader as the messages (comments are skipped here).
+ * Without pins its signature proves nothing to us: the administrator vouches for the document or its address. With
+ * them, only what the signature covers is read.
  * @throws INVALID_VALUE saying what is missing
  * @see SAML Metadata 2.0 §2.3-§2.4
  */
-export const readIdpMetadata = (xml: string): IdpDescription => {
-  const entity = parsed(xml);
+export const readIdpMetadata = (xml: string, trust: MetadataTrust): IdpDescription => {
+  const entity = trusted(xml, trust);
   const isEntity = entity.namespace === MD && entity.localName === 'EntityDescriptor';
   if (!isEntity) throw invalid('The document is not the metadata of one entity (EntityDescriptor).');
   const entityId = attributeOf(entity, 'entityID') ?? '';
@@ -50,21 +65,29 @@ export const readIdpMetadata = (xml: string): IdpDescription => {
     (attributeOf(descriptor, 'protocolSupportEnumeration') ?? '').split(/\s+/).includes(SAMLP),
   );
   if (role === undefined) throw invalid('The metadata describes no SAML 2.0 identity provider (IDPSSODescriptor).');
-  const certificates = signingCertificates(role);
+  const validUntil = endOf(entity, role);
+  if (validUntil !== null && validUntil <= trust.now) throw invalid('The metadata is no longer valid (validUntil).');
+  const certificates = [...new Set(signingCertificates(role))];
   if (certificates.length === 0) throw invalid('The metadata holds no signing certificate.');
+  if (certificates.length > MAX_CERTIFICATES) throw invalid('The metadata holds more than eight signing certificates.');
   return {
     entityId,
     ssoUrl: redirectEndpoint(role),
+    logout: logoutEndpoint(role),
     certificates,
     wantsSignedRequests: ['true', '1'].includes(attributeOf(role, 'WantAuthnRequestsSigned') ?? ''),
+    validUntil,
   };
 };
 
-const parsed = (xml: string): XmlElement => {
+const trusted = (xml: string, { pins, now }: MetadataTrust): XmlElement => {
   try {
-    return parseXml(Buffer.from(withoutComments(xml), 'utf8'), LIMITS);
+    const document = parseXml(Buffer.from(withoutComments(xml), 'utf8'), METADATA_LIMITS);
+    if (pins.length === 0) return document;
+    const signature = signatureOf(document) ?? refuse('SIGNATURE_MISSING');
+    return parseXml(verifiedBytes(document, signature, usableKeys(pins, now.getTime())), METADATA_LIMITS);
   } catch (error) {
-    if (error instanceof SamlRefusal) throw invalid(`The metadata cannot be read: ${error.reason}.`);
+    if (error instanceof SamlRefusal) throw invalid(`The metadata cannot be taken: ${error.reason}.`);
     throw error;
   }
 };
@@ -80,6 +103,17 @@ const withoutComments = (xml: string): string => {
     from = end + 3;
   }
   return rest + xml.slice(from);
+};
+
+/** The earlier of the two ends a document may name. */
+const endOf = (entity: XmlElement, role: XmlElement): Date | null => {
+  try {
+    const ends = [entity, role].map((element) => instantOf(element, 'validUntil')).filter((end) => end !== null);
+    return ends.length === 0 ? null : new Date(Math.min(...ends));
+  } catch (error) {
+    if (error instanceof SamlRefusal) throw invalid('The metadata has a validUntil that is no time.');
+    throw error;
+  }
 };
 
 /** Key descriptors without a use are for signing too. */
@@ -100,11 +134,24 @@ const toPem = (base64: string): string => {
   throw invalid('A certificate in the metadata is not an X.509 certificate.');
 };
 
-const redirectEndpoint = (role: XmlElement): string => {
-  const service = childrenNamed(role, MD, 'SingleSignOnService').find(
-    (candidate) => attributeOf(candidate, 'Binding') === HTTP_REDIRECT,
+const endpoint = (role: XmlElement, name: string, binding: string): XmlElement | undefined =>
+  childrenNamed(role, MD, name).find(
+    (candidate) => attributeOf(candidate, 'Binding') === binding && attributeOf(candidate, 'Location') !== null,
   );
+
+const redirectEndpoint = (role: XmlElement): string => {
+  const service = endpoint(role, 'SingleSignOnService', HTTP_REDIRECT);
   const location = service === undefined ? null : attributeOf(service, 'Location');
   if (location === null) throw invalid('The metadata names no single sign-on address for HTTP-Redirect.');
   return location;
+};
+
+/** By redirect where it can be, as that needs nobody to press a button. */
+const logoutEndpoint = (role: XmlElement): LogoutEndpoint | null => {
+  const redirect = endpoint(role, 'SingleLogoutService', HTTP_REDIRECT);
+  const service = redirect ?? endpoint(role, 'SingleLogoutService', HTTP_POST);
+  const url = service === undefined ? null : attributeOf(service, 'Location');
+  if (service === undefined || url === null) return null;
+  const binding = service === redirect ? 'redirect' : 'post';
+  return { url, binding, responseUrl: attributeOf(service, 'ResponseLocation') };
 };

@@ -1,12 +1,16 @@
 /**
- * SAML 2.0 service provider: sign-in by HTTP-Redirect and HTTP-POST.
+ * SAML 2.0 service provider: sign-in and single logout by HTTP-Redirect and HTTP-POST.
  *
- * Owns: the strict layer that decides whether a response is valid and reads it (verify/, run in threads by verifier/),
- * correlation with the request and the browser, replay, the facet of a connection, our metadata. Does not own: which
- * account a login is for, sessions (login/, sessions/). samlify only builds what we send.
- * @see SAML Core, Bindings, Profiles and Metadata 2.0; XML Signature 1.1
+ * Owns: the strict layer that decides whether a message is valid and reads it (verify/, run in threads by verifier/),
+ * correlation with the request and the browser, replay, the facet of a connection with the metadata it comes from, our
+ * keys and metadata. Does not own: which account a login is for, sessions (login/, sessions/). samlify only builds
+ * sign-in requests.
+ * @see SAML Core, Bindings, Profiles and Metadata 2.0; XML Signature 1.1; XML Encryption 1.1
  */
 export { samlAdminRoutes } from './admin-routes.ts';
+export { logoutPage } from './logout-pages.ts';
+export { startSamlMaintenance, type SamlMaintenance } from './maintenance.ts';
 export { samlRoutes } from './routes.ts';
 export { readServiceProvider, type SamlServiceProvider } from './service-provider.ts';
+export { startSamlLogout } from './start-logout.ts';
 export { createVerifier, type SamlVerifier } from './verifier/pool.ts';

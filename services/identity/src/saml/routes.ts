@@ -20,20 +20,14 @@ import {
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { consumeResponse } from './consume-response.ts';
-import { findSamlFacet, type SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from './facet-store.ts';
+import { formField, textOfField, type FormField } from './form-field.ts';
+import { logoutRoutes } from './logout-routes.ts';
+import { findOpenFacet } from './open-facet.ts';
 import { serviceProviderMetadata } from './sp-metadata.ts';
 import { startSamlLogin } from './start-login.ts';
 
 const params = z.object({ connectionId: z.string().max(64) });
-
-/** The facet of an enabled connection; null for everything else. */
-const openFacet = async ({ db }: IdentityContext, connectionId: string): Promise<SamlFacet | null> => {
-  if (!z.uuid().safeParse(connectionId).success) return null;
-  return await db.readAcrossOrganizations('a sign-in address names a connection only', async (tx) => {
-    const connection = await findLoginConnection(tx, connectionId);
-    return connection?.enabled === true ? await findSamlFacet(tx, connection.orgId, connection.id) : null;
-  });
-};
 
 const refusal = (request: RequestContext, status: 403 | 429 = 403): RouteResponse => ({
   status,
@@ -88,7 +82,7 @@ const loginRoute = (context: IdentityContext): Route =>
     query: z.object({ returnTo: z.string().optional() }),
     responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
-      const facet = await openFacet(context, connectionId);
+      const facet = await findOpenFacet(context, connectionId);
       if (facet === null) return refusal(request);
       return await unlessThrottled(request, async () => {
         await countedAttempt(context, startRules(request.ip));
@@ -101,10 +95,6 @@ const loginRoute = (context: IdentityContext): Route =>
     },
   });
 
-/** Repeated fields are ambiguous: which one would count? They are taken as absent. */
-const field = z.union([z.string(), z.array(z.string())]).optional();
-const textOf = (value: string | string[] | undefined): string | null => (typeof value === 'string' ? value : null);
-
 const acsRoute = (context: IdentityContext): Route =>
   route({
     method: 'POST',
@@ -114,10 +104,10 @@ const acsRoute = (context: IdentityContext): Route =>
     crossSite: 'allowed', // Posted by the IdP's page; bound to the browser by InResponseTo and the login cookie.
     summary: 'Takes the answer of the identity provider (HTTP-POST binding).',
     params,
-    body: z.object({ SAMLResponse: field, RelayState: field }).default({}),
+    body: z.object({ SAMLResponse: formField, RelayState: formField }).default({}),
     responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, body, context: request, ctx }) => {
-      const facet = await openFacet(context, connectionId);
+      const facet = await findOpenFacet(context, connectionId);
       if (facet === null) return refusal(request);
       return await unlessThrottled(request, async () => {
         const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
@@ -131,8 +121,8 @@ const acsRoute = (context: IdentityContext): Route =>
 interface Posted {
   readonly facet: SamlFacet;
   readonly body: {
-    readonly SAMLResponse?: string | string[] | undefined;
-    readonly RelayState?: string | string[] | undefined;
+    readonly SAMLResponse?: FormField;
+    readonly RelayState?: FormField;
   };
   readonly request: RequestContext;
   readonly ctx: Koa.Context;
@@ -142,8 +132,8 @@ const answer = async (context: IdentityContext, { facet, body, request, ctx }: P
   const origin = originOf(request);
   const consumed = await consumeResponse(context, {
     facet,
-    samlResponse: textOf(body.SAMLResponse) ?? '',
-    relayState: textOf(body.RelayState),
+    samlResponse: textOfField(body.SAMLResponse) ?? '',
+    relayState: textOfField(body.RelayState),
     browser: findBrowser(ctx.req),
     origin,
   });
@@ -162,4 +152,5 @@ export const samlRoutes = (context: IdentityContext): Route[] => [
   metadataRoute(context),
   loginRoute(context),
   acsRoute(context),
+  ...logoutRoutes(context),
 ];
