@@ -57,6 +57,8 @@ const registry = {
   ORIGIN_MISMATCH: kind(403, 'PERMISSION_DENIED', 'The request came from another origin'),
   CONNECTION_DISABLED: kind(403, 'PERMISSION_DENIED', 'The connection is disabled'),
   LOGIN_REFUSED: kind(403, 'PERMISSION_DENIED', 'Sign-in was refused'),
+  SECOND_FACTOR_REQUIRED: kind(403, 'PERMISSION_DENIED', 'A second factor is required'),
+  STEP_UP_REQUIRED: kind(403, 'PERMISSION_DENIED', 'A recent sign-in is required'),
   SELF_APPROVAL: kind(403, 'PERMISSION_DENIED', 'Nobody approves their own change'),
   ESCALATION: kind(403, 'PERMISSION_DENIED', 'Nobody grants more than they hold'),
 
