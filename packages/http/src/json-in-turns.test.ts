@@ -4,6 +4,7 @@ import { isAppError } from '@sallyport/errors';
 import fc from 'fast-check';
 
 import { IN_TURNS_ABOVE, parseJsonInTurns } from './json-in-turns.ts';
+import { MAX_JSON_KEYS } from './json-structure.ts';
 import { parseJson } from './json.ts';
 
 const strict = { refusePollutingKeys: true };
@@ -30,6 +31,9 @@ const inTurns = async (text: string): Promise<Outcome> => {
     return refusal(error);
   }
 };
+
+const objectOf = (keys: number): string =>
+  JSON.stringify(Object.fromEntries(Array.from({ length: keys }, (_, at) => [`k${String(at)}`, at])));
 
 describe('parseJsonInTurns', () => {
   it('gives what parseJson gives for any JSON, however it is spaced (property)', async () => {
@@ -105,6 +109,7 @@ describe('parseJsonInTurns', () => {
     ['{"a"}', 'a key without a value'],
     ['{1:2}', 'a key that is no text'],
     ['[01]', 'a leading zero'],
+    [objectOf(MAX_JSON_KEYS + 1), 'more keys than a message has'],
   ] as const;
   for (const [text, what] of REFUSED)
     it(`refuses ${what}, in the same words`, async () => {
@@ -112,6 +117,15 @@ describe('parseJsonInTurns', () => {
       assert.ok('code' in refused);
       assert.deepEqual(refused, inOnePiece(text));
     });
+
+  it('takes as many keys as a message may have, as parseJson does', async () => {
+    assert.deepEqual(await inTurns(objectOf(MAX_JSON_KEYS)), inOnePiece(objectOf(MAX_JSON_KEYS)));
+    assert.ok('value' in inOnePiece(objectOf(MAX_JSON_KEYS)));
+  });
+
+  it('refuses more values than memory is to be spent on', async () => {
+    assert.deepEqual(await inTurns(`[${'[],'.repeat(1_000_000)}[]]`), { code: 'INVALID_REQUEST', pointer: undefined });
+  });
 
   it('takes 64 levels, as parseJson does', async () => {
     const text = '['.repeat(64) + ']'.repeat(64);

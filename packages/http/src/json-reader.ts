@@ -1,7 +1,10 @@
 import { AppError } from '@sallyport/errors';
 
 import { malformed, pointerOf, refusePollutingKey, refuseText, isStorable, type JsonRules } from './json.ts';
-import { MAX_JSON_DEPTH, refuseDepth, refuseRepeatedKey } from './json-structure.ts';
+import { MAX_JSON_DEPTH, MAX_JSON_KEYS, refuseDepth, refuseKeys, refuseRepeatedKey } from './json-structure.ts';
+
+/** A group of 100,000 members has half of it; 16 MiB of brackets would take half a gigabyte. */
+const MAX_VALUES = 1_000_000;
 
 /** One text or number; what is longer could not be read within one turn. */
 const MAX_TOKEN_LENGTH = 1024 * 1024;
@@ -29,6 +32,7 @@ interface OpenArray {
 
 interface OpenObject {
   readonly members: Record<string, unknown>;
+  keys: number;
   key: string;
 }
 
@@ -47,6 +51,7 @@ export class JsonReader {
   readonly #rules: JsonRules;
   readonly #open: Open[] = [];
   #at = 0;
+  #values = 0;
   #expected: Expected = 'value';
   #value: unknown;
 
@@ -86,7 +91,7 @@ export class JsonReader {
 
   #startValue(char: number): void {
     if (char === QUOTE) this.#put(this.#string(() => this.#path()));
-    else if (char === OPEN_OBJECT) this.#enter({ members: {}, key: '' }, 'key or }');
+    else if (char === OPEN_OBJECT) this.#enter({ members: {}, keys: 0, key: '' }, 'key or }');
     else if (char === OPEN_ARRAY) this.#enter({ items: [] }, 'value or ]');
     else this.#put(this.#word() ?? this.#number());
   }
@@ -115,6 +120,9 @@ export class JsonReader {
   }
 
   #put({ value }: { readonly value: unknown }): void {
+    this.#values += 1;
+    if (this.#values > MAX_VALUES)
+      throw new AppError('INVALID_REQUEST', `The body has more than ${String(MAX_VALUES)} values.`);
     const inner = this.#open.at(-1);
     if (inner === undefined) {
       this.#value = value;
@@ -135,6 +143,8 @@ export class JsonReader {
     this.#at += 1;
     refusePollutingKey(key, this.#rules, path);
     if (Object.hasOwn(inner.members, key)) throw refuseRepeatedKey();
+    inner.keys += 1;
+    if (inner.keys > MAX_JSON_KEYS) throw refuseKeys();
     inner.key = key;
     this.#expected = 'value';
   }

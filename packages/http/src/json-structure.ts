@@ -3,6 +3,9 @@ import { AppError } from '@sallyport/errors';
 /** Deeper nesting is refused: no message of ours needs it, and every later walk may recurse safely. */
 export const MAX_JSON_DEPTH = 64;
 
+/** More keys in one object are refused: no message of ours has so many, and a later walk is done within one turn. */
+export const MAX_JSON_KEYS = 10_000;
+
 const OPEN_OBJECT = 0x7b;
 const OPEN_ARRAY = 0x5b;
 const CLOSE_OBJECT = 0x7d;
@@ -17,6 +20,10 @@ export const refuseDepth = (): AppError =>
 
 /** INVALID_REQUEST for an object that names a key twice. */
 export const refuseRepeatedKey = (): AppError => new AppError('INVALID_REQUEST', 'An object names the same key twice.');
+
+/** INVALID_REQUEST for an object with too many keys. */
+export const refuseKeys = (): AppError =>
+  new AppError('INVALID_REQUEST', `An object has more than ${String(MAX_JSON_KEYS)} keys.`);
 
 /** The keys of the objects that are open, by depth. One key needs no set, and most small objects are many. */
 class OpenLevels {
@@ -50,6 +57,7 @@ class OpenLevels {
     const keys = (this.#keys[this.#depth] ??= new Set([first]));
     const before = keys.size;
     if (keys.add(key).size === before) throw refuseRepeatedKey();
+    if (before >= MAX_JSON_KEYS) throw refuseKeys();
   }
 }
 
