@@ -13,10 +13,10 @@ import {
   type PendingLogin,
 } from '../login/index.ts';
 import type { OpenedSession } from '../sessions/index.ts';
-import type { SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from './facet/facet-store.ts';
 import type { SamlReason } from './reasons.ts';
 import { acsUrlOf, entityIdOf } from './service-provider.ts';
-import { subjectKeyOf } from './subject-key.ts';
+import { subjectKeyOf } from './logout/subject-key.ts';
 import { SKEW_MS, type VerifiedLogin } from './verify/login.ts';
 
 /** A response as it was posted. */

@@ -7,10 +7,10 @@
  * sign-in requests.
  * @see SAML Core, Bindings, Profiles and Metadata 2.0; XML Signature 1.1; XML Encryption 1.1
  */
-export { samlAdminRoutes } from './admin-routes.ts';
-export { logoutPage } from './logout-pages.ts';
-export { startSamlMaintenance, type SamlMaintenance } from './maintenance.ts';
+export { samlAdminRoutes } from './facet/admin-routes.ts';
+export { logoutPage } from './logout/logout-pages.ts';
+export { startSamlMaintenance, type SamlMaintenance } from './metadata/maintenance.ts';
 export { samlRoutes } from './routes.ts';
 export { readServiceProvider, type SamlServiceProvider } from './service-provider.ts';
-export { startSamlLogout } from './start-logout.ts';
+export { startSamlLogout } from './logout/start-logout.ts';
 export { createVerifier, type SamlVerifier } from './verifier/pool.ts';

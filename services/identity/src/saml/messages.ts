@@ -1,10 +1,10 @@
 /** The sign-in requests we send, built by samlify; it never sees a message we receive. */
 import { IdentityProvider, ServiceProvider, setSchemaValidator } from 'samlify';
 
-import type { SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from './facet/facet-store.ts';
 import { acsUrlOf, entityIdOf, type SamlServiceProvider } from './service-provider.ts';
 import { RSA_SHA256 } from './sign.ts';
-import { HTTP_POST, HTTP_REDIRECT } from './sp-metadata.ts';
+import { HTTP_POST, HTTP_REDIRECT } from './metadata/sp-metadata.ts';
 
 const UNSPECIFIED = 'urn:oasis:names:tc:SAML:1.1:nameid-format:unspecified';
 

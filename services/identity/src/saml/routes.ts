@@ -20,11 +20,11 @@ import {
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { consumeResponse } from './consume-response.ts';
-import type { SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from './facet/facet-store.ts';
 import { formField, textOfField, type FormField } from './form-field.ts';
-import { logoutRoutes } from './logout-routes.ts';
-import { findOpenFacet } from './open-facet.ts';
-import { serviceProviderMetadata } from './sp-metadata.ts';
+import { logoutRoutes } from './logout/logout-routes.ts';
+import { findOpenFacet } from './facet/open-facet.ts';
+import { serviceProviderMetadata } from './metadata/sp-metadata.ts';
 import { startSamlLogin } from './start-login.ts';
 
 const params = z.object({ connectionId: z.string().max(64) });

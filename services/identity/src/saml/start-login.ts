@@ -4,7 +4,7 @@ import { newId, secretHash } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
 import { insertPendingLogin, type Browser, type ReplacedSession } from '../login/index.ts';
-import type { SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from './facet/facet-store.ts';
 import { loginRequestUrl } from './messages.ts';
 import { MAX_ISSUE_AGE_MS } from './verify/login.ts';
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createSelfSigned } from '@sallyport/dev-env';
 
 import { SAML_REASONS } from '../../src/saml/reasons.ts';
-import { looseKeyOf, readSubjectKey, subjectKeyOf } from '../../src/saml/subject-key.ts';
+import { looseKeyOf, readSubjectKey, subjectKeyOf } from '../../src/saml/logout/subject-key.ts';
 import type { LogoutExpectations, LogoutVerdict } from '../../src/saml/verify/logout.ts';
 import { verifyLogout } from '../../src/saml/verify/verify-logout.ts';
 import { logoutCases, type HostileLogout } from './hostile-logout.ts';

@@ -6,11 +6,18 @@ import { createSelfSigned, freePort } from '@sallyport/dev-env';
 
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
-import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from '../support/identity.ts';
+import {
+  newOrganization,
+  startIdentity,
+  type TestIdentity,
+  type TestOptions,
+  type TestOrganization,
+} from '../support/identity.ts';
 import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
 
-const IDP = 'https://idp.example/saml';
+export const IDP = 'https://idp.example/saml';
 const SSO = 'https://idp.example/sso';
+export const SLO_ENDPOINT = 'https://idp.example/slo';
 const SESSION = '__Host-sallyport_session';
 
 /** A sign-in that has reached the IdP. */
@@ -39,10 +46,11 @@ export class SamlScene {
   }
 
   /** With a connection that has a directory and SAML. */
-  static async start(): Promise<SamlScene> {
+  static async start(options: TestOptions = {}): Promise<SamlScene> {
     const port = await freePort();
     const origin = `http://localhost:${port}`;
-    const identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    const config = { httpPort: port, publicOrigin: origin, ...options.config };
+    const identity = await startIdentity({ ...options, config });
     const organization = await newOrganization(identity);
     const api = apiClient(identity, organization);
     const directory = await newDirectory(identity, organization);
@@ -85,6 +93,10 @@ export class SamlScene {
       Operations: [{ op: 'replace', path: 'active', value: active }],
     };
     assert.equal((await this.directory.scim('PATCH', `/Users/${id}`, body)).status, 200);
+  }
+
+  slo(connectionId = this.connectionId): string {
+    return `${this.origin}/saml/${connectionId}/slo`;
   }
 
   acs(connectionId = this.connectionId): string {
@@ -139,9 +151,9 @@ export class SamlScene {
     return await this.post(browser, message, relayState, connectionId);
   }
 
-  /** The reason the audit log holds for a refused answer. */
-  async refusalOf(answer: Response): Promise<unknown> {
-    const filter = { limit: 1, action: 'login.refused', requestId: answer.headers.get('x-request-id') ?? '' };
+  /** The reason the audit log holds for a refused message. */
+  async refusalOf(answer: Response, action = 'login.refused'): Promise<unknown> {
+    const filter = { limit: 1, action, requestId: answer.headers.get('x-request-id') ?? '' };
     return (await this.identity.context.audit.list(this.organization.orgId, filter))[0]?.entry['reason'];
   }
 

@@ -3,12 +3,12 @@ import { X509Certificate } from 'node:crypto';
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
-import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema } from '../login/index.ts';
+import type { IdentityContext } from '../../context.ts';
+import { accountRuleSchema } from '../../login/index.ts';
 import type { LogoutEndpoint, MetadataSource } from './facet-store.ts';
-import { fetchMetadata, nextReading } from './fetch-metadata.ts';
-import { MAX_CERTIFICATES, readIdpMetadata, type IdpDescription } from './idp-metadata.ts';
-import { usableKeys } from './verify/signature.ts';
+import { fetchMetadata, nextReading } from '../metadata/fetch-metadata.ts';
+import { MAX_CERTIFICATES, readIdpMetadata, type IdpDescription } from '../metadata/idp-metadata.ts';
+import { usableKeys } from '../verify/signature.ts';
 
 const KIB = 1024;
 const MAX_URL = 2048;

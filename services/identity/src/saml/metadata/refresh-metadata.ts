@@ -3,10 +3,10 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AuditContext } from '@sallyport/audit';
 import { isAppError } from '@sallyport/errors';
 
-import type { IdentityContext } from '../context.ts';
-import { recordedFacet } from './change-facet.ts';
-import { checkedIdp } from './facet-input.ts';
-import { lockSamlFacet, noteMetadataReading, putSamlFacet, type SamlFacet } from './facet-store.ts';
+import type { IdentityContext } from '../../context.ts';
+import { recordedFacet } from '../facet/change-facet.ts';
+import { checkedIdp } from '../facet/facet-input.ts';
+import { lockSamlFacet, noteMetadataReading, putSamlFacet, type SamlFacet } from '../facet/facet-store.ts';
 import { fetchMetadata, nextReading } from './fetch-metadata.ts';
 import { readIdpMetadata, type IdpDescription } from './idp-metadata.ts';
 

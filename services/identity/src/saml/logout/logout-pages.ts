@@ -1,6 +1,6 @@
 import { contentSecurityPolicy, escapeHtml, type RouteResponse } from '@sallyport/http';
 
-import { page } from '../pages/index.ts';
+import { page } from '../../pages/index.ts';
 import type { Outgoing } from './logout-messages.ts';
 
 const TITLE = 'Signing out';

@@ -1,15 +1,15 @@
 import type { AuditContext } from '@sallyport/audit';
 
-import { closeSession } from '../accounts/index.ts';
-import type { IdentityContext } from '../context.ts';
-import { consumeAssertion, type LoginOrigin } from '../login/index.ts';
-import type { SamlFacet } from './facet-store.ts';
+import { closeSession } from '../../accounts/index.ts';
+import type { IdentityContext } from '../../context.ts';
+import { consumeAssertion, type LoginOrigin } from '../../login/index.ts';
+import type { SamlFacet } from '../facet/facet-store.ts';
 import { logoutResponse, type Outgoing } from './logout-messages.ts';
 import { consumePendingLogout, listSessionsOf } from './logout-store.ts';
-import type { SamlReason } from './reasons.ts';
-import { sloUrlOf } from './service-provider.ts';
+import type { SamlReason } from '../reasons.ts';
+import { sloUrlOf } from '../service-provider.ts';
 import { looseKeyOf, subjectKeyOf } from './subject-key.ts';
-import type { SentLogout, VerifiedLogoutRequest, VerifiedLogoutResponse } from './verify/logout.ts';
+import type { SentLogout, VerifiedLogoutRequest, VerifiedLogoutResponse } from '../verify/logout.ts';
 
 const MAX_RELAY_STATE_BYTES = 512;
 

@@ -4,12 +4,12 @@
  */
 import { randomBytes } from 'node:crypto';
 
-import type { LogoutEndpoint } from './facet-store.ts';
-import { entityIdOf, type SamlServiceProvider } from './service-provider.ts';
-import { signedDocument, signedRedirect } from './sign.ts';
+import type { LogoutEndpoint } from '../facet/facet-store.ts';
+import { entityIdOf, type SamlServiceProvider } from '../service-provider.ts';
+import { signedDocument, signedRedirect } from '../sign.ts';
 import type { SamlSubject } from './subject-key.ts';
-import { NAME_ID_UNSPECIFIED, SAML, SAMLP, STATUS_RESPONDER, STATUS_SUCCESS } from './verify/names.ts';
-import { element, nothing, text, type CanonicalXml } from './xml/write.ts';
+import { NAME_ID_UNSPECIFIED, SAML, SAMLP, STATUS_RESPONDER, STATUS_SUCCESS } from '../verify/names.ts';
+import { element, nothing, text, type CanonicalXml } from '../xml/write.ts';
 
 /** How a message gets to the IdP: an address to go to, or a form to post. */
 export type Outgoing =

@@ -1,5 +1,5 @@
 import { certificateEndMs } from './certificate.ts';
-import type { SamlFacet } from './facet-store.ts';
+import type { SamlFacet } from '../facet/facet-store.ts';
 
 const DAY_MS = 24 * 60 * 60_000;
 /** Days before the end at which an alarm is raised anew. */

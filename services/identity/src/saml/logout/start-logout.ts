@@ -1,6 +1,6 @@
-import type { IdentityContext } from '../context.ts';
-import { findLoginConnection } from '../login/index.ts';
-import { findSamlFacet } from './facet-store.ts';
+import type { IdentityContext } from '../../context.ts';
+import { findLoginConnection } from '../../login/index.ts';
+import { findSamlFacet } from '../facet/facet-store.ts';
 import { logoutRequest, newMessageId, type Outgoing } from './logout-messages.ts';
 import { findFederatedSession, insertPendingLogout } from './logout-store.ts';
 import { readSubjectKey } from './subject-key.ts';

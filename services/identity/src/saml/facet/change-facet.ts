@@ -1,8 +1,8 @@
 import { AppError } from '@sallyport/errors';
 
-import type { IdentityContext } from '../context.ts';
-import { fence, findLoginConnection, type Authorized } from '../login/index.ts';
-import { describeCertificate } from './certificate.ts';
+import type { IdentityContext } from '../../context.ts';
+import { fence, findLoginConnection, type Authorized } from '../../login/index.ts';
+import { describeCertificate } from '../metadata/certificate.ts';
 import { describeIdp, type FacetInput } from './facet-input.ts';
 import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './facet-store.ts';
 

@@ -2,15 +2,15 @@ import { AppError } from '@sallyport/errors';
 import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
-import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema, authorizedBy } from '../login/index.ts';
-import { describeCertificate } from './certificate.ts';
+import type { IdentityContext } from '../../context.ts';
+import { accountRuleSchema, authorizedBy } from '../../login/index.ts';
+import { describeCertificate } from '../metadata/certificate.ts';
 import { putFacet, removeFacet } from './change-facet.ts';
 import { facetInputSchema } from './facet-input.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
-import { refreshMetadata } from './refresh-metadata.ts';
-import { acsUrlOf, entityIdOf, sloUrlOf } from './service-provider.ts';
-import { WARNING_CODES, warningsOf } from './warnings.ts';
+import { refreshMetadata } from '../metadata/refresh-metadata.ts';
+import { acsUrlOf, entityIdOf, sloUrlOf } from '../service-provider.ts';
+import { WARNING_CODES, warningsOf } from '../metadata/warnings.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/saml';
 const MIB = 1024 * 1024;

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 
-import { keyInfo, signedDocument } from './sign.ts';
-import { acsUrlOf, entityIdOf, sloUrlOf, type SamlServiceProvider } from './service-provider.ts';
-import { DS, SAMLP, XENC, XENC11 } from './verify/names.ts';
-import { element, text, type CanonicalXml } from './xml/write.ts';
+import { keyInfo, signedDocument } from '../sign.ts';
+import { acsUrlOf, entityIdOf, sloUrlOf, type SamlServiceProvider } from '../service-provider.ts';
+import { DS, SAMLP, XENC, XENC11 } from '../verify/names.ts';
+import { element, text, type CanonicalXml } from '../xml/write.ts';
 
 const MD = 'urn:oasis:names:tc:SAML:2.0:metadata';
 export const HTTP_POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST';

@@ -1,10 +1,10 @@
 import { newId } from '@sallyport/storage';
 
-import type { IdentityContext } from '../context.ts';
+import type { IdentityContext } from '../../context.ts';
 import { certificateEndMs } from './certificate.ts';
-import { listSamlFacets, takeDueMetadata, type SamlFacet } from './facet-store.ts';
+import { listSamlFacets, takeDueMetadata, type SamlFacet } from '../facet/facet-store.ts';
 import { nextReading } from './fetch-metadata.ts';
-import { deleteExpiredLogouts } from './logout-store.ts';
+import { deleteExpiredLogouts } from '../logout/logout-store.ts';
 import { refreshMetadata } from './refresh-metadata.ts';
 import { alarmOf, WARNING_CODES, warningsOf, type WarningCode } from './warnings.ts';
 

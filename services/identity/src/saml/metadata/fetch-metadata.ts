@@ -1,6 +1,6 @@
 import { AppError, isAppError } from '@sallyport/errors';
 
-import type { GuardedFetch } from '../outbound/index.ts';
+import type { GuardedFetch } from '../../outbound/index.ts';
 
 const HOUR_MS = 60 * 60_000;
 /** Twice a day, whatever the document says: a key that was taken out is trusted for no longer. */

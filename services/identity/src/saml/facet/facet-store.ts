@@ -1,6 +1,6 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
-import { accountRuleSchema, type AccountRule } from '../login/index.ts';
+import { accountRuleSchema, type AccountRule } from '../../login/index.ts';
 
 /** Where the IdP takes logouts. */
 export interface LogoutEndpoint {

@@ -3,16 +3,16 @@ import { isAppError } from '@sallyport/errors';
 import type Koa from 'koa';
 import { z } from 'zod';
 
-import type { IdentityContext } from '../context.ts';
-import { countedAttempt, federatedRules, originOf } from '../login/index.ts';
-import { clearedSessionCookie, sessionOfRequest } from '../sessions/index.ts';
-import type { SamlFacet } from './facet-store.ts';
-import { formField, textOfField, type FormField } from './form-field.ts';
+import type { IdentityContext } from '../../context.ts';
+import { countedAttempt, federatedRules, originOf } from '../../login/index.ts';
+import { clearedSessionCookie, sessionOfRequest } from '../../sessions/index.ts';
+import type { SamlFacet } from '../facet/facet-store.ts';
+import { formField, textOfField, type FormField } from '../form-field.ts';
 import { logoutPage, refusedLogoutPage, signedOutPage } from './logout-pages.ts';
-import { findOpenFacet } from './open-facet.ts';
+import { findOpenFacet } from '../facet/open-facet.ts';
 import { receiveLogout, type LogoutAnswer, type ReceivedLogout } from './receive-logout.ts';
-import type { SamlReason } from './reasons.ts';
-import type { SentLogout } from './verify/logout.ts';
+import type { SamlReason } from '../reasons.ts';
+import type { SentLogout } from '../verify/logout.ts';
 
 const PATH = '/saml/:connectionId/slo';
 const params = z.object({ connectionId: z.string().max(64) });

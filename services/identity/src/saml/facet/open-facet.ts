@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
-import type { IdentityContext } from '../context.ts';
-import { findLoginConnection } from '../login/index.ts';
+import type { IdentityContext } from '../../context.ts';
+import { findLoginConnection } from '../../login/index.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
 
 /** The facet of an enabled connection; null for everything else. */

@@ -1,6 +1,6 @@
-import { composeKey } from '../login/index.ts';
-import type { NameId } from './verify/login.ts';
-import { NAME_ID_UNSPECIFIED } from './verify/names.ts';
+import { composeKey } from '../../login/index.ts';
+import type { NameId } from '../verify/login.ts';
+import { NAME_ID_UNSPECIFIED } from '../verify/names.ts';
 
 /** A person at an IdP, as their sessions remember them: everything that tells two subjects apart. */
 export interface SamlSubject {

@@ -2,15 +2,15 @@ import { X509Certificate } from 'node:crypto';
 
 import { AppError } from '@sallyport/errors';
 
-import type { LogoutEndpoint } from './facet-store.ts';
-import { refuse, SamlRefusal } from './reasons.ts';
+import type { LogoutEndpoint } from '../facet/facet-store.ts';
+import { refuse, SamlRefusal } from '../reasons.ts';
 import { HTTP_POST, HTTP_REDIRECT } from './sp-metadata.ts';
-import { DS, SAMLP } from './verify/names.ts';
-import { decodeBase64, signatureOf, usableKeys, verifiedBytes } from './verify/signature.ts';
-import { instantOf } from './verify/time.ts';
-import type { XmlLimits } from './xml/limits.ts';
-import { parseXml } from './xml/parse.ts';
-import { attributeOf, childrenNamed, descendants, textOf, type XmlElement } from './xml/tree.ts';
+import { DS, SAMLP } from '../verify/names.ts';
+import { decodeBase64, signatureOf, usableKeys, verifiedBytes } from '../verify/signature.ts';
+import { instantOf } from '../verify/time.ts';
+import type { XmlLimits } from '../xml/limits.ts';
+import { parseXml } from '../xml/parse.ts';
+import { attributeOf, childrenNamed, descendants, textOf, type XmlElement } from '../xml/tree.ts';
 
 const MD = 'urn:oasis:names:tc:SAML:2.0:metadata';
 const KIB = 1024;
