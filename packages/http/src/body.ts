@@ -55,7 +55,8 @@ const mediaTypeOf = (header: string | undefined): { type: string; charset: strin
   return { type: type.trim().toLowerCase(), charset };
 };
 
-const checkContentType = (request: IncomingMessage, accepted: readonly string[], isInvalid: boolean): string => {
+/** The media type of the body. @throws UNSUPPORTED_MEDIA_TYPE (or INVALID_REQUEST); compressed bodies are neither */
+export const checkContentType = (request: IncomingMessage, accepted: readonly string[], isInvalid: boolean): string => {
   const { type, charset } = mediaTypeOf(request.headers['content-type']);
   const encoding = request.headers['content-encoding']?.toLowerCase() ?? 'identity';
   const detail = !accepted.includes(type)

@@ -24,9 +24,16 @@ const fail = (route: Route, why: string): AppError =>
 const isPermission = (value: unknown): value is Permission =>
   typeof value === 'symbol' || (typeof value === 'string' && value !== '');
 
+const assertBody = (route: Route): void => {
+  const { body, contentTypes, method, streamed } = route;
+  if ((body !== undefined || streamed === true) && method === 'GET') throw fail(route, 'is a GET with a body');
+  if (streamed === true && (body !== undefined || contentTypes === undefined))
+    throw fail(route, 'is streamed and so has content types and no schema of its body');
+};
+
 /** What the compiler checks already, checked again for tables that were built around it. */
 const assertComplete = (route: Route): void => {
-  const { permission, scope, guard, crossSite, body, method } = route;
+  const { permission, scope, guard, crossSite } = route;
   if (!isPermission(permission)) throw fail(route, 'declares no permission (PUBLIC, SELF and GUARDED are explicit)');
   if (!route.path.startsWith('/')) throw fail(route, 'has a path that does not start with a slash');
   if (Object.keys(route.responses).length === 0) throw fail(route, 'declares no response');
@@ -36,7 +43,7 @@ const assertComplete = (route: Route): void => {
     throw fail(route, 'has a scope but asks for no permission');
   if (crossSite !== undefined && permission !== PUBLIC && permission !== GUARDED)
     throw fail(route, 'takes requests from other sites and so may not rely on a session');
-  if (body !== undefined && method === 'GET') throw fail(route, 'is a GET with a body');
+  assertBody(route);
 };
 
 /** Checks a row of the table and prepares its schemas. @throws INTERNAL with the reason: the service must not start */
@@ -50,7 +57,7 @@ export const compileRoute = (route: Route): CompiledRoute => {
     params: route.params,
     query: isStrict ? strictly(route.query ?? z.object({})) : route.query,
     // Where no body is expected, one that says something would be ignored: better refused.
-    body: isStrict ? strictly(route.body ?? z.object({}).optional()) : route.body,
+    body: isStrict && route.streamed !== true ? strictly(route.body ?? z.object({}).optional()) : route.body,
     responses: new Map(
       Object.entries(route.responses).map(([status, schema]) => [
         Number(status),

@@ -108,6 +108,7 @@ const operationOf = (route: Route, schemas: Schemas): Json => {
     'x-permission': typeof permission === 'string' ? permission : PERMISSION_NAMES.get(permission),
     security: securityOf(permission),
     parameters: [...parametersOf(route, 'path', schemas), ...parametersOf(route, 'query', schemas)],
+    ...(route.streamed === true ? { requestBody: streamedBody(route) } : {}),
     ...(body === undefined
       ? {}
       : {
@@ -119,6 +120,12 @@ const operationOf = (route: Route, schemas: Schemas): Json => {
     responses: responsesOf(route, schemas),
   };
 };
+
+/** Read by the handler as it arrives; the summary of the route says what it is. */
+const streamedBody = ({ contentTypes = [] }: Route): Json => ({
+  required: true,
+  content: Object.fromEntries(contentTypes.map((type) => [type, {}])),
+});
 
 const parametersOf = (route: Route, where: 'path' | 'query', schemas: Schemas): Json[] => {
   const schema = where === 'path' ? route.params : route.query;

@@ -91,6 +91,11 @@ export interface RouteDefinition<
   readonly bodyLimitBytes?: number;
   /** Replaces the content types of the surface. */
   readonly contentTypes?: readonly string[];
+  /**
+   * The handler reads the body itself, from `ctx.req` and as a stream: for bodies no process should hold. Needs
+   * `contentTypes`, which are checked before the handler is called; caps are the handler's own.
+   */
+  readonly streamed?: true;
   /** ms; default 30,000. */
   readonly deadlineMs?: number;
   /** Only for endpoints other sites post to by design (the SAML ACS): no origin check, no cookie is looked at. */

@@ -1,7 +1,7 @@
 import { AppError } from '@sallyport/errors';
 import type Koa from 'koa';
 
-import { BODY_RULES, readBody } from './body.ts';
+import { BODY_RULES, checkContentType, readBody } from './body.ts';
 import { monotonicMs } from './clock.ts';
 import type { CompiledRoute } from './compile-route.ts';
 import type { LiveContext } from './context.ts';
@@ -112,6 +112,7 @@ const bodyOf = async (
   { route, body: schema }: CompiledRoute,
   ctx: Koa.Context,
 ): Promise<unknown> => {
+  if (route.streamed === true) checkContentType(ctx.req, route.contentTypes ?? [], false);
   if (schema === undefined) return undefined;
   const { surface, contentTypes } = route;
   const limitBytes = route.bodyLimitBytes ?? Math.min(BODY_RULES[surface].limitBytes, options.bodyLimitBytes);

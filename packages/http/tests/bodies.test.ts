@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
-import { GUARDED, PUBLIC, route, type Surface } from '../src/index.ts';
+import { GUARDED, PUBLIC, route, type Route, type Surface } from '../src/index.ts';
 import { jsonInit, problemOf, rawRequest, startApp, until, type TestApp } from './harness.ts';
 
 const KIB = 1024;
@@ -35,6 +35,23 @@ const streaming = route({
       if (params['how'] === 'broken') throw new AppError('INTERNAL', 'the database went away');
     }
     return Promise.resolve({ status: 200, body: lines(), headers: { 'content-type': 'application/jsonl' } });
+  },
+});
+
+const receiving = route({
+  method: 'POST',
+  path: '/api/test/v1/import',
+  permission: PUBLIC,
+  surface: 'api',
+  summary: 'Counts bytes as they arrive',
+  streamed: true,
+  contentTypes: ['application/x-ndjson'],
+  crossSite: 'allowed',
+  responses: { 200: z.object({ bytes: z.number() }) },
+  handler: async ({ ctx }) => {
+    let bytes = 0;
+    for await (const chunk of ctx.req) bytes += (chunk as Buffer).length;
+    return { status: 200, body: { bytes } };
   },
 });
 
@@ -84,12 +101,25 @@ const routes = [
   echo('browser', '/saml/acs'),
   echo('oauth', '/token'),
   streaming,
+  receiving,
   page,
   failingPage,
   guarded,
 ];
 
 describe('bodies and surfaces', () => {
+  it('a streamed body reaches the handler as it is, of any size; its content type is checked before', async () => {
+    const send = async (body: string, type: string): Promise<Response> =>
+      await app.fetch('/api/test/v1/import', { method: 'POST', body, headers: { 'content-type': type } });
+    const bytes = 3 * 1024 * KIB;
+    const answer = await send('x'.repeat(bytes), 'application/x-ndjson');
+    assert.deepEqual([answer.status, await answer.json()], [200, { bytes }]);
+    for (const type of ['application/json', 'application/x-ndjson; charset=latin1'])
+      assert.equal((await send('{}', type)).status, 415);
+    for (const wrong of [{ body: z.unknown() }, { contentTypes: undefined }, { method: 'GET' as const }])
+      await assert.rejects(startApp([{ ...receiving, ...wrong } as Route]), { code: 'INTERNAL' });
+  });
+
   let app: TestApp;
   before(async () => {
     app = await startApp(routes, {
