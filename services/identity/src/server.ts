@@ -15,7 +15,7 @@ import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes, startSamlMaintenance } from './saml/index.ts';
-import { exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
+import { driftRoutes, exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
 import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
@@ -25,6 +25,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...scimRoutes(context), //       /scim/v2/*
   ...connectionRoutes(context), // /api/identity/v1/connections, …/scim-tokens, …/scim-clients, …/scim-networks
   ...exchangeRoutes(context), //   …/scim-exchanges
+  ...driftRoutes(context), //      …/drift-reports
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export

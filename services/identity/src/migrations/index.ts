@@ -12,6 +12,7 @@ import { widenScimProfile } from './0016-widen-scim-profile.ts';
 import { createScimClients } from './0017-create-scim-clients.ts';
 import { createScimExchange } from './0018-create-scim-exchange.ts';
 import { reviveAndLinkAccounts } from './0019-revive-and-link-accounts.ts';
+import { createDriftReport } from './0020-create-drift-report.ts';
 import { appendSubjectLog } from './0021-append-subject-log.ts';
 import { widenSaml } from './0023-widen-saml.ts';
 import { createFactors } from './0025-create-factors.ts';
@@ -32,6 +33,7 @@ export const migrations: readonly Migration[] = [
   createScimClients,
   createScimExchange,
   reviveAndLinkAccounts,
+  createDriftReport,
   appendSubjectLog,
   auditAppendMigration('identity', 22),
   widenSaml,

@@ -5,6 +5,7 @@
  * and the one door, which it calls; tokens (connections/).
  * @see RFC 7643, RFC 7644, facts: docs/adr
  */
+export { driftRoutes } from './drift/index.ts';
 export { renderScimError } from './errors.ts';
 export { ScimLimits } from './limits/index.ts';
 export { scimRoutes } from './routes.ts';
