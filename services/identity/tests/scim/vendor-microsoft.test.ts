@@ -2,13 +2,16 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
-import { newDirectory, type Answer, type Body, type Client } from '../support/http.ts';
+import { newDirectory, scimClient, type Answer, type Body, type Client } from '../support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity } from '../support/identity.ts';
+import { CredentialScene } from '../support/scim-client.ts';
 import { patch } from './dialects/shape.ts';
 import { CORE_GROUP, CORE_USER, ENTERPRISE, ENTERPRISE_TEXTS, NAME_PARTS, TEXTS } from './model/vocabulary.ts';
 
 const REQUESTS_PER_SECOND = 25;
 const PAGE = 5;
+const MINUTE_MS = 60_000;
+const DAY_MS = 24 * 60 * MINUTE_MS;
 
 interface Attribute {
   readonly name: string;
@@ -313,6 +316,38 @@ describe('what Microsoft validates', () => {
 
     it('schema discovery: /Schemas, /ResourceTypes, /ServiceProviderConfig', async () => {
       for (const path of ['/Schemas', '/ResourceTypes', '/ServiceProviderConfig']) ok(await scim('GET', path), 200);
+    });
+  });
+
+  describe('credentials', () => {
+    let scene: CredentialScene;
+    before(async () => {
+      scene = await CredentialScene.start();
+    });
+    after(() => scene.close());
+
+    it('OAuth client credentials, tokens of 60 to 360 minutes', async () => {
+      const client = await scene.newClient();
+      assert.ok(client.tokenTtlMinutes >= 60 && client.tokenTtlMinutes <= 360);
+      const authorized = scimClient(scene.identity, await scene.tokenOf(client));
+      ok(await authorized('GET', '/Users'), 200);
+      scene.clock.advance((client.tokenTtlMinutes + 1) * MINUTE_MS);
+      ok(await authorized('GET', '/Users'), 401);
+    });
+
+    it('a long-lived token does not expire silently', async () => {
+      const own = await newDirectory(scene.identity, scene.organization, 'Expiring');
+      const warnings = async () =>
+        (await scene.api('GET', `/connections/${own.connectionId}`)).body['warnings'] as { code: string }[];
+      assert.deepEqual(await warnings(), []);
+      const { body } = await scene.api('GET', `/connections/${own.connectionId}/scim-tokens`);
+      const expiresAt = new Date(String(body.items[0]?.['expiresAt'])).getTime();
+      scene.clock.advance(expiresAt - scene.clock.now().getTime() - DAY_MS);
+      assert.deepEqual(
+        (await warnings()).map(({ code }) => code),
+        ['EXPIRES_SOON'],
+      );
+      ok(await own.scim('GET', '/Users'), 200);
     });
   });
 });
