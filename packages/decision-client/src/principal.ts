@@ -28,6 +28,8 @@ export interface Principal {
   readonly displayName: string;
   readonly acr?: string;
   readonly amr?: readonly string[];
+  /** Actions refused until the subject has signed in once more; absent: none. */
+  readonly stepUpDue?: readonly string[];
   /** The OAuth client of an access token. */
   readonly clientId?: string;
 }
@@ -83,10 +85,16 @@ const required = <T>(value: T | undefined): T => {
   return value;
 };
 
-const optionalsOf = ({ acr, amr, clientId }: WirePrincipal): Pick<Principal, 'acr' | 'amr' | 'clientId'> => ({
+const optionalsOf = ({
+  acr,
+  amr,
+  clientId,
+  stepUpDue,
+}: WirePrincipal): Pick<Principal, 'acr' | 'amr' | 'clientId' | 'stepUpDue'> => ({
   ...(acr === '' ? {} : { acr }),
   ...(amr.length === 0 ? {} : { amr: Object.freeze(amr) }),
   ...(clientId === '' ? {} : { clientId }),
+  ...(stepUpDue.length === 0 ? {} : { stepUpDue: Object.freeze(stepUpDue) }),
 });
 
 const toPrincipal = (wire: WirePrincipal): Principal =>

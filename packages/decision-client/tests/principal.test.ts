@@ -31,6 +31,7 @@ const wire: Principal = {
   amr: [],
   displayName: 'Ada',
   clientId: '',
+  stepUpDue: [],
 };
 const active = (changes: Partial<Principal> = {}): IntrospectResponse =>
   IntrospectResponse.fromPartial({ active: true, principal: { ...wire, ...changes } });

@@ -70,17 +70,46 @@ export const authorize = async (
     ? await ask(options.decide, principal, permission, scope, { requestId: context.requestId, method, route, context })
     : { reason: 'CREDENTIAL_SCOPE', explanation: OUT_OF_SCOPE, decision: null };
   if (isGranted(answer)) {
+    await assertStepUp(options, context, { ...question, decision: answer });
     context.grantedCount += 1;
     return answer;
   }
   const { reason, explanation } = answer;
   const decision = 'decision' in answer ? answer.decision : answer;
+  await record(options, { context, principal, permission, scope, reason, explanation, decision, method, route });
+  throw new AppError('PERMISSION_DENIED', explanation, { metadata: { reason, permission } });
+};
+
+const record = async ({ onDenied }: AuthorizeOptions, denial: Denial): Promise<void> => {
   try {
-    await options.onDenied({ context, principal, permission, scope, reason, explanation, decision, method, route });
+    await onDenied(denial);
   } catch (error) {
+    const { context, permission, reason } = denial;
     context.logger.error({ err: error, permission, reason }, 'a denied attempt could not be recorded');
   }
-  throw new AppError('PERMISSION_DENIED', explanation, { metadata: { reason, permission } });
+};
+
+/** Where a browser proves that its person is there. */
+export const STEP_UP_PATH = '/login/step-up';
+const STEP_UP = 'This needs a sign-in of the last minutes. Sign in once more, then try again.';
+
+/**
+ * Refuses an action for which the organisation demands a recent sign-in, unless there was one. Asked last, so that
+ * nobody signs in once more for what they may not do anyway.
+ *
+ * @param asked `permission` is the name of the action: a permission, or what the route calls itself in `stepUp`
+ * @throws STEP_UP_REQUIRED with the action and the page to go to
+ */
+export const assertStepUp = async (
+  options: AuthorizeOptions,
+  context: LiveContext,
+  asked: Pick<Denial, 'permission' | 'scope' | 'method' | 'route' | 'decision'>,
+): Promise<void> => {
+  const principal = context.authenticated();
+  if (principal.stepUpDue?.includes(asked.permission) !== true) return;
+  await record(options, { ...asked, context, principal, reason: 'STEP_UP_REQUIRED', explanation: STEP_UP });
+  const metadata = { action: asked.permission, stepUpPath: STEP_UP_PATH };
+  throw new AppError('STEP_UP_REQUIRED', STEP_UP, { metadata });
 };
 
 // Compared, not trusted to be a boolean: what decides is outside of this package.

@@ -43,7 +43,14 @@ const assertComplete = (route: Route): void => {
     throw fail(route, 'has a scope but asks for no permission');
   if (crossSite !== undefined && permission !== PUBLIC && permission !== GUARDED)
     throw fail(route, 'takes requests from other sites and so may not rely on a session');
+  assertStepUp(route);
   assertBody(route);
+};
+
+const assertStepUp = (route: Route): void => {
+  const { permission, stepUp } = route;
+  if (stepUp !== undefined && (permission === PUBLIC || permission === GUARDED))
+    throw fail(route, 'demands a recent sign-in of nobody');
 };
 
 /** Checks a row of the table and prepares its schemas. @throws INTERNAL with the reason: the service must not start */

@@ -39,6 +39,8 @@ export interface RequestContextInit {
   readonly logger: Logger;
   /** The authorisation step of the app: decides, records denials, throws them. */
   readonly require: (context: LiveContext, permission: string, scope: Scope) => Promise<GrantedDecision>;
+  /** The step after a decision: a recent sign-in where the organisation demands one. */
+  readonly requireStepUp: (context: LiveContext, action: string) => Promise<void>;
 }
 
 /** The mutable side of a context, known only to the pipeline of this package. */
@@ -59,6 +61,7 @@ export class LiveContext implements RequestContext {
   readonly #parentLogger: Logger;
   #logger: Logger | undefined;
   readonly #ask: RequestContextInit['require'];
+  readonly #askStepUp: RequestContextInit['requireStepUp'];
   #controller: AbortController | undefined;
   #abortReason: AppError | undefined;
 
@@ -68,6 +71,7 @@ export class LiveContext implements RequestContext {
     this.userAgent = init.userAgent;
     this.#parentLogger = init.logger;
     this.#ask = init.require;
+    this.#askStepUp = init.requireStepUp;
   }
 
   get logger(): Logger {
@@ -96,6 +100,10 @@ export class LiveContext implements RequestContext {
 
   require(permission: string, scope: Scope = {}): Promise<GrantedDecision> {
     return this.#ask(this, permission, scope);
+  }
+
+  requireStepUp(action: string): Promise<void> {
+    return this.#askStepUp(this, action);
   }
 
   /** The principal, or UNAUTHENTICATED. */

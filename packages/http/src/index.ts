@@ -8,6 +8,7 @@
  * @see RFC 9110, RFC 9457 (problem details), RFC 6750 §3 (challenges)
  */
 export { createHttpApp, type HttpApp, type HttpAppOptions } from './app.ts';
+export { STEP_UP_PATH } from './authorize.ts';
 export type { Decide, DecideRequest, Denial, OnDenied } from './authorize.ts';
 export type { RequestContext } from './context.ts';
 export { decodeCursor, encodeCursor, listOf, listQuery } from './cursor.ts';

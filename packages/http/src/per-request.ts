@@ -2,7 +2,7 @@ import { AppError } from '@sallyport/errors';
 import { acceptRequestId, extractTrace, withSpan, type Logger, type Metrics } from '@sallyport/telemetry';
 import type Koa from 'koa';
 
-import { authorize, type AuthorizeOptions } from './authorize.ts';
+import { assertStepUp, authorize, type AuthorizeOptions } from './authorize.ts';
 import { clientIpReader } from './client-ip.ts';
 import { LiveContext } from './context.ts';
 import { securityHeaders } from './headers.ts';
@@ -36,6 +36,8 @@ export const liveOf = (ctx: Pick<Koa.Context, 'req'>): LiveContext => {
 const singleHeader = (value: string | string[] | undefined): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
+const placeOf = ({ route }: LiveContext) => ({ method: route?.method ?? '', route: route?.path ?? '' });
+
 /** Outermost: identity of the request, default headers, trace, access line, and the one place errors end. */
 export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
   const clientIp = clientIpReader(options.trustedProxies ?? []);
@@ -45,7 +47,9 @@ export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
   const fallbackRoute = (path: string): string =>
     options.mounts.find(({ prefix }) => owns(prefix, path))?.prefix ?? 'unmatched';
   const require = (live: LiveContext, permission: string, scope: Scope): Promise<GrantedDecision> =>
-    authorize(options, live, { permission, scope, method: live.route?.method ?? '', route: live.route?.path ?? '' });
+    authorize(options, live, { permission, scope, ...placeOf(live) });
+  const requireStepUp = (live: LiveContext, action: string): Promise<void> =>
+    assertStepUp(options, live, { permission: action, scope: {}, decision: null, ...placeOf(live) });
 
   return async (ctx, next) => {
     const { headers, socket } = ctx.req;
@@ -56,6 +60,7 @@ export const perRequest = (options: PerRequestOptions): Koa.Middleware => {
       userAgent: headers['user-agent'],
       logger: options.logger,
       require,
+      requireStepUp,
     });
     liveContexts.set(ctx.req, live);
     ctx.request.ip = live.ip;

@@ -17,6 +17,11 @@ export interface Principal {
   readonly displayName: string;
   readonly acr?: string;
   readonly amr?: readonly string[];
+  /**
+   * Actions that are refused until their subject has signed in once more (STEP_UP_REQUIRED): permissions, and the names
+   * routes give in `stepUp`. What identity says at this moment; absent: none.
+   */
+  readonly stepUpDue?: readonly string[];
 }
 
 /** Where a permission is asked. Neither: the organisation. */

@@ -98,6 +98,11 @@ export interface RouteDefinition<
   readonly streamed?: true;
   /** ms; default 30,000. */
   readonly deadlineMs?: number;
+  /**
+   * The name by which an organisation demands a recent sign-in for this route. For routes without a permission of the
+   * catalogue; with one, the permission itself is the name.
+   */
+  readonly stepUp?: string;
   /** Only for endpoints other sites post to by design (the SAML ACS): no origin check, no cookie is looked at. */
   readonly crossSite?: 'allowed';
   /** Replaces the renderer of the surface. */

@@ -100,6 +100,7 @@ const decideRoute = async (
   params: unknown,
   query: unknown,
 ): Promise<void> => {
+  if (route.stepUp !== undefined) await live.requireStepUp(route.stepUp);
   if (typeof route.permission !== 'string' || route.scope === 'deferred') return;
   let scope: Scope = {};
   if (typeof route.scope === 'function')

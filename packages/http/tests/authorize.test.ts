@@ -3,8 +3,17 @@ import assert from 'node:assert/strict';
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
-import { GUARDED, PUBLIC, SELF, createHttpApp, route, type HttpAppOptions, type Route } from '../src/index.ts';
-import { BEARER, decision, jsonInit, problemOf, startApp } from './harness.ts';
+import {
+  GUARDED,
+  PUBLIC,
+  SELF,
+  STEP_UP_PATH,
+  createHttpApp,
+  route,
+  type HttpAppOptions,
+  type Route,
+} from '../src/index.ts';
+import { BEARER, alice, decision, jsonInit, problemOf, startApp } from './harness.ts';
 
 const answer = () => Promise.resolve({ status: 204 });
 const base = { method: 'POST', surface: 'api', summary: 'Does something', responses: { 204: null } } as const;
@@ -240,6 +249,7 @@ describe('route table', () => {
     ['no declared response', { responses: {} }, /declares no response/],
     ['a GET with a body', { method: 'GET', body: z.object({}) }, /GET with a body/],
     ['a relative path', { path: 'api' }, /slash/],
+    ['a recent sign-in of nobody', { permission: PUBLIC, stepUp: 'x:y' }, /of nobody/],
     ['params that are no object', { params: z.string() }, /must be an object/],
   ];
   for (const [what, change, message] of mistakes) {
@@ -252,5 +262,52 @@ describe('route table', () => {
     const one = broken({ path: '/api/t/v1/:a' });
     const two = broken({ path: '/api/t/v1/:b' });
     assert.throws(() => create(one, two), /declared twice/);
+  });
+});
+
+describe('a recent sign-in', () => {
+  const SELVES = route({ ...base, path: '/api/t/v1/own', permission: SELF, stepUp: 'own:make', handler: answer });
+  const authenticate = () => Promise.resolve(alice({ stepUpDue: ['thing:edit', 'own:make'] }));
+
+  it('is demanded where one is due, after policy has granted, and recorded', async () => {
+    await withApp([edit, SELVES, denied], { authenticate }, async (app) => {
+      for (const [path, action] of [
+        ['/api/t/v1/edit', 'thing:edit'],
+        ['/api/t/v1/own', 'own:make'],
+      ] as const) {
+        const { code, metadata } = await problemOf(await app.fetch(path, post));
+        assert.deepEqual(
+          { code, metadata },
+          { code: 'STEP_UP_REQUIRED', metadata: { action, stepUpPath: STEP_UP_PATH } },
+        );
+        const denial = app.denials.at(-1);
+        assert.deepEqual([denial?.reason, denial?.permission, denial?.route], ['STEP_UP_REQUIRED', action, path]);
+      }
+      const refused = await problemOf(await app.fetch('/api/t/v1/denied/p-1', jsonInit('POST', { projectId: 'p-1' })));
+      assert.equal(refused['code'], 'PERMISSION_DENIED');
+    });
+  });
+
+  it('is not demanded for anything else', async () => {
+    const other = route({ ...edit, path: '/api/t/v1/other', permission: 'thing:see' });
+    await withApp([other], { authenticate }, async (app) => {
+      assert.equal((await app.fetch('/api/t/v1/other', post)).status, 204);
+    });
+  });
+
+  it('is demanded of permissions a handler asks for by itself, too', async () => {
+    const deferred = route({
+      ...base,
+      path: '/api/t/v1/deferred',
+      permission: 'thing:see',
+      scope: 'deferred',
+      handler: async ({ context }) => {
+        await context.require('thing:edit');
+        return { status: 204 };
+      },
+    });
+    await withApp([deferred], { authenticate }, async (app) => {
+      assert.equal((await app.fetch('/api/t/v1/deferred', post)).status, 403);
+    });
   });
 });

@@ -353,13 +353,14 @@ describe('who a directory may speak for', () => {
             ['displayName', ['What the IdP says at sign-in']],
           ],
           authenticatedAt: now,
+          provenAt: null,
           issuedAt: now,
           acr: null,
           amr: [],
           idpSession: null,
           idpSessionEndsAtMs: null,
         },
-        { origin: { requestId: 'test' }, replaces: null },
+        { origin: { requestId: 'test' }, pending: null },
       );
     };
     const reasonOf = (completed: CompletedLogin): string => (completed.ok ? 'OK' : completed.reason);

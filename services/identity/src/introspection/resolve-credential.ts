@@ -2,13 +2,18 @@ import type { Principal } from '@sallyport/http';
 import type { Clock, Database } from '@sallyport/storage';
 
 import { resolveAccessToken } from '../provider/index.ts';
-import { principalOf, resolveSession, type InactiveReason } from '../sessions/index.ts';
+import { findSettings, principalOf, resolveSession, stepUpDueOfToken, type InactiveReason } from '../sessions/index.ts';
 import { isApiToken, resolveToken } from '../tokens/index.ts';
 
 /** What a request showed: the value of the session cookie, or a bearer token. */
 export type ShownCredential =
   | { readonly $case: 'session'; readonly value: string }
   | { readonly $case: 'bearer'; readonly value: string };
+
+interface Dependencies {
+  readonly db: Database;
+  readonly clock: Clock;
+}
 
 export type ResolvedCredential =
   | { readonly active: true; readonly principal: Principal & { readonly clientId?: string } }
@@ -19,14 +24,28 @@ export type ResolvedCredential =
  * kept between calls.
  */
 export const resolveCredential = async (
-  dependencies: { readonly db: Database; readonly clock: Clock },
+  dependencies: Dependencies,
   shown: ShownCredential,
 ): Promise<ResolvedCredential> => {
   if (shown.$case === 'session') {
     const resolved = await resolveSession(dependencies, shown.value);
-    return resolved.active ? { active: true, principal: principalOf(resolved.standing) } : resolved;
+    return resolved.active
+      ? { active: true, principal: principalOf(resolved.standing, dependencies.clock.now()) }
+      : resolved;
   }
-  if (isApiToken(shown.value)) return await resolveToken(dependencies, shown.value);
-  const principal = await resolveAccessToken(dependencies, shown.value);
+  const resolved = await resolveBearer(dependencies, shown.value);
+  return resolved.active ? { active: true, principal: await withStepUp(dependencies, resolved.principal) } : resolved;
+};
+
+const resolveBearer = async (dependencies: Dependencies, token: string): Promise<ResolvedCredential> => {
+  if (isApiToken(token)) return await resolveToken(dependencies, token);
+  const principal = await resolveAccessToken(dependencies, token);
   return principal === null ? { active: false, reason: 'UNKNOWN' } : { active: true, principal };
+};
+
+/** Here, once for every class of token, so that none is forgotten: what a token cannot do where a sign-in is demanded. */
+const withStepUp = async <P extends Principal>({ db }: Dependencies, principal: P): Promise<P> => {
+  const settings = await db.read(principal.orgId, async (tx) => await findSettings(tx, principal.orgId));
+  const due = settings === undefined ? [] : stepUpDueOfToken(settings.stepUp);
+  return due.length === 0 ? principal : { ...principal, stepUpDue: due };
 };

@@ -17,6 +17,8 @@ export const accountRuleSchema = z.object({
     .default(['externalId', 'userName']),
   /** Whether a first login may create an account; never while the directory is on. */
   createOnFirstLogin: z.boolean().default(false),
+  /** Values of the IdP's `acr`, `amr` or AuthnContextClassRef that are believed to mean more than one factor. */
+  multiFactor: z.array(z.string().min(1).max(256)).max(20).default([]),
   /** Where names come from when an account is created. */
   emailAttribute: z.string().min(1).max(256).default('email'),
   displayNameAttribute: z.string().min(1).max(256).default('displayName'),

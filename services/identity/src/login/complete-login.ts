@@ -2,10 +2,11 @@ import type { AuditContext } from '@sallyport/audit';
 import { isAppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../context.ts';
-import { openSession, type OpenedSession } from '../sessions/index.ts';
+import { carryOver } from '../provider/index.ts';
+import { openSession, type OpenedSession, type Proof } from '../sessions/index.ts';
 import type { AccountRefusal, ExternalLogin } from './external-login.ts';
-import type { ReplacedSession } from './pending-store.ts';
-import { resolveAccount } from './resolve-account.ts';
+import type { PendingLogin } from './pending-store.ts';
+import { resolveAccount, type Resolution } from './resolve-account.ts';
 
 /** Where a login comes from, for the record. */
 export type LoginOrigin = Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
@@ -14,6 +15,12 @@ export type CompletedLogin =
   | { readonly ok: true; readonly session: OpenedSession }
   | { readonly ok: false; readonly reason: AccountRefusal };
 
+export interface CompletionRequest {
+  readonly origin: LoginOrigin;
+  /** The request it answers; null for one the identity provider began. */
+  readonly pending: PendingLogin | null;
+}
+
 /**
  * Turns the word of an identity provider, already verified and used up, into a session or an audited refusal.
  * Account, session and entry commit together.
@@ -21,7 +28,7 @@ export type CompletedLogin =
 export const completeLogin = async (
   context: IdentityContext,
   login: ExternalLogin,
-  request: { readonly origin: LoginOrigin; readonly replaces: ReplacedSession | null },
+  request: CompletionRequest,
 ): Promise<CompletedLogin> => {
   const auditContext: AuditContext = {
     orgId: login.orgId,
@@ -30,11 +37,12 @@ export const completeLogin = async (
   };
   try {
     const { value } = await context.audit.mutate(auditContext, async (tx): Promise<CompletedLogin> => {
-      const resolution = await resolveAccount(tx, context, login);
+      const resolution = asAskedFor(await resolveAccount(tx, context, login), login, request.pending);
       if (!resolution.ok) {
         tx.record(refusal(login.connectionId, resolution.reason));
         return resolution;
       }
+      const replaces = request.pending?.replaces ?? null;
       const session = await openSession(tx, {
         accountId: resolution.accountId,
         connectionId: login.connectionId,
@@ -42,12 +50,15 @@ export const completeLogin = async (
         acr: login.acr,
         amr: login.amr,
         authenticatedAt: login.authenticatedAt,
+        proof: proofOf(login, context.clock.now()),
         idpSessionEndsAtMs: login.idpSessionEndsAtMs,
         idpSubjectKey: login.subjectKey,
         idpSession: login.idpSession,
-        replaces: request.replaces,
+        replaces,
         now: context.clock.now(),
       });
+      if (request.pending?.purpose === 'step-up' && replaces !== null)
+        await carryOver(tx, { orgId: tx.orgId, from: replaces.sessionId, to: session.sessionId });
       return { ok: true, session };
     });
     return value;
@@ -59,6 +70,24 @@ export const completeLogin = async (
     return { ok: false, reason };
   }
 };
+
+/** Clock difference tolerated between us and an IdP. */
+const SKEW_MS = 60_000;
+
+/** A step-up is of the account that asked for it, who was there after it was asked. */
+const asAskedFor = (resolution: Resolution, login: ExternalLogin, pending: PendingLogin | null): Resolution => {
+  if (!resolution.ok || pending?.purpose !== 'step-up') return resolution;
+  if (resolution.accountId !== pending.startedBy) return { ok: false, reason: 'STEP_UP_OTHER_ACCOUNT' };
+  const provenAtMs = login.provenAt?.getTime() ?? Number.NEGATIVE_INFINITY;
+  const isFresh = provenAtMs >= pending.createdAt.getTime() - SKEW_MS;
+  return isFresh ? resolution : { ok: false, reason: 'STEP_UP_NOT_FRESH' };
+};
+
+/** An IdP whose clock is ahead does not make a proof last longer. */
+const proofOf = ({ provenAt, acr, amr, rule }: ExternalLogin, now: Date): Proof => ({
+  provenAt: provenAt === null || provenAt <= now ? provenAt : now,
+  multiFactor: [acr, ...amr].some((said) => said !== null && rule.multiFactor.includes(said)),
+});
 
 const refusal = (connectionId: string, reason: AccountRefusal) =>
   ({ action: 'login.refused', target: { type: 'connection', id: connectionId }, reason, outcome: 'denied' }) as const;

@@ -12,6 +12,8 @@ export interface ExternalLogin {
   readonly subjectKey: string;
   readonly attributes: readonly (readonly [name: string, values: readonly string[]])[];
   readonly authenticatedAt: Date;
+  /** When the IdP says the person was there; null when it does not say. Never the moment the token was issued. */
+  readonly provenAt: Date | null;
   /** When the IdP issued the assertion or id_token. */
   readonly issuedAt: Date;
   readonly acr: string | null;
@@ -34,7 +36,9 @@ export type AccountRefusal =
   | 'CREATION_OFF'
   | 'DOMAIN_NOT_OF_CONNECTION'
   | 'NAME_TAKEN'
-  | 'CONNECTION_DISABLED';
+  | 'CONNECTION_DISABLED'
+  | 'STEP_UP_OTHER_ACCOUNT'
+  | 'STEP_UP_NOT_FRESH';
 
 /** The one value of an attribute; null when it is absent, empty or there more than once. */
 export const singleValue = (login: ExternalLogin, name: string): string | null => {

@@ -11,7 +11,8 @@ export { browserForLogin, derivedSecret, findBrowser, loginCookie, type Browser 
 export { completeLogin, recordRefusedLogin, type CompletedLogin, type LoginOrigin } from './complete-login.ts';
 export { composeKey, type AccountRefusal, type ExternalLogin } from './external-login.ts';
 export { findLoginConnection, listDomains, replaceDomains, type LoginConnection } from './identity-store.ts';
-export { refusedPage } from './pages.ts';
+export { loginStartOf, startQuery, type LoginStart } from './login-start.ts';
+export { goOnPage, refusedPage, signInPage, type SignInNotice } from './pages.ts';
 export {
   consumeAssertion,
   consumePendingLogin,
@@ -25,5 +26,6 @@ export { safeReturnTo } from './return-to.ts';
 export { domainRoutes } from './domain-routes.ts';
 export { verifyDomain, type VerifyDomain } from './verify-domain.ts';
 export { loginRoutes, originOf } from './routes.ts';
+export { stepUpRoutes } from './step-up-routes.ts';
 export { startSweeping } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';

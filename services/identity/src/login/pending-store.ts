@@ -7,6 +7,9 @@ export interface ReplacedSession {
   readonly sessionId: string;
 }
 
+/** What an answer of the IdP is for: a session, a fresh proof of who has one, or nothing but a trace. */
+export type LoginPurpose = 'login' | 'step-up' | 'test';
+
 /** A login that was sent to an identity provider and has not come back. */
 export interface PendingLogin {
   readonly orgId: string;
@@ -20,6 +23,9 @@ export interface PendingLogin {
   readonly returnTo: string;
   /** The session the browser had when it left: the answer may come as a post from another site, without its cookie. */
   readonly replaces: ReplacedSession | null;
+  readonly purpose: LoginPurpose;
+  /** Whose step-up or test it is; null for a login. */
+  readonly startedBy: string | null;
   readonly createdAt: Date;
   readonly expiresAt: Date;
   readonly consumedAt: Date | null;
@@ -36,18 +42,20 @@ interface PendingRow {
   readonly return_to: string;
   readonly replaces_account_id: string | null;
   readonly replaces_session_id: string | null;
+  readonly purpose: LoginPurpose;
+  readonly started_by: string | null;
   readonly created_at: Date;
   readonly expires_at: Date;
   readonly consumed_at: Date | null;
 }
 
 const COLUMNS = `org_id, id, connection_id, protocol, request_key, relay_state_hash, browser_hash, return_to,
-  replaces_account_id, replaces_session_id, created_at, expires_at, consumed_at`;
+  replaces_account_id, replaces_session_id, purpose, started_by, created_at, expires_at, consumed_at`;
 
 export const insertPendingLogin = async (tx: WriteTx, login: Omit<PendingLogin, 'consumedAt'>): Promise<void> => {
   const replaces = login.replaces?.orgId === login.orgId ? login.replaces : null;
   await tx.query(
-    `INSERT INTO pending_login (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, NULL)`,
+    `INSERT INTO pending_login (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL)`,
     [
       login.orgId,
       login.id,
@@ -59,6 +67,8 @@ export const insertPendingLogin = async (tx: WriteTx, login: Omit<PendingLogin, 
       login.returnTo,
       replaces?.accountId ?? null,
       replaces?.sessionId ?? null,
+      login.purpose,
+      login.startedBy,
       login.createdAt,
       login.expiresAt,
     ],
@@ -88,6 +98,8 @@ export const findPendingLogin = async (
       row.replaces_account_id === null || row.replaces_session_id === null
         ? null
         : { orgId: row.org_id, accountId: row.replaces_account_id, sessionId: row.replaces_session_id },
+    purpose: row.purpose,
+    startedBy: row.started_by,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     consumedAt: row.consumed_at,

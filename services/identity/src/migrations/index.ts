@@ -17,6 +17,8 @@ import { appendSubjectLog } from './0021-append-subject-log.ts';
 import { widenSaml } from './0023-widen-saml.ts';
 import { createFactors } from './0025-create-factors.ts';
 import { createInvitations } from './0026-create-invitations.ts';
+import { widenOidc } from './0029-widen-oidc.ts';
+import { limitSessions } from './0032-limit-sessions.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
@@ -40,4 +42,6 @@ export const migrations: readonly Migration[] = [
   createFactors,
   createInvitations,
   createMailOutbox,
+  widenOidc,
+  limitSessions,
 ];

@@ -12,3 +12,4 @@ export { createOpenIdProvider, type OpenIdProvider } from './provider.ts';
 export { findScimCredential, isOpaqueToken, resolveAccessToken } from './resolve-access-token.ts';
 export { sweepArtifacts } from './sweep.ts';
 export { voidProviderArtifacts } from './void-artifacts.ts';
+export { carryOver } from './session-store.ts';

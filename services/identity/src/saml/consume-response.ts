@@ -75,7 +75,7 @@ export const consumeResponse = async (context: IdentityContext, posted: PostedRe
   if (conflict !== null) return refused(conflict);
   const completed = await completeLogin(context, externalLogin(facet, login), {
     origin: posted.origin,
-    replaces: request?.replaces ?? null,
+    pending: request,
   }); // 4
   return completed.ok
     ? { ok: true, session: completed.session, returnTo: request?.returnTo ?? null }
@@ -128,6 +128,7 @@ const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin =>
   subjectKey: subjectKeyOf(login),
   attributes: login.attributes,
   authenticatedAt: new Date(login.authenticatedAtMs),
+  provenAt: new Date(login.authenticatedAtMs),
   issuedAt: new Date(login.issuedAtMs),
   acr: login.authnContextClass,
   amr: [],

@@ -39,7 +39,12 @@ const serviceProvider = (sp: SamlServiceProvider, connectionId: string, { id, si
 export const loginRequestUrl = (
   sp: SamlServiceProvider,
   facet: SamlFacet,
-  request: { readonly id: string; readonly relayState: string },
+  request: {
+    readonly id: string;
+    readonly relayState: string;
+    /** The person is to sign in anew, whatever session the IdP has (Core §3.4.1). */
+    readonly forceAuthn: boolean;
+  },
 ): string => {
   // samlify demands that both sides agree on signing; what counts is what the facet says, whatever the metadata wished.
   const idp = IdentityProvider({
@@ -50,5 +55,8 @@ export const loginRequestUrl = (
     singleLogoutService: [{ Binding: HTTP_REDIRECT, Location: facet.ssoUrl }],
   });
   const entity = serviceProvider(sp, facet.connectionId, { id: request.id, signed: facet.signRequests });
-  return entity.createLoginRequest(idp, 'redirect', { relayState: request.relayState }).context;
+  return entity.createLoginRequest(idp, 'redirect', {
+    relayState: request.relayState,
+    ...(request.forceAuthn ? { forceAuthn: true } : {}),
+  }).context;
 };

@@ -11,11 +11,12 @@ import {
   findBrowser,
   findLoginConnection,
   loginCookie,
+  loginStartOf,
   originOf,
   recordRefusedLogin,
   refusedPage,
-  replacedSession,
   safeReturnTo,
+  startQuery,
   startRules,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
@@ -79,7 +80,7 @@ const loginRoute = (context: IdentityContext): Route =>
     surface: 'browser',
     summary: 'Starts a sign-in: sends the browser to the identity provider.',
     params,
-    query: z.object({ returnTo: z.string().optional() }),
+    query: startQuery,
     responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
       const facet = await findOpenFacet(context, connectionId);
@@ -87,9 +88,8 @@ const loginRoute = (context: IdentityContext): Route =>
       return await unlessThrottled(request, async () => {
         await countedAttempt(context, startRules(request.ip));
         const browser = browserForLogin(ctx.req);
-        const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
-        const replaces = await replacedSession(context, ctx);
-        const location = await startSamlLogin(context, { facet, browser, returnTo, replaces });
+        const start = await loginStartOf(context, { connectionId, query, ctx });
+        const location = await startSamlLogin(context, { facet, browser, ...start });
         return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
       });
     },

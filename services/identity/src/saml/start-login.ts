@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { newId, secretHash } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
-import { insertPendingLogin, type Browser, type ReplacedSession } from '../login/index.ts';
+import { insertPendingLogin, type Browser, type LoginStart } from '../login/index.ts';
 import type { SamlFacet } from './facet/facet-store.ts';
 import { loginRequestUrl } from './messages.ts';
 import { MAX_ISSUE_AGE_MS } from './verify/login.ts';
@@ -11,16 +11,14 @@ import { MAX_ISSUE_AGE_MS } from './verify/login.ts';
 /** How long a login may take at the IdP. */
 export const PENDING_MS = MAX_ISSUE_AGE_MS;
 
-export interface SamlStart {
+export interface SamlStart extends LoginStart {
   readonly facet: SamlFacet;
   readonly browser: Browser;
-  readonly returnTo: string;
-  readonly replaces: ReplacedSession | null;
 }
 
 /** Remembers a login for this browser and answers the address of the IdP it is to go to. */
 export const startSamlLogin = async (context: IdentityContext, start: SamlStart): Promise<string> => {
-  const { facet, browser, returnTo, replaces } = start;
+  const { facet, browser, returnTo, replaces, purpose, startedBy } = start;
   const requestId = `_${randomBytes(20).toString('hex')}`;
   // Opaque, 43 characters (Bindings §3.4.3 allows 80 bytes). Where to go afterwards stays with us.
   const relayState = randomBytes(32).toString('base64url');
@@ -36,9 +34,15 @@ export const startSamlLogin = async (context: IdentityContext, start: SamlStart)
       browserHash: browser.hash,
       returnTo,
       replaces,
+      purpose,
+      startedBy,
       createdAt: now,
       expiresAt: new Date(now.getTime() + PENDING_MS),
     });
   });
-  return loginRequestUrl(context.samlServiceProvider, facet, { id: requestId, relayState });
+  return loginRequestUrl(context.samlServiceProvider, facet, {
+    id: requestId,
+    relayState,
+    forceAuthn: purpose === 'step-up',
+  });
 };

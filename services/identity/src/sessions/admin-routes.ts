@@ -1,12 +1,12 @@
 import { AppError } from '@sallyport/errors';
-import { listOf, route, type Route } from '@sallyport/http';
+import { listOf, listQuery, route, type Route } from '@sallyport/http';
 import type { ReadTx } from '@sallyport/storage';
 import { z } from 'zod';
 
 import { closeSession, findAccount } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { renderSession, sessionSchema } from './session-view.ts';
-import { hasOpenSession, listOpenSessions } from './store.ts';
+import { sessionPage, sessionSchema } from './session-view.ts';
+import { hasOpenSession, listUnendedSessions } from './store.ts';
 
 const PATH = '/api/identity/v1/accounts/:accountId/sessions';
 const params = z.object({ accountId: z.uuid() });
@@ -27,15 +27,15 @@ export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
     surface: 'api',
     summary: 'The open sessions of an account, newest first.',
     params,
+    query: listQuery,
     responses: { 200: listOf(sessionSchema), 404: null },
-    handler: async ({ params: { accountId }, context: request }) => {
+    handler: async ({ params: { accountId }, query, context: request }) => {
       const { orgId, actor } = request.auditContext();
-      const sessions = await context.db.read(orgId, async (tx) => {
+      await context.db.read(orgId, async (tx) => {
         await assertAccount(tx, orgId, accountId);
-        return await listOpenSessions(tx, orgId, accountId, context.clock.now());
       });
-      const items = sessions.map((session) => renderSession(session, actor.session ?? ''));
-      return { status: 200, body: { items, nextCursor: null } };
+      const whose = { orgId, accountId, current: actor.session ?? '' };
+      return { status: 200, body: await sessionPage(context, whose, query) };
     },
   }),
   route({
@@ -70,9 +70,9 @@ export const sessionAdminRoutes = (context: IdentityContext): Route[] => [
       await context.audit.mutate(who, async (tx) => {
         if (request.decision !== null) tx.fence(request.decision);
         await assertAccount(tx, who.orgId, accountId);
-        const sessions = await listOpenSessions(tx, who.orgId, accountId, context.clock.now());
+        const sessions = await listUnendedSessions(tx, who.orgId, accountId);
         if (sessions.length === 0) tx.unchanged();
-        for (const { id } of sessions)
+        for (const id of sessions)
           await closeSession(tx, context, { subjectId: accountId, sessionId: id, cause: CAUSE });
       });
       return { status: 204 };

@@ -3,6 +3,8 @@ import { AppError } from '@sallyport/errors';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
 
 import { expiryOf, type LoginMethod } from './session.ts';
+import { findSettings } from './settings-store.ts';
+import { isMultiFactor, type Proof } from './step-up.ts';
 import { endSessions, insertSession, lockAccountForIssue } from './store.ts';
 
 /** A completed login. */
@@ -13,6 +15,8 @@ export interface OpenSession {
   readonly acr: string | null;
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
+  /** What an identity provider says about that; left out for local sign-ins, where it follows from `amr`. */
+  readonly proof?: Proof;
   /** ms since the epoch; null when the identity provider sets no end. */
   readonly idpSessionEndsAtMs: number | null;
   readonly idpSubjectKey: string | null;
@@ -46,6 +50,9 @@ export const openSession = async (tx: AuditedTx, login: OpenSession): Promise<Op
     const { accountId, sessionId } = login.replaces;
     await endSessions(tx, { orgId: tx.orgId, accountIds: [accountId], sessionId, cause: 'session.replaced' });
   }
+  const settings = await findSettings(tx, tx.orgId);
+  if (settings === undefined) throw new AppError('NOT_FOUND', 'There is no such organisation.');
+  const proof = login.proof ?? { provenAt: login.authenticatedAt, multiFactor: isMultiFactor(login.amr) };
   const token = newSecret(SESSION_PREFIX);
   const session = {
     orgId: tx.orgId,
@@ -58,12 +65,14 @@ export const openSession = async (tx: AuditedTx, login: OpenSession): Promise<Op
     acr: login.acr,
     amr: login.amr,
     authenticatedAt: login.authenticatedAt,
+    provenAt: proof.provenAt,
+    multiFactor: proof.multiFactor,
     idpSubjectKey: login.idpSubjectKey,
     idpSession: login.idpSession,
     ip: tx.audit.ip ?? null,
     userAgent: tx.audit.userAgent?.slice(0, MAX_USER_AGENT) ?? null,
     createdAt: login.now,
-    expiresAt: expiryOf(login.now, login.idpSessionEndsAtMs),
+    expiresAt: expiryOf(login.now, settings.absoluteMinutes, login.idpSessionEndsAtMs),
   };
   await insertSession(tx, session);
   tx.record({
@@ -74,6 +83,7 @@ export const openSession = async (tx: AuditedTx, login: OpenSession): Promise<Op
       connectionId: login.connectionId,
       method: login.method,
       acr: login.acr,
+      multiFactor: proof.multiFactor,
       epoch: account.epoch,
       expiresAt: session.expiresAt.toISOString(),
       ip: personal(account.id, session.ip),

@@ -27,7 +27,7 @@ export const resolveSession = async (
   const { orgId, id, lastUsedAt } = standing.session;
   if (now.getTime() - lastUsedAt.getTime() >= TOUCH_MS) {
     await db.unauditedWrite(orgId, 'last use of a session', async (tx) => {
-      await touchSession(tx, orgId, id, now);
+      await touchSession(tx, { orgId, id, at: now, staleMs: TOUCH_MS });
     });
   }
   return { active: true, standing };

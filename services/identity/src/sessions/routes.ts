@@ -1,11 +1,11 @@
-import { SELF, listOf, route, type Principal, type Route } from '@sallyport/http';
+import { SELF, listOf, listQuery, route, type Principal, type Route } from '@sallyport/http';
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
 import { closeSession } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { renderSession, sessionSchema } from './session-view.ts';
-import { hasOpenSession, listOpenSessions } from './store.ts';
+import { sessionPage, sessionSchema } from './session-view.ts';
+import { hasOpenSession } from './store.ts';
 
 const meSchema = z.object({
   orgId: z.uuid(),
@@ -23,6 +23,8 @@ const meSchema = z.object({
   expiresAt: z.iso.datetime(),
   acr: z.string().nullable(),
   amr: z.array(z.string()),
+  /** What is refused until I sign in once more, at /login/step-up. */
+  stepUpDue: z.array(z.string()),
 });
 
 const callerOf = (principal: Principal | null): Principal => {
@@ -39,10 +41,11 @@ const whoAmI = (): Route =>
     summary: 'Who the credential of this request stands for.',
     responses: { 200: meSchema },
     handler: ({ context: request }) => {
-      const { acr, amr, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
+      const { acr, amr, stepUpDue, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
       const times = { authenticatedAt: authenticatedAt.toISOString(), expiresAt: expiresAt.toISOString() };
       const clientId = 'clientId' in who && typeof who.clientId === 'string' ? who.clientId : null;
-      const body = { ...who, ...times, clientId, epoch: epoch.toString(), acr: acr ?? null, amr: amr ?? [] };
+      const proof = { acr: acr ?? null, amr: amr ?? [], stepUpDue: stepUpDue ?? [] };
+      const body = { ...who, ...times, ...proof, clientId, epoch: epoch.toString() };
       return Promise.resolve({ status: 200, body });
     },
   });
@@ -54,16 +57,12 @@ const listMine = (context: IdentityContext): Route =>
     permission: SELF,
     surface: 'api',
     summary: 'My open sessions, newest first.',
+    query: listQuery,
     responses: { 200: listOf(sessionSchema) },
-    handler: async ({ context: request }) => {
-      const caller = callerOf(request.principal);
-      const sessions = await context.db.read(caller.orgId, async (tx) => {
-        return await listOpenSessions(tx, caller.orgId, caller.subjectId, context.clock.now());
-      });
-      return {
-        status: 200,
-        body: { items: sessions.map((session) => renderSession(session, caller.credentialId)), nextCursor: null },
-      };
+    handler: async ({ query, context: request }) => {
+      const { orgId, subjectId, credentialId } = callerOf(request.principal);
+      const whose = { orgId, accountId: subjectId, current: credentialId };
+      return { status: 200, body: await sessionPage(context, whose, query) };
     },
   });
 

@@ -1,15 +1,14 @@
 import type { Principal } from '@sallyport/http';
 
+import type { SessionSettings } from './settings.ts';
+import { stepUpDue } from './step-up.ts';
+
 const MINUTE_MS = 60_000;
 
-/** Unused for so long, a session ends (NIST SP 800-63B-4, AAL2). */
-export const IDLE_MS = 60 * MINUTE_MS;
-/** Nobody stays signed in longer, whatever they do; the identity provider may set an earlier end. */
-export const ABSOLUTE_MS = 24 * 60 * MINUTE_MS;
 /** How stale the recorded last use may get before it is written again. */
 export const TOUCH_MS = MINUTE_MS;
 
-export type LoginMethod = 'saml' | 'oidc' | 'password';
+export type LoginMethod = 'saml' | 'oidc' | 'password' | 'passkey';
 
 /** A browser session as it is stored. */
 export interface Session {
@@ -22,6 +21,10 @@ export interface Session {
   readonly acr: string | null;
   readonly amr: readonly string[];
   readonly authenticatedAt: Date;
+  /** When the person last proved to be there; null when the identity provider does not say. */
+  readonly provenAt: Date | null;
+  /** Whether that was with more than one factor. */
+  readonly multiFactor: boolean;
   readonly ip: string | null;
   readonly userAgent: string | null;
   readonly createdAt: Date;
@@ -41,6 +44,8 @@ export interface SessionStanding {
   readonly connectionName: string | null;
   /** False when the connection is disabled or gone. */
   readonly connectionOpen: boolean;
+  /** What the organisation asks of sessions now. */
+  readonly settings: SessionSettings;
 }
 
 /** Why a credential is not one (any more): for logs and the audit record, never for whoever showed it. */
@@ -61,19 +66,20 @@ export const inactiveReason = (standing: SessionStanding, now: Date): InactiveRe
   const { session } = standing;
   if (session.endedAt !== null) return 'ENDED';
   if (now >= session.expiresAt) return 'EXPIRED';
-  if (now.getTime() >= session.lastUsedAt.getTime() + IDLE_MS) return 'IDLE';
+  if (now.getTime() >= session.lastUsedAt.getTime() + standing.settings.idleMinutes * MINUTE_MS) return 'IDLE';
   if (standing.accountStatus !== 'active') return 'ACCOUNT_INACTIVE';
   if (standing.accountEpoch !== session.epochAtIssue) return 'EPOCH_RAISED';
   return standing.connectionOpen ? null : 'CONNECTION_DISABLED';
 };
 
-/** The end of a session opened now: our absolute limit, or the identity provider's if that is earlier. */
-export const expiryOf = (now: Date, idpSessionEndsAtMs: number | null): Date =>
-  new Date(Math.min(now.getTime() + ABSOLUTE_MS, idpSessionEndsAtMs ?? Number.POSITIVE_INFINITY));
+/** The end of a session opened now: the organisation's absolute limit, or the identity provider's if that is earlier. */
+export const expiryOf = (now: Date, absoluteMinutes: number, idpSessionEndsAtMs: number | null): Date =>
+  new Date(Math.min(now.getTime() + absoluteMinutes * MINUTE_MS, idpSessionEndsAtMs ?? Number.POSITIVE_INFINITY));
 
 /** Who acts through a live session. */
-export const principalOf = (standing: SessionStanding): Principal => {
+export const principalOf = (standing: SessionStanding, now: Date): Principal => {
   const { session } = standing;
+  const due = stepUpDue(standing.settings.stepUp, session, now);
   return {
     orgId: session.orgId,
     orgSlug: standing.orgSlug,
@@ -88,5 +94,6 @@ export const principalOf = (standing: SessionStanding): Principal => {
     displayName: standing.displayName,
     amr: session.amr,
     ...(session.acr === null ? {} : { acr: session.acr }),
+    ...(due.length === 0 ? {} : { stepUpDue: due }),
   };
 };

@@ -1,6 +1,7 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
 import type { LoginMethod, Session, SessionStanding } from './session.ts';
+import { SETTINGS_COLUMNS, toSettings, type SettingsRow } from './settings-store.ts';
 
 interface SessionRow {
   readonly org_id: string;
@@ -12,6 +13,8 @@ interface SessionRow {
   readonly acr: string | null;
   readonly amr: string[];
   readonly authenticated_at: Date;
+  readonly proven_at: Date | null;
+  readonly multi_factor: boolean;
   readonly ip: string | null;
   readonly user_agent: string | null;
   readonly created_at: Date;
@@ -20,7 +23,7 @@ interface SessionRow {
   readonly ended_at: Date | null;
 }
 
-interface StandingRow extends SessionRow {
+interface StandingRow extends SessionRow, SettingsRow {
   readonly account_status: string;
   readonly account_epoch: string;
   readonly account_kind: 'user' | 'service_account';
@@ -31,7 +34,7 @@ interface StandingRow extends SessionRow {
 }
 
 const COLUMNS = `s.org_id, s.id, s.account_id, s.connection_id, s.epoch_at_issue, s.method, s.acr, s.amr,
-  s.authenticated_at, s.ip, s.user_agent, s.created_at, s.last_used_at, s.expires_at, s.ended_at`;
+  s.authenticated_at, s.proven_at, s.multi_factor, s.ip, s.user_agent, s.created_at, s.last_used_at, s.expires_at, s.ended_at`;
 
 const toSession = (row: SessionRow): Session => ({
   orgId: row.org_id,
@@ -43,6 +46,8 @@ const toSession = (row: SessionRow): Session => ({
   acr: row.acr,
   amr: row.amr,
   authenticatedAt: row.authenticated_at,
+  provenAt: row.proven_at,
+  multiFactor: row.multi_factor,
   ip: row.ip,
   userAgent: row.user_agent,
   createdAt: row.created_at,
@@ -55,7 +60,7 @@ const toSession = (row: SessionRow): Session => ({
 export const findSessionByTokenHash = async (tx: ReadTx, tokenHash: Buffer): Promise<SessionStanding | null> => {
   const [row] = await tx.query<StandingRow>(
     `SELECT ${COLUMNS}, a.status AS account_status, a.epoch AS account_epoch, a.kind AS account_kind, a.display_name,
-            o.slug, c.name AS connection_name,
+            o.slug, ${SETTINGS_COLUMNS}, c.name AS connection_name,
             s.connection_id IS NULL OR (c.enabled AND c.deleted_at IS NULL) AS connection_open
        FROM browser_session s
        JOIN account a ON a.org_id = s.org_id AND a.id = s.account_id
@@ -74,6 +79,7 @@ export const findSessionByTokenHash = async (tx: ReadTx, tokenHash: Buffer): Pro
     orgSlug: row.slug,
     connectionName: row.connection_name,
     connectionOpen: row.connection_open,
+    settings: toSettings(row),
   };
 };
 
@@ -88,8 +94,9 @@ export interface NewSession extends Omit<Session, 'endedAt' | 'lastUsedAt'> {
 export const insertSession = async (tx: WriteTx, session: NewSession): Promise<void> => {
   await tx.query(
     `INSERT INTO browser_session (org_id, id, token_hash, account_id, connection_id, epoch_at_issue, method, acr, amr,
-       authenticated_at, idp_subject_key, idp_session, ip, user_agent, created_at, last_used_at, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16)`,
+       authenticated_at, idp_subject_key, idp_session, ip, user_agent, created_at, last_used_at, expires_at, proven_at,
+       multi_factor)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18)`,
     [
       session.orgId,
       session.id,
@@ -107,29 +114,70 @@ export const insertSession = async (tx: WriteTx, session: NewSession): Promise<v
       session.userAgent,
       session.createdAt,
       session.expiresAt,
+      session.provenAt,
+      session.multiFactor,
     ],
   );
 };
 
-/** Notes that a session was used. Moves forward only. */
-export const touchSession = async (tx: WriteTx, orgId: string, id: string, at: Date): Promise<void> => {
-  await tx.query('UPDATE browser_session SET last_used_at = greatest(last_used_at, $3) WHERE org_id = $1 AND id = $2', [
-    orgId,
-    id,
-    at,
-  ]);
+/**
+ * Notes that a session was used. Moves forward only, and never over a gap that ended it: a note that comes late finds
+ * the session idle, expired or ended and leaves it so. Of several at the same time one writes.
+ */
+export const touchSession = async (
+  tx: WriteTx,
+  use: { readonly orgId: string; readonly id: string; readonly at: Date; readonly staleMs: number },
+): Promise<void> => {
+  await tx.query(
+    `UPDATE browser_session s SET last_used_at = $3
+       FROM organization o
+      WHERE s.org_id = $1 AND s.id = $2 AND o.org_id = s.org_id AND s.ended_at IS NULL
+        AND s.last_used_at <= $3::timestamptz - make_interval(secs => $4)
+        AND greatest($3, clock_timestamp())
+          < least(s.expires_at, s.last_used_at + make_interval(mins => o.session_idle_minutes))`,
+    [use.orgId, use.id, use.at, use.staleMs / 1000],
+  );
 };
 
-/** The account's sessions that have not ended, newest first. */
-export const listOpenSessions = async (tx: ReadTx, orgId: string, accountId: string, now: Date): Promise<Session[]> => {
+/** One page of the account's sessions that are open, newest first. */
+export const listOpenSessions = async (
+  tx: ReadTx,
+  page: {
+    readonly orgId: string;
+    readonly accountId: string;
+    readonly before: string | null;
+    readonly limit: number;
+    readonly now: Date;
+  },
+): Promise<Session[]> => {
   const rows = await tx.query<SessionRow>(
     `SELECT ${COLUMNS} FROM browser_session s JOIN account a ON a.org_id = s.org_id AND a.id = s.account_id
+       JOIN organization o ON o.org_id = s.org_id
       WHERE s.org_id = $1 AND s.account_id = $2 AND s.ended_at IS NULL AND s.expires_at > $3
-        AND s.epoch_at_issue = a.epoch
-      ORDER BY s.id DESC LIMIT 200`,
-    [orgId, accountId, now],
+        AND s.last_used_at + make_interval(mins => o.session_idle_minutes) > $3
+        AND s.epoch_at_issue = a.epoch AND ($4::uuid IS NULL OR s.id < $4)
+      ORDER BY s.id DESC LIMIT $5`,
+    [page.orgId, page.accountId, page.now, page.before, page.limit],
   );
   return rows.map(toSession);
+};
+
+/** Every session of an account that has not been ended, whether it would still be accepted or not. */
+export const listUnendedSessions = async (tx: ReadTx, orgId: string, accountId: string): Promise<string[]> => {
+  const rows = await tx.query<{ id: string }>(
+    'SELECT id FROM browser_session WHERE org_id = $1 AND account_id = $2 AND ended_at IS NULL ORDER BY id',
+    [orgId, accountId],
+  );
+  return rows.map(({ id }) => id);
+};
+
+/** True when this is a session that was opened with more than one factor. */
+export const isMultiFactorSession = async (tx: ReadTx, orgId: string, id: string): Promise<boolean> => {
+  const rows = await tx.query<{ id: string }>(
+    'SELECT id FROM browser_session WHERE org_id = $1 AND id::text = $2 AND multi_factor',
+    [orgId, id],
+  );
+  return rows.length > 0;
 };
 
 /** True when this is a session of this account that has not ended. */

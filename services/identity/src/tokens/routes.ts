@@ -36,6 +36,7 @@ const createToken = (context: IdentityContext): Route =>
     method: 'POST',
     path: '/api/identity/v1/api-tokens',
     permission: SELF,
+    stepUp: 'api-token:create',
     surface: 'api',
     summary: `Issues an API token of my own; the secret is in this answer and nowhere else. It lives at most ${MAX_LIFETIME_MS / 86_400_000} days.`,
     body: newTokenSchema,

@@ -60,6 +60,7 @@ export class FakeIdentity extends FeedStandIn {
       orgSlug: 'slug',
       displayName: 'Somebody',
       clientId: '',
+      stepUpDue: [],
       ...principal,
     });
   }

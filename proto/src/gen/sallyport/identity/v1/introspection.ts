@@ -160,6 +160,11 @@ export interface Principal {
   orgSlug: string;
   displayName: string;
   clientId: string;
+  /**
+   * Actions refused until the subject has signed in once more. Judged at this
+   * moment by identity's clock; whoever enforces compares no times.
+   */
+  stepUpDue: string[];
 }
 
 function createBaseIntrospectRequest(): IntrospectRequest {
@@ -386,6 +391,7 @@ function createBasePrincipal(): Principal {
     orgSlug: "",
     displayName: "",
     clientId: "",
+    stepUpDue: [],
   };
 }
 
@@ -435,6 +441,9 @@ export const Principal: MessageFns<Principal> = {
     }
     if (message.clientId !== "") {
       writer.uint32(114).string(message.clientId);
+    }
+    for (const v of message.stepUpDue) {
+      writer.uint32(122).string(v!);
     }
     return writer;
   },
@@ -564,6 +573,14 @@ export const Principal: MessageFns<Principal> = {
             message.clientId = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.stepUpDue.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -632,6 +649,11 @@ export const Principal: MessageFns<Principal> = {
         : isSet(object.client_id)
         ? globalThis.String(object.client_id)
         : "",
+      stepUpDue: globalThis.Array.isArray(object?.stepUpDue)
+        ? object.stepUpDue.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.step_up_due)
+        ? object.step_up_due.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -679,6 +701,9 @@ export const Principal: MessageFns<Principal> = {
     if (message.clientId !== "") {
       obj.clientId = message.clientId;
     }
+    if (message.stepUpDue?.length) {
+      obj.stepUpDue = message.stepUpDue;
+    }
     return obj;
   },
 
@@ -701,6 +726,7 @@ export const Principal: MessageFns<Principal> = {
     message.orgSlug = object.orgSlug ?? "";
     message.displayName = object.displayName ?? "";
     message.clientId = object.clientId ?? "";
+    message.stepUpDue = object.stepUpDue?.map((e) => e) || [];
     return message;
   },
 };
