@@ -163,6 +163,10 @@ const CONNECTIONS: Readonly<Record<string, RouteCase>> = {
     }),
     entries: ['saml-facet.created'],
   },
+  [`POST ${C}/:connectionId/saml/refresh`]: {
+    status: 200,
+    prepare: of('connectionId', async (w) => await w.withSaml({ byUrl: true })),
+  },
   [`DELETE ${C}/:connectionId/saml`]: {
     status: 204,
     prepare: of('connectionId', async (w) => await w.withSaml()),

@@ -124,10 +124,11 @@ export class Workshop {
     return { connectionId, clientId: String(made['clientId']), secretId: String(made['secretId']) };
   }
 
-  async withSaml(): Promise<string> {
+  async withSaml({ byUrl = false }: { byUrl?: boolean } = {}): Promise<string> {
     const connectionId = await this.connection();
     const path = `${IDENTITY}/connections/${connectionId}/saml`;
-    await expectStatus(this.company.owner, 200, 'PUT', path, await this.samlFacet());
+    const metadataUrl = `${this.company.constellation.bootstrap.idp.url}/saml/metadata`;
+    await expectStatus(this.company.owner, 200, 'PUT', path, byUrl ? { metadataUrl } : await this.samlFacet());
     return connectionId;
   }
 
