@@ -9,6 +9,10 @@ export interface Measurement {
   readonly higherIsBetter: boolean;
   /** The ratio that counts as reached; oriented so that `ratio >= goal` is good. */
   readonly goal: number;
+  /** Instead of the benchmark's. */
+  readonly rounds?: number;
+  /** False: every round counts, the first one too. Default true. */
+  readonly warmUp?: false;
   /** One round of our side; returns its figure in `unit`. */
   ours(): Promise<number>;
   /** One round of the peer or floor, in the same unit. */
@@ -50,11 +54,12 @@ export const percentile = (values: readonly number[], p: number): number => {
 const round = (value: number): number => Number(value.toPrecision(4));
 
 /** Runs one measurement: a warm-up of each side, then the rounds in turn. The ratio is the median of the pairs' ratios. */
-export const measure = async (measurement: Measurement, rounds: number): Promise<Result> => {
+export const measure = async (measurement: Measurement, defaultRounds: number): Promise<Result> => {
+  const rounds = measurement.rounds ?? defaultRounds;
   const ours: number[] = [];
   const reference: number[] = [];
   const ratios: number[] = [];
-  for (let number = 0; number <= rounds; number += 1) {
+  for (let number = measurement.warmUp === false ? 1 : 0; number <= rounds; number += 1) {
     const mine = await measurement.ours();
     const theirs = await measurement.reference();
     if (number === 0) continue;

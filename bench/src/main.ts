@@ -3,8 +3,12 @@ import process from 'node:process';
 
 import { audit } from './audit.ts';
 import { measure, type Benchmark, type Result } from './benchmark.ts';
+import { scim } from './scim.ts';
 
-const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([['audit', audit]]);
+const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
+  ['audit', audit],
+  ['scim', scim],
+]);
 
 const DEFAULT_ROUNDS = 5;
 
