@@ -1,3 +1,5 @@
+import { setImmediate as turn } from 'node:timers/promises';
+
 import type { AuditContext } from '@sallyport/audit';
 import { AppError, isAppError } from '@sallyport/errors';
 import type { GrantedDecision } from '@sallyport/http';
@@ -5,7 +7,7 @@ import { newId } from '@sallyport/storage';
 
 import { findConnection } from '../../connections/index.ts';
 import type { IdentityContext } from '../../context.ts';
-import { matchUploaded, writeFindings } from './compare-store.ts';
+import { compareUploaded } from './compare-store.ts';
 import type { UploadedGroup, UploadedLine, UploadedMember, UploadedUser } from './read-line.ts';
 import {
   deleteOldReports,
@@ -28,7 +30,9 @@ import {
 
 /** Items, and members, that are held before they are written. */
 const BATCH_ITEMS = 1_000;
-const BATCH_MEMBERS = 10_000;
+const BATCH_MEMBERS = 5_000;
+/** Items after which others get a turn: what is buffered already would be read in one go. */
+const ITEMS_PER_TURN = 100;
 /** Lines that are named; more are only counted. */
 const MAX_UNREADABLE_FINDINGS = 1_000;
 
@@ -90,8 +94,11 @@ const receive = async (
   upload: AsyncIterable<UploadedLine>,
 ): Promise<void> => {
   const batch = new Batch();
+  let items = 0;
   for await (const item of upload) {
     batch.add(item);
+    items += 1;
+    if (items % ITEMS_PER_TURN === 0) await turn();
     if (batch.isFull()) await flush(service, report, batch);
   }
   await flush(service, report, batch);
@@ -111,8 +118,7 @@ const fail = async (
 
 const compare = async ({ db, clock }: Pick<IdentityContext, 'db' | 'clock'>, report: DriftReport): Promise<void> => {
   await db.unauditedWrite(report.orgId, REASON, async (tx) => {
-    await matchUploaded(tx, report, report.comparesGroups);
-    await writeFindings(tx, report, report.comparesGroups);
+    await compareUploaded(tx, report);
     await deleteStaged(tx, report.orgId, report.id);
     await setState(tx, report, { state: 'complete', at: clock.now() });
   });
