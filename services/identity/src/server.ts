@@ -11,6 +11,7 @@ import { groupRoutes } from './groups/index.ts';
 import { introspectionService } from './introspection/index.ts';
 import { domainRoutes, loginRoutes, startSweeping } from './login/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
+import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
@@ -29,7 +30,9 @@ export const routes = (context: IdentityContext): Route[] => [
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
-  ...loginRoutes(context), //      /, /login, /login/start, /login/password, /account, /logout, /api/identity/v1/login
+  ...loginRoutes(context), //      /, /login, /login/start, /account, /logout
+  ...localSignInRoutes(context), // /login/password, /login/second-factor, /login/enrol, /api/identity/v1/login
+  ...passkeySignInRoutes(context), // /api/identity/v1/login/passkey, …/second-factor/passkey, …/enrol/passkey
   ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs, …/slo
   ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback
   ...interactionRoutes(context), // /login/interaction/:uid
@@ -80,7 +83,7 @@ export const startServer = async (
     strictResponses: overrides.strictResponses ?? false,
   });
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
-  const stopSweeping = startSweeping(context);
+  const stopSweeping = startSweeping(context, [sweepLocalSignIns]);
   const samlMaintenance = startSamlMaintenance(context);
   const stopWarning = startExpiryWarnings(context);
   return {

@@ -7,7 +7,7 @@ import type { IdentityContext } from '../context.ts';
 import { accountBinding, consumeChallenge, newChallenge } from './challenges.ts';
 import type { Enrolled } from './enrol-totp.ts';
 import { MAX_PASSKEYS, type FactorOwner, type Passkey } from './factor.ts';
-import { lockOwner } from './lock-owner.ts';
+import { assertMayEnrol, lockOwner, type EnrolledBy } from './lock-owner.ts';
 import { notifyOwner } from './notify-owner.ts';
 import { insertPasskey, listPasskeys } from './passkey-store.ts';
 import { firstRecoveryCodes } from './recovery.ts';
@@ -59,12 +59,18 @@ export interface EnrolledPasskey extends Enrolled {
 export const finishPasskey = async (
   context: IdentityContext,
   owner: FactorOwner,
-  request: { readonly anchor: string; readonly answer: RegistrationAnswer; readonly name: string },
+  request: {
+    readonly anchor: string;
+    readonly answer: RegistrationAnswer;
+    readonly name: string;
+    readonly by: EnrolledBy;
+  },
   auditContext: AuditContext,
 ): Promise<EnrolledPasskey> => {
   const credential = await checkRegistration(context, owner, request);
   const { value } = await context.audit.mutate(auditContext, async (tx): Promise<EnrolledPasskey> => {
-    const account = await lockOwner(tx, owner);
+    const { account } = await lockOwner(tx, owner);
+    await assertMayEnrol(tx, owner, request.by);
     const known = await listPasskeys(tx, owner);
     if (known.length >= MAX_PASSKEYS) throw tooMany();
     const now = context.clock.now();

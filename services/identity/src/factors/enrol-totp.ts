@@ -4,7 +4,7 @@ import { AppError } from '@sallyport/errors';
 import type { IdentityContext } from '../context.ts';
 import { countedAttempt, factorRules } from '../throttle/index.ts';
 import type { FactorOwner } from './factor.ts';
-import { lockOwner } from './lock-owner.ts';
+import { assertMayEnrol, lockOwner, type EnrolledBy } from './lock-owner.ts';
 import { notifyOwner } from './notify-owner.ts';
 import { qrSvg } from './qr.ts';
 import { firstRecoveryCodes } from './recovery.ts';
@@ -38,11 +38,13 @@ export interface Enrolled {
 export const startTotp = async (
   { db, keyring, clock }: IdentityContext,
   owner: FactorOwner,
+  by: EnrolledBy,
 ): Promise<TotpEnrolment> => {
   const secret = newTotpSecret();
   // Not audited: nothing counts yet. What counts is the confirmation.
   const userName = await db.unauditedWrite(owner.orgId, 'an authenticator app that is not confirmed', async (tx) => {
-    const account = await lockOwner(tx, owner);
+    const { account } = await lockOwner(tx, owner);
+    await assertMayEnrol(tx, owner, by);
     const pending = { secretSealed: sealTotpSecret(keyring, owner, secret), at: clock.now() };
     if (!(await putPendingTotp(tx, owner, pending)))
       throw new AppError('CONFLICT', 'An authenticator app is set up already. Remove it first.');
@@ -65,14 +67,15 @@ const refuse = (): never => {
 export const finishTotp = async (
   context: IdentityContext,
   owner: FactorOwner,
-  typed: string,
+  request: { readonly code: string; readonly by: EnrolledBy },
   auditContext: AuditContext,
 ): Promise<Enrolled> => {
   const { audit, clock, keyring } = context;
   const attempt = await countedAttempt(context, factorRules(owner.accountId, auditContext.ip ?? ''));
-  const code = readTotpCode(typed) ?? refuse();
+  const code = readTotpCode(request.code) ?? refuse();
   const { value } = await audit.mutate(auditContext, async (tx): Promise<Enrolled> => {
-    const account = await lockOwner(tx, owner);
+    const { account } = await lockOwner(tx, owner);
+    await assertMayEnrol(tx, owner, request.by);
     const now = clock.now();
     const pending = await findTotp(tx, owner);
     const isBegun =

@@ -13,6 +13,7 @@ export { finishPasskey, startPasskey, type EnrolledPasskey } from './enrol-passk
 export { finishTotp, startTotp, type Enrolled, type TotpEnrolment } from './enrol-totp.ts';
 export { hasSecondFactor, type EnrolledFactors, type FactorOwner, type Passkey } from './factor.ts';
 export { assertFresh, ownerOf } from './fresh-session.ts';
+export type { EnrolledBy } from './lock-owner.ts';
 export { mailAddressOf, notifyOwner } from './notify-owner.ts';
 export { listPasskeys } from './passkey-store.ts';
 export { nameMyPasskey, removePasskey, removeTotp, renewRecoveryCodes } from './remove-factor.ts';

@@ -3,10 +3,10 @@ import { AppError } from '@sallyport/errors';
 
 import type { Account } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { findPassword, readLocalRules } from '../local-login/index.ts';
+import { findPassword } from '../local-login/index.ts';
 import { enrolledFactors } from './enrolled-factors.ts';
 import { hasSecondFactor, type EnrolledFactors, type FactorOwner } from './factor.ts';
-import { lockOwner } from './lock-owner.ts';
+import { lockOwner, type LockedOwner } from './lock-owner.ts';
 import { notifyOwner } from './notify-owner.ts';
 import { deletePasskeys, renamePasskey } from './passkey-store.ts';
 import { issueRecoveryCodes } from './recovery.ts';
@@ -19,15 +19,12 @@ const noSuch = (what: string): AppError => new AppError('NOT_FOUND', `There is n
  * A local account is never left without what its organisation demands, nor without any way in. Recovery codes go with
  * the last factor they stand in for.
  */
-const settleRest = async (tx: AuditedTx, account: Account): Promise<void> => {
+const settleRest = async (tx: AuditedTx, { account, rules }: LockedOwner): Promise<void> => {
   const owner = { orgId: account.orgId, accountId: account.id };
   const left: EnrolledFactors = await enrolledFactors(tx, owner);
   if (hasSecondFactor(left)) return;
-  if (account.connectionId === null) {
-    const rules = await readLocalRules(tx, account.orgId);
-    if (rules.secondFactorRequired)
-      throw new AppError('CONFLICT', 'Your organisation requires a second factor: set up another one first.');
-  }
+  if (account.connectionId === null && rules.secondFactorRequired)
+    throw new AppError('CONFLICT', 'Your organisation requires a second factor: set up another one first.');
   await deleteRecoveryCodes(tx, owner);
 };
 
@@ -46,11 +43,11 @@ export const removeTotp = async (
   auditContext: AuditContext,
 ): Promise<void> => {
   await context.audit.mutate(auditContext, async (tx) => {
-    const account = await lockOwner(tx, owner);
+    const locked = await lockOwner(tx, owner);
     if (!(await deleteTotp(tx, owner))) throw noSuch('authenticator app');
-    await settleRest(tx, account);
+    await settleRest(tx, locked);
     tx.record({ action: 'totp.removed', target: { type: 'account', id: owner.accountId }, before: {} });
-    await notifyOwner(tx, context, account, 'The authenticator app was removed from your account.');
+    await notifyOwner(tx, context, locked.account, 'The authenticator app was removed from your account.');
   });
   context.mail.wake();
 };
@@ -63,14 +60,14 @@ export const removePasskey = async (
   auditContext: AuditContext,
 ): Promise<void> => {
   await context.audit.mutate(auditContext, async (tx) => {
-    const account = await lockOwner(tx, owner);
+    const locked = await lockOwner(tx, owner);
     const [gone] = await deletePasskeys(tx, { ...owner, id });
     if (gone === undefined) throw noSuch('passkey');
-    await assertWayIn(tx, account);
-    await settleRest(tx, account);
+    await assertWayIn(tx, locked.account);
+    await settleRest(tx, locked);
     const before = { accountId: owner.accountId, name: gone.name };
     tx.record({ action: 'passkey.removed', target: { type: 'passkey', id }, before });
-    await notifyOwner(tx, context, account, `A passkey was removed from your account: ${gone.name}`);
+    await notifyOwner(tx, context, locked.account, `A passkey was removed from your account: ${gone.name}`);
   });
   context.mail.wake();
 };
@@ -102,7 +99,7 @@ export const renewRecoveryCodes = async (
   auditContext: AuditContext,
 ): Promise<readonly string[]> => {
   const { value } = await context.audit.mutate(auditContext, async (tx) => {
-    const account = await lockOwner(tx, owner);
+    const { account } = await lockOwner(tx, owner);
     if (!hasSecondFactor(await enrolledFactors(tx, owner)))
       throw new AppError('CONFLICT', 'Set up an authenticator app or a passkey first.');
     await notifyOwner(tx, context, account, 'New recovery codes were made for your account; the old ones are void.');

@@ -10,4 +10,4 @@ export { findLocalAccount, listLocalAccounts } from './find-local-account.ts';
 export { isOutdatedHash, MIN_PASSWORD_LENGTH, rehashPassword, verifyPassword } from './password.ts';
 export { ThreadedPasswordJudge, type PasswordJudge } from './password-judge.ts';
 export { readLocalRules, writeLocalRules, type LocalRules } from './rules-store.ts';
-export { findPassword, putPasswordHash, type LocalCandidate } from './store.ts';
+export { findPassword, putPasswordHash, upgradePasswordHash, type LocalCandidate } from './store.ts';

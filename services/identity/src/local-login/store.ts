@@ -12,6 +12,17 @@ export const putPasswordHash = async (
   );
 };
 
+/** Exchanges the hash of an unchanged password for a better one, unless the password was changed meanwhile. */
+export const upgradePasswordHash = async (
+  tx: WriteTx,
+  credential: { readonly orgId: string; readonly accountId: string; readonly from: string; readonly to: string },
+): Promise<void> => {
+  await tx.query(
+    'UPDATE local_credential SET password_hash = $4 WHERE org_id = $1 AND account_id = $2 AND password_hash = $3',
+    [credential.orgId, credential.accountId, credential.from, credential.to],
+  );
+};
+
 /** The password hash of an account, and since when; null when it has none. */
 export const findPassword = async (
   tx: ReadTx,

@@ -27,5 +27,5 @@ export { domainRoutes } from './domain-routes.ts';
 export { verifyDomain, type VerifyDomain } from './verify-domain.ts';
 export { loginRoutes, originOf } from './routes.ts';
 export { stepUpRoutes } from './step-up-routes.ts';
-export { startSweeping } from './sweep.ts';
+export { startSweeping, type Sweep } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';

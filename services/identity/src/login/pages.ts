@@ -1,6 +1,6 @@
 import { escapeHtml } from '@sallyport/http';
 
-import { page } from '../pages/index.ts';
+import { hidden, page, PASSKEY_SCRIPT_PATH } from '../pages/index.ts';
 import type { SessionStanding } from '../sessions/index.ts';
 import type { HomeRealm } from './identity-store.ts';
 
@@ -12,9 +12,6 @@ export interface SignInNotice {
   /** Which form was sent, with which address: nobody types it twice. */
   readonly tried?: { readonly form: 'work' | 'local'; readonly email: string };
 }
-
-const hidden = (name: string, value: string): string =>
-  `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`;
 
 /** Where a sign-in through a connection starts. */
 export const startPathOf = ({ id, protocol }: Pick<HomeRealm, 'id' | 'protocol'>, returnTo: string): string => {
@@ -39,19 +36,31 @@ ${hidden('returnTo', returnTo)}
 <p id="organization-hint" class="hint">Only if you have the same account in several.</p>
 <input id="organization" name="organization" maxlength="63" aria-describedby="organization-hint">
 <button type="submit">Sign in</button>
-</form>`;
+</form>
+<p><a href="/login/forgot">Forgotten your password?</a></p>`;
 
-/** The sign-in page: the work address, which leads to the company's identity provider; folded away, local accounts. */
+/** Of local accounts; in sight only where the browser can do it. */
+const passkeyButton = (returnTo: string): string => `<p id="passkey-problem" role="alert" hidden></p>
+<div data-passkey-part hidden>
+<button type="button" class="secondary" data-passkey="get" data-options="/api/identity/v1/login/passkey/options" data-finish="/api/identity/v1/login/passkey" data-return-to="${escapeHtml(returnTo)}">Sign in with a passkey</button>
+</div>`;
+
+/**
+ * The sign-in page: a passkey; the work address, which leads to the company's identity provider; folded away, the
+ * password of a local account.
+ */
 export const signInPage = (returnTo: string, { alert, status, tried }: SignInNotice = {}): string =>
   page({
     title: 'Sign in',
     main: `${alert === undefined ? '' : `<p role="alert">${escapeHtml(alert)}</p>`}
 ${status === undefined ? '' : `<p role="status">${escapeHtml(status)}</p>`}
+${passkeyButton(returnTo)}
 ${workForm(returnTo, tried?.form === 'work' ? tried.email : '')}
 <details${tried?.form === 'local' ? ' open' : ''}>
 <summary>Sign in with a local account</summary>
 ${localForm(returnTo, tried?.form === 'local' ? tried.email : '')}
 </details>`,
+    script: PASSKEY_SCRIPT_PATH,
   });
 
 const PROTOCOL_NAMES: Readonly<Record<HomeRealm['protocol'], string>> = { saml: 'SAML', oidc: 'OpenID Connect' };

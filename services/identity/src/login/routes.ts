@@ -1,16 +1,13 @@
-import { isAppError } from '@sallyport/errors';
-import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
+import { PUBLIC, route, type RequestContext, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import { closeSession } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { STYLE, STYLE_PATH } from '../pages/index.ts';
-import { clearedSessionCookie, sessionCookie, sessionOfRequest } from '../sessions/index.ts';
+import { clearedSessionCookie, sessionOfRequest } from '../sessions/index.ts';
 import type { LoginOrigin } from './complete-login.ts';
 import { listHomeRealms } from './identity-store.ts';
-import { loginWithPassword } from './local-login.ts';
-import { replacedSession } from './replaced-session.ts';
-import { accountPage, choicePage, goOnPage, signInPage } from './pages.ts';
+import { accountPage, choicePage, signInPage } from './pages.ts';
 import { safeReturnTo } from './return-to.ts';
 
 const MAX_REALMS = 20;
@@ -79,78 +76,6 @@ const startPages = (context: IdentityContext): Route[] => [
     },
   }),
 ];
-
-const passwordPage = (context: IdentityContext): Route =>
-  route({
-    method: 'POST',
-    path: '/login/password',
-    permission: PUBLIC,
-    surface: 'browser',
-    summary: 'Signs in with a local account.',
-    body: z.object({
-      email: z.string().max(254),
-      password: z.string().max(1024),
-      organization: z.string().max(63).optional(),
-      returnTo: z.string().optional(),
-    }),
-    responses: { 200: html, 303: null, 403: html, 429: html },
-    handler: async ({ body, context: request, ctx }) => {
-      const returnTo = safeReturnTo(body.returnTo, context.config.publicOrigin);
-      const { organization = '' } = body;
-      try {
-        const session = await loginWithPassword(context, {
-          email: body.email,
-          password: body.password,
-          organization: organization.trim() === '' ? null : organization.trim(),
-          origin: originOf(request),
-          replaces: await replacedSession(context, ctx),
-        });
-        return signedIn(returnTo, session.token);
-      } catch (error) {
-        if (!isAppError(error) || (error.code !== 'LOGIN_REFUSED' && error.code !== 'RATE_LIMITED')) throw error;
-        const tried = { form: 'local', email: body.email } as const;
-        return { status: error.kind.http, body: signInPage(returnTo, { alert: error.message, tried }) };
-      }
-    },
-  });
-
-const signedIn = (returnTo: string, token: string): RouteResponse => {
-  const headers = { 'set-cookie': sessionCookie(token) };
-  // An application's redirect would count as part of this form's submission: see goOnPage.
-  const leadsAway = returnTo.startsWith('/login/interaction/');
-  return leadsAway
-    ? { status: 200, body: goOnPage(returnTo), headers }
-    : { status: 303, headers: { ...headers, location: returnTo } };
-};
-
-const passwordApi = (context: IdentityContext): Route =>
-  route({
-    method: 'POST',
-    path: '/api/identity/v1/login',
-    permission: PUBLIC,
-    surface: 'api',
-    summary: 'Signs in with a local account; the session is in the cookie of the answer.',
-    body: z.object({
-      email: z.string().max(254),
-      password: z.string().max(1024),
-      organization: z.string().max(63).optional(),
-    }),
-    responses: { 200: z.object({ sessionId: z.uuid(), expiresAt: z.iso.datetime() }), 403: null, 429: null },
-    handler: async ({ body, context: request, ctx }) => {
-      const session = await loginWithPassword(context, {
-        email: body.email,
-        password: body.password,
-        organization: body.organization ?? null,
-        origin: originOf(request),
-        replaces: await replacedSession(context, ctx),
-      });
-      return {
-        status: 200,
-        body: { sessionId: session.sessionId, expiresAt: session.expiresAt.toISOString() },
-        headers: { 'set-cookie': sessionCookie(session.token) },
-      };
-    },
-  });
 
 const accountPages = (context: IdentityContext): Route[] => [
   route({
@@ -227,8 +152,6 @@ const redirects = (): Route[] =>
 /** Pages and API of signing in and out. */
 export const loginRoutes = (context: IdentityContext): Route[] => [
   ...startPages(context),
-  passwordPage(context),
-  passwordApi(context),
   ...accountPages(context),
   ...redirects(),
 ];

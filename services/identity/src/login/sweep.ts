@@ -4,10 +4,16 @@ import { deleteExpiredLogins } from './pending-store.ts';
 
 const INTERVAL_MS = 10 * 60_000;
 
-/** Deletes, every ten minutes, what nobody can use any more. Answers how to stop. Nothing depends on it being timely. */
-export const startSweeping = (context: IdentityContext): (() => void) => {
+/** Deletes what nobody can use any more, of one slice. */
+export type Sweep = (context: IdentityContext) => Promise<void>;
+
+/**
+ * Deletes, every ten minutes, what nobody can use any more: of logins, of the provider and of the slices given. Answers
+ * how to stop. Nothing depends on it being timely.
+ */
+export const startSweeping = (context: IdentityContext, more: readonly Sweep[] = []): (() => void) => {
   const timer = setInterval(() => {
-    sweep(context).catch((error: unknown) => {
+    Promise.all([sweep, ...more].map((one) => one(context))).catch((error: unknown) => {
       context.logger.warn({ err: error }, 'expired sign-in state could not be deleted');
     });
   }, INTERVAL_MS);

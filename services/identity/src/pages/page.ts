@@ -3,12 +3,19 @@ import { escapeHtml } from '@sallyport/http';
 /** Where the style sheet of every page is served. */
 export const STYLE_PATH = '/login/style.css';
 
-/** A page: plain HTML, no script. `main` is HTML whose every value has been escaped. */
+/** Where the one script of pages that offer passkeys is served. */
+export const PASSKEY_SCRIPT_PATH = '/login/passkeys.js';
+/** Where the script is served that takes the secret of a mailed link out of the address bar. */
+export const LINK_SCRIPT_PATH = '/login/link.js';
+
+/** A page: plain HTML, usable without its script. `main` is HTML whose every value has been escaped. */
 export interface PageContent {
   readonly title: string;
   readonly main: string;
   /** Moves on by itself, at once; the page still holds a link for those whose browser does not. */
   readonly refreshTo?: string;
+  /** A file of our own; the policy of pages allows no other script. */
+  readonly script?: typeof PASSKEY_SCRIPT_PATH | typeof LINK_SCRIPT_PATH;
 }
 
 // A gate with two doors. Inside the page, so that no browser asks for /favicon.ico.
@@ -16,7 +23,7 @@ const ICON =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E%3Crect width='32' height='32' rx='7' fill='%230b3d91'/%3E%3Cpath d='M7 25V14a4 4 0 0 1 8 0v11zM17 25V14a4 4 0 0 1 8 0v11z' fill='%23fff'/%3E%3C/svg%3E";
 
 /** The HTML of a page. */
-export const page = ({ title, main, refreshTo }: PageContent): string => {
+export const page = ({ title, main, refreshTo, script }: PageContent): string => {
   const refresh =
     refreshTo === undefined ? '' : `<meta http-equiv="refresh" content="0; url=${escapeHtml(refreshTo)}">`;
   return `<!doctype html>
@@ -27,7 +34,7 @@ export const page = ({ title, main, refreshTo }: PageContent): string => {
 <meta name="referrer" content="same-origin">${refresh}
 <title>${escapeHtml(title)} - Sallyport</title>
 <link rel="icon" href="${ICON}">
-<link rel="stylesheet" href="${STYLE_PATH}">
+<link rel="stylesheet" href="${STYLE_PATH}">${script === undefined ? '' : `\n<script src="${script}" defer></script>`}
 </head>
 <body>
 <header><p>Sallyport</p></header>
@@ -66,6 +73,13 @@ ul.choices { margin: 0; padding: 0; list-style: none }
 ul.choices a { display: block; margin-top: 0.5rem; padding: 0.8rem 1rem; font-weight: 600; text-decoration: none; border: 1px solid var(--line); border-radius: 0.35rem }
 ul.choices span { display: block; font-weight: 400; font-size: 0.95rem; color: var(--soft) }
 code { overflow-wrap: anywhere }
+ul.codes { padding: 0; list-style: none; columns: 2; font: 600 1.05rem/2 ui-monospace, monospace }
+ul.things { padding: 0; list-style: none }
+ul.things > li { padding: 0.75rem 0; border-top: 1px solid var(--edge) }
+form.inline { display: inline-block }
+svg[role="img"] { display: block; max-width: 100%; height: auto; border-radius: 0.35rem }
+.problem { margin: 0.25rem 0 0; color: var(--alert); font-weight: 600 }
+[hidden] { display: none !important }
 [role="alert"] { margin: 0 0 1rem; padding: 0.6rem 1rem; border-left: 4px solid var(--alert); color: var(--alert); font-weight: 600 }
 @media (max-width: 30rem) { dl { display: block } dd { margin-bottom: 0.5rem } }
 `;

@@ -17,5 +17,5 @@ export { settingsRoutes } from './settings-routes.ts';
 export { findSettings } from './settings-store.ts';
 export { isMultiFactor, stepUpDueOfToken, type Proof } from './step-up.ts';
 export { principalOf, type InactiveReason, type LoginMethod, type Session, type SessionStanding } from './session.ts';
-export { lockAccountForIssue, type LockedAccount } from './store.ts';
+export { listUnendedSessions, lockAccountForIssue, type LockedAccount } from './store.ts';
 export { voidSessions } from './void-sessions.ts';
