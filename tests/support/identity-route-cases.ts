@@ -15,6 +15,13 @@ const user = async (workshop: Workshop): Promise<string> => await workshop.user(
 const group = async (workshop: Workshop): Promise<string> => await workshop.group();
 const connection = async (workshop: Workshop): Promise<string> => await workshop.connection();
 
+let minutesSet = 0;
+/** Another number each time: what stays as it is makes no entry. */
+const otherMinutes = (): number => {
+  minutesSet = (minutesSet % 14) + 1;
+  return minutesSet;
+};
+
 const scim = (status: number, prepare: RouteCase['prepare'], entries?: readonly string[]): RouteCase => ({
   as: 'directory',
   status,
@@ -186,12 +193,37 @@ const CONNECTIONS: Readonly<Record<string, RouteCase>> = {
     prepare: of('connectionId', async (w) => await w.withOidc()),
     entries: ['oidc-facet.deleted'],
   },
+  [`GET ${C}/:connectionId/domain-proofs`]: { status: 200, prepare: of('connectionId', connection) },
+  [`POST ${C}/:connectionId/domain-proofs`]: {
+    // Nobody publishes a record for a domain nobody lists.
+    status: 404,
+    prepare: of('connectionId', connection, { domain: 'unlisted.acme.example' }),
+  },
+  'GET /api/identity/v1/session-settings': { status: 200, prepare: nothing },
+  'PATCH /api/identity/v1/session-settings': {
+    status: 200,
+    prepare: async () => await Promise.resolve({ body: { stepUp: { minutes: otherMinutes() } } }),
+    entries: ['organization.session-settings-changed'],
+  },
   [`GET ${C}/:connectionId/domains`]: { status: 200, prepare: of('connectionId', connection) },
   [`PUT ${C}/:connectionId/domains`]: {
     status: 200,
     prepare: of('connectionId', connection, { domains: ['branch.acme.example'] }),
     entries: ['connection.domains-set'],
   },
+};
+
+const driftReport: RouteCase['prepare'] = async (workshop) => ({ params: await workshop.driftReport() });
+
+const DRIFT: Readonly<Record<string, RouteCase>> = {
+  [`GET ${C}/:connectionId/drift-reports`]: { status: 200, prepare: of('connectionId', connection) },
+  [`POST ${C}/:connectionId/drift-reports`]: {
+    status: 202,
+    prepare: of('connectionId', connection, { users: [{ userName: 'somebody@acme.example' }] }),
+    entries: ['drift-report.created'],
+  },
+  [`GET ${C}/:connectionId/drift-reports/:reportId`]: { status: 200, prepare: driftReport },
+  [`GET ${C}/:connectionId/drift-reports/:reportId/findings`]: { status: 200, prepare: driftReport },
 };
 
 const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
@@ -201,6 +233,11 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
     prepare: async (workshop) =>
       await Promise.resolve({ body: { kind: 'service_account', userName: workshop.name('robot') } }),
     entries: ['account.created'],
+  },
+  [`PATCH ${A}/:accountId`]: {
+    status: 200,
+    prepare: of('accountId', async (workshop) => await workshop.serviceAccount(), { displayName: 'Renamed' }),
+    entries: ['account.updated'],
   },
   [`POST ${A}/:accountId/deactivate`]: {
     status: 200,
@@ -248,6 +285,8 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
     entries: ['api-token.revoked'],
   },
   [`GET ${G}/:groupId`]: { status: 200, prepare: of('groupId', group) },
+  // The directory owns it.
+  [`PATCH ${G}/:groupId`]: { status: 409, prepare: of('groupId', group, { displayName: 'Renamed' }) },
   [`GET ${G}/:groupId/members`]: { status: 200, prepare: of('groupId', group) },
   'DELETE /api/identity/v1/sessions/:sessionId': {
     as: 'owner-session',
@@ -284,4 +323,9 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
 };
 
 /** Routes of identity, by the name of the row. */
-export const IDENTITY_ROUTE_CASES: Readonly<Record<string, RouteCase>> = { ...SCIM, ...CONNECTIONS, ...ACCOUNTS };
+export const IDENTITY_ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
+  ...SCIM,
+  ...CONNECTIONS,
+  ...DRIFT,
+  ...ACCOUNTS,
+};

@@ -2,6 +2,7 @@ import { defineConfig, readConfig, setting, type Config, type Environment } from
 import { commonSettings } from '@sallyport/service';
 
 import { mailSettings } from './mail/settings.ts';
+import { domainSettings } from './domains/settings.ts';
 import { samlSettings } from './saml/settings.ts';
 import { scimSettings } from './scim/settings.ts';
 
@@ -25,6 +26,7 @@ export const definition = defineConfig({
     mustExist: 'file',
     doc: 'JWKS with the signing keys of the OpenID Provider.',
   }),
+  ...domainSettings,
   ...samlSettings,
   ...scimSettings,
   ...mailSettings,

@@ -5,6 +5,7 @@ import { openFoundation, type Foundation, type FoundationOverrides } from '@sall
 import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { credentialVoiders } from './edge/credential-voiders.ts';
+import { challengeLookup, type ChallengeLookup } from './domains/index.ts';
 import { ownershipClient } from './edge/ask-ownership.ts';
 import { policyClient } from './edge/policy-client.ts';
 import type { AskOwnership } from './groups/index.ts';
@@ -28,6 +29,8 @@ export interface IdentityContext extends Foundation, SignIn {
   readonly exchanges: ExchangeLog;
   readonly mail: MailDelivery;
   readonly passwordJudge: PasswordJudge;
+  /** Looks for the DNS proof of a mail domain. */
+  readonly challengeLookup: ChallengeLookup;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
 }
@@ -37,6 +40,7 @@ export interface ContextOverrides extends FoundationOverrides {
   readonly decisions?: DecisionClient;
   readonly credentialVoiders?: CredentialVoiders;
   readonly askOwnership?: AskOwnership;
+  readonly challengeLookup?: ChallengeLookup;
   readonly mailer?: Mailer;
 }
 
@@ -83,6 +87,7 @@ export const createContext = async (
     exchanges,
     mail,
     passwordJudge,
+    challengeLookup: overrides.challengeLookup ?? challengeLookup(config.dnsServers),
   };
   return { ...foundation, ...own, ...signIn, dispose };
 };

@@ -7,9 +7,10 @@ import { authenticate } from './edge/authenticate.ts';
 import { decide, recordDenied } from './edge/authorize.ts';
 import { carryThroughUnfinished, connectionRoutes, startExpiryWarnings } from './connections/index.ts';
 import type { IdentityContext } from './context.ts';
+import { domainProofRoutes, startDomainChecks } from './domains/index.ts';
 import { groupRoutes } from './groups/index.ts';
 import { introspectionService } from './introspection/index.ts';
-import { domainRoutes, loginRoutes, startSweeping } from './login/index.ts';
+import { domainRoutes, loginRoutes, stepUpRoutes, startSweeping } from './login/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
@@ -17,7 +18,7 @@ import { renderErrorPage } from './pages/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes, startSamlMaintenance } from './saml/index.ts';
 import { driftRoutes, exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
-import { sessionAdminRoutes, sessionRoutes } from './sessions/index.ts';
+import { sessionAdminRoutes, sessionRoutes, settingsRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
 
@@ -33,12 +34,15 @@ export const routes = (context: IdentityContext): Route[] => [
   ...loginRoutes(context), //      /, /login, /login/start, /account, /logout
   ...localSignInRoutes(context), // /login/password, /login/second-factor, /login/enrol, /api/identity/v1/login
   ...passkeySignInRoutes(context), // /api/identity/v1/login/passkey, …/second-factor/passkey, …/enrol/passkey
+  ...stepUpRoutes(context), //     /login/step-up
   ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs, …/slo
   ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback
   ...interactionRoutes(context), // /login/interaction/:uid
   ...samlAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/saml
   ...oidcAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/oidc
+  ...domainProofRoutes(context), // …/domain-proofs
   ...domainRoutes(context), //     /api/identity/v1/connections/:connectionId/domains
+  ...settingsRoutes(context), //   /api/identity/v1/session-settings
   ...sessionRoutes(context), //    /api/identity/v1/me, /api/identity/v1/sessions
   ...tokenRoutes(context), //      /api/identity/v1/api-tokens
   ...sessionAdminRoutes(context), // /api/identity/v1/accounts/:accountId/sessions
@@ -85,6 +89,7 @@ export const startServer = async (
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
   const stopSweeping = startSweeping(context, [sweepLocalSignIns]);
   const samlMaintenance = startSamlMaintenance(context);
+  const stopDomainChecks = startDomainChecks(context);
   const stopWarning = startExpiryWarnings(context);
   return {
     ...server,
@@ -92,6 +97,7 @@ export const startServer = async (
       stopSweeping();
       samlMaintenance.stop();
       await stopWarning();
+      await stopDomainChecks();
       await server.close();
     },
   };

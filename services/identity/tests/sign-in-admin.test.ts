@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { createSelfSigned, freePort } from '@sallyport/dev-env';
 
+import { verifyDomain } from '../src/login/index.ts';
 import { Browser } from './support/browser.ts';
 import { apiClient, type Client } from './support/http.ts';
 import {
@@ -67,6 +68,7 @@ describe('setting sign-in up', () => {
         acsUrl: `${origin}/saml/${id}/acs`,
         metadataUrl: `${origin}/saml/${id}/metadata`,
         loginUrl: `${origin}/saml/${id}/login`,
+        singleLogoutUrl: `${origin}/saml/${id}/slo`,
       });
       assert.deepEqual((await api('GET', `/connections/${id}/saml`)).body, body);
     });
@@ -155,8 +157,18 @@ describe('setting sign-in up', () => {
     const ask = async (email: string): Promise<string> =>
       await (await new Browser().post(`${origin}/login/start`, { email, returnTo: '/account' })).text();
 
-    it('leads everybody of a domain to its identity provider, known or not', async () => {
+    const vouch = async (connectionId: string): Promise<void> => {
+      const claim = { orgId: organization.orgId, connectionId, domain: 'acme.example', verified: true };
+      await verifyDomain(identity.context, claim, { requestId: 'test', operator: 'operator' });
+    };
+
+    it('leads nobody anywhere by a claim alone', async () => {
       await api('PUT', `/connections/${id}/domains`, { domains: ['Acme.example'] });
+      assert.match(await ask('ada@acme.example'), /name="password"/);
+    });
+
+    it('leads everybody of a domain to its identity provider, known or not', async () => {
+      await vouch(id);
       const page = await ask('ada@acme.example');
       assert.match(
         page,
@@ -169,6 +181,7 @@ describe('setting sign-in up', () => {
       const second = await api('POST', '/connections', { name: '<Entra>' });
       await api('PUT', `/connections/${second.body.id}/oidc`, { issuer: 'https://idp.example', clientId: 'x' });
       await api('PUT', `/connections/${second.body.id}/domains`, { domains: ['acme.example'] });
+      await vouch(second.body.id);
       const page = await ask('ada@acme.example');
       assert.ok(page.includes('&lt;Entra&gt;') && page.includes('Okta') && !page.includes('http-equiv="refresh"'));
       await api('PATCH', `/connections/${second.body.id}`, { enabled: false });
@@ -177,7 +190,7 @@ describe('setting sign-in up', () => {
     });
 
     it('takes no nonsense for a domain', async () => {
-      for (const domain of ['', 'a b', '*.example', 'https://x.example', 'x']) {
+      for (const domain of ['gmail.com', '', 'a b', '*.example', 'https://x.example', 'x']) {
         assert.equal((await api('PUT', `/connections/${id}/domains`, { domains: [domain] })).status, 400, domain);
       }
     });

@@ -3,7 +3,7 @@ import { bearer, Person, type Caller } from '../actors/index.ts';
 import { DevEnvironmentError } from '../errors.ts';
 import { waitFor } from '../wait-for.ts';
 import { mustSucceed, textOf } from './api.ts';
-import { ORGANIZATION } from './company.ts';
+import { CONNECTION, ORGANIZATION } from './company.ts';
 import type { Operator } from './operator.ts';
 import { openSeedProgress, type SeedRecord } from './record.ts';
 import { connectDemoIdp, createProject, mapGroups, provision, type SeedStep } from './steps.ts';
@@ -42,6 +42,11 @@ export async function seed(options: SeedOptions): Promise<Seeded> {
     await withToken(session, origin, async (owner) => {
       const step: SeedStep = { owner, origin, idpUrl, progress };
       await connectDemoIdp(step);
+      await operator.verifyDomain({
+        orgId,
+        connectionId: progress.record.connectionId ?? '',
+        domain: CONNECTION.domain,
+      });
       await Promise.all([provision(step).then(() => mapGroups(step)), createProject(step)]);
     });
   }

@@ -3,6 +3,7 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
+import { isPublicMailDomain, releaseDomains } from '../domains/index.ts';
 import { authorizedBy, fence } from './authorized.ts';
 import {
   findLoginConnection,
@@ -26,6 +27,14 @@ const render = (domains: readonly ConnectionDomain[]): z.output<typeof domainsVi
   domains: domains.map((each) => each.domain),
   verifiedDomains: domains.filter(({ verifiedAt }) => verifiedAt !== null).map((each) => each.domain),
 });
+
+/** @throws INVALID_VALUE for a domain where anybody gets an address */
+const assertNobodys = (domains: readonly string[]): void => {
+  const at = domains.findIndex(isPublicMailDomain);
+  if (at === -1) return;
+  const detail = `${domains[at] ?? ''} is a mail provider's: everybody can have an address there.`;
+  throw new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/domains', code: 'public' }] });
+};
 
 /** The mail domains whose people a connection signs in: for finding where to go, and as a limit for first logins. */
 export const domainRoutes = (context: IdentityContext): Route[] => [
@@ -59,6 +68,7 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
     handler: async ({ params: { connectionId }, body, context: request }) => {
       const who = authorizedBy(request);
       const domains = [...new Set(body.domains)].sort();
+      assertNobodys(domains);
       const { value: after } = await context.audit.mutate(who.audit, async (tx) => {
         fence(tx, who);
         if ((await findLoginConnection(tx, connectionId)) === null) {
@@ -66,6 +76,7 @@ export const domainRoutes = (context: IdentityContext): Route[] => [
         }
         const before = await listDomains(tx, tx.orgId, connectionId);
         await replaceDomains(tx, tx.orgId, connectionId, domains);
+        await releaseDomains(tx, tx.orgId);
         const target = { type: 'connection', id: connectionId };
         tx.record({ action: 'connection.domains-set', target, before: { domains: before }, after: { domains } });
         return await listConnectionDomains(tx, tx.orgId, connectionId);

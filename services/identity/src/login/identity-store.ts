@@ -47,7 +47,7 @@ export interface HomeRealm extends LoginConnection {
   readonly protocol: 'saml' | 'oidc';
 }
 
-/** Enabled connections with a sign-in facet that claim this mail domain, by name. */
+/** Enabled connections with a sign-in facet that have proven this mail domain, by name. A claim alone leads nobody. */
 export const listHomeRealms = async (tx: ReadTx, domain: string, limit: number): Promise<HomeRealm[]> => {
   const rows = await tx.query<ConnectionRow & { protocol: HomeRealm['protocol'] }>(
     `SELECT ${COLUMNS}, p.protocol
@@ -57,7 +57,7 @@ export const listHomeRealms = async (tx: ReadTx, domain: string, limit: number):
        JOIN (SELECT org_id, connection_id, 'saml' AS protocol FROM saml_facet
              UNION ALL SELECT org_id, connection_id, 'oidc' FROM oidc_facet) p
          ON p.org_id = c.org_id AND p.connection_id = c.id
-      WHERE d.domain = $1 ORDER BY o.display_name, c.name, p.protocol LIMIT $2`,
+      WHERE d.domain = $1 AND d.verified_at IS NOT NULL ORDER BY o.display_name, c.name, p.protocol LIMIT $2`,
     [domain, limit],
   );
   return rows.map((row) => ({ ...toConnection(row), protocol: row.protocol }));
@@ -97,7 +97,7 @@ export const markDomainVerified = async (
   verified: { readonly at: Date; readonly by: string } | null,
 ): Promise<boolean> => {
   const rows = await tx.query(
-    `UPDATE connection_domain SET verified_at = $4, verified_by = $5
+    `UPDATE connection_domain SET verified_at = $4, verified_by = $5, problem = NULL, failing_since = NULL
       WHERE org_id = $1 AND connection_id = $2 AND domain = $3 RETURNING domain`,
     [key.orgId, key.connectionId, key.domain, verified?.at ?? null, verified?.by ?? null],
   );

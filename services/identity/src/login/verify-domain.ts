@@ -1,6 +1,7 @@
 import { AppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../context.ts';
+import { releaseDomains, takeDomain } from '../domains/index.ts';
 import { findLoginConnection, markDomainVerified } from './identity-store.ts';
 
 export interface VerifyDomain {
@@ -15,7 +16,7 @@ export interface VerifyDomain {
  * The operator of the deployment vouches that a mail domain a connection lists belongs to the organisation. Only then
  * may the connection's directory be given an account of nobody that goes by an address of it. Idempotent.
  *
- * @throws NOT_FOUND when there is no such connection, or the domain is none of its domains
+ * @throws CONFLICT when the domain is proven for another organisation; NOT_FOUND when there is no such connection, or the domain is none of its domains
  */
 export const verifyDomain = async (
   { audit, clock }: Pick<IdentityContext, 'audit' | 'clock'>,
@@ -31,6 +32,9 @@ export const verifyDomain = async (
       known?.orgId === orgId &&
       (await markDomainVerified(tx, key, verified ? { at: clock.now(), by: operator } : null));
     if (!marked) throw new AppError('NOT_FOUND', 'The connection does not list this domain.');
+    if (verified && !(await takeDomain(tx, orgId, key.domain, clock.now())))
+      throw new AppError('CONFLICT', 'This domain is proven for another organisation.');
+    if (!verified) await releaseDomains(tx, orgId);
     tx.record({
       action: verified ? 'connection.domain-verified' : 'connection.domain-unverified',
       target: { type: 'connection', id: connectionId },

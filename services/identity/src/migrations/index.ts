@@ -19,6 +19,7 @@ import { createFactors } from './0025-create-factors.ts';
 import { createInvitations } from './0026-create-invitations.ts';
 import { widenOidc } from './0029-widen-oidc.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
+import { proveDomains } from './0033-prove-domains.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
@@ -44,4 +45,5 @@ export const migrations: readonly Migration[] = [
   createMailOutbox,
   widenOidc,
   limitSessions,
+  proveDomains,
 ];

@@ -6,6 +6,7 @@
  */
 export {
   countedAttempt,
+  domainCheckRules,
   factorRules,
   federatedRules,
   passkeyRules,

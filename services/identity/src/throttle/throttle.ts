@@ -46,6 +46,9 @@ export const federatedRules = (connectionId: string, ip: string): ThrottleRule[]
 /** The rule of setting out for an identity provider: each leaves a row, so nobody may leave any number of them. */
 export const startRules = (ip: string): ThrottleRule[] => [{ key: `start:${ip}`, limit: 3_000 }];
 
+/** The rule of asking DNS about a domain: each question goes out of the house. */
+export const domainCheckRules = (orgId: string): ThrottleRule[] => [{ key: `domain-check:${orgId}`, limit: 60 }];
+
 /** An attempt that has been counted. */
 export interface Attempt {
   /** Takes the attempt out of the count again. */

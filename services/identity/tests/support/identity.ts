@@ -88,6 +88,7 @@ export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promi
     cookieKeysFile,
     providerKeysFile: await providerKeysFile,
     ...(await samlFiles),
+    dnsServers: ['127.0.0.1:1'],
     allowInsecurePrivateFetch: false,
     // Far above what any suite sends; suites about limits set their own.
     scimRate: 1_000_000,
