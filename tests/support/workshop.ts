@@ -112,6 +112,14 @@ export class Workshop {
     return await this.#owned(`${IDENTITY}/connections`, { name: this.name('connection'), scim: {} });
   }
 
+  /** A connection, and a drift report of it. */
+  async driftReport(): Promise<{ connectionId: string; reportId: string }> {
+    const connectionId = await this.connection();
+    const path = `${IDENTITY}/connections/${connectionId}/drift-reports`;
+    const made = await expectStatus(this.company.owner, 202, 'POST', path, { users: [] });
+    return { connectionId, reportId: String(made['id']) };
+  }
+
   async scimToken(connectionId: string): Promise<string> {
     return await this.#owned(`${IDENTITY}/connections/${connectionId}/scim-tokens`, { name: 'Workshop' });
   }
