@@ -5,10 +5,11 @@ import { z } from 'zod';
 import type { IdentityContext } from '../context.ts';
 import { accountRuleSchema, authorizedBy, fence, findLoginConnection, type Authorized } from '../login/index.ts';
 import { deleteOidcFacet, findOidcFacet, putOidcFacet, type OidcFacet } from './facet-store.ts';
-import { redirectUriOf, SECRET_PURPOSE } from './login.ts';
+import { backchannelLogoutUriOf, redirectUriOf, SECRET_PURPOSE } from './login.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/oidc';
 const params = z.object({ connectionId: z.uuid() });
+const MAX_AGE_S = 30 * 24 * 60 * 60;
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,128}$/);
 
 const inputSchema = z.object({
@@ -18,6 +19,13 @@ const inputSchema = z.object({
   clientSecret: z.string().min(1).max(1024).nullable().optional(),
   scopes: z.array(scope).max(20).default(['openid', 'profile', 'email']),
   accountRule: accountRuleSchema.prefault({}),
+  /** Seconds: a sign-in at the identity provider that is older has to be renewed there. */
+  maxAgeSeconds: z.int().min(0).max(MAX_AGE_S).nullable().default(null),
+  /** Asked for as `acr_values`; an answer with none of them is refused. */
+  acrValues: z
+    .array(z.string().regex(/^[\x21-\x7E]{1,256}$/))
+    .max(10)
+    .default([]),
 });
 
 type Input = z.output<typeof inputSchema>;
@@ -29,8 +37,11 @@ const facetSchema = z.object({
   hasClientSecret: z.boolean(),
   scopes: z.array(z.string()),
   accountRule: accountRuleSchema,
+  maxAgeSeconds: z.int().nullable(),
+  acrValues: z.array(z.string()),
   /** What the IdP is set up with. */
   redirectUri: z.string(),
+  backchannelLogoutUri: z.string(),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
 });
@@ -42,7 +53,10 @@ const render = ({ config }: IdentityContext, facet: OidcFacet): z.input<typeof f
   hasClientSecret: facet.clientSecretSealed !== null,
   scopes: [...facet.scopes],
   accountRule: facet.accountRule,
+  maxAgeSeconds: facet.maxAgeSeconds,
+  acrValues: [...facet.acrValues],
   redirectUri: redirectUriOf(config.publicOrigin, facet.connectionId),
+  backchannelLogoutUri: backchannelLogoutUriOf(config.publicOrigin, facet.connectionId),
   createdAt: facet.createdAt.toISOString(),
   updatedAt: facet.updatedAt.toISOString(),
 });
@@ -53,6 +67,8 @@ const recorded = (facet: OidcFacet) => ({
   hasClientSecret: facet.clientSecretSealed !== null,
   scopes: facet.scopes,
   accountRule: JSON.stringify(facet.accountRule),
+  maxAgeSeconds: facet.maxAgeSeconds,
+  acrValues: facet.acrValues,
 });
 
 const checkIssuer = (issuer: string, allowPlain: boolean): void => {
@@ -89,6 +105,8 @@ const putFacet = async (
       clientSecretSealed: clientSecret === undefined ? kept : clientSecret === null ? null : seal(clientSecret),
       scopes: [...new Set(['openid', ...input.scopes])],
       accountRule: input.accountRule,
+      maxAgeSeconds: input.maxAgeSeconds,
+      acrValues: [...new Set(input.acrValues)],
       createdAt: before?.createdAt ?? now,
       updatedAt: now,
     };

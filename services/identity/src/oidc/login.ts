@@ -13,8 +13,8 @@ import {
   type Browser,
   type ExternalLogin,
   type LoginOrigin,
+  type LoginStart,
   type PendingLogin,
-  type ReplacedSession,
 } from '../login/index.ts';
 import type { OpenedSession } from '../sessions/index.ts';
 import type { OidcFacet } from './facet-store.ts';
@@ -28,6 +28,10 @@ export const SECRET_PURPOSE = 'oidc-client-secret';
 /** Our redirect address of one connection; each has its own, against mix-up (RFC 9700 §4.4). */
 export const redirectUriOf = (publicOrigin: string, connectionId: string): string =>
   `${new URL(publicOrigin).origin}/login/oidc/${connectionId}/callback`;
+
+/** Where the identity provider of a connection reports that a session has ended. */
+export const backchannelLogoutUriOf = (publicOrigin: string, connectionId: string): string =>
+  `${new URL(publicOrigin).origin}/login/oidc/${connectionId}/backchannel-logout`;
 
 const clientOf = ({ keyring }: IdentityContext, facet: OidcFacet): ClientOf => {
   const { orgId, connectionId, clientSecretSealed } = facet;
@@ -45,20 +49,21 @@ const secretsOf = (browser: Browser, loginId: string): LoginSecrets => ({
 /** `state` is looked up by its hash: who can read our database cannot answer for a browser. */
 const requestKeyOf = (state: string): string => secretHash(state).toString('hex');
 
-export interface OidcStart {
+export interface OidcStart extends LoginStart {
   readonly facet: OidcFacet;
   readonly browser: Browser;
-  readonly returnTo: string;
-  readonly replaces: ReplacedSession | null;
 }
 
 /** Remembers a login for this browser and answers the address of the IdP it is to go to. @throws OidcRefusal */
 export const startOidcLogin = async (context: IdentityContext, start: OidcStart): Promise<string> => {
-  const { facet, browser, returnTo, replaces } = start;
+  const { facet, browser, returnTo, replaces, purpose, startedBy } = start;
   const id = newId();
   const secrets = secretsOf(browser, id);
   const redirectUri = redirectUriOf(context.config.publicOrigin, facet.connectionId);
-  const location = await context.relyingParty.authorizationUrl(clientOf(context, facet), { ...secrets, redirectUri });
+  // A step-up asks for the person to be there now; whether they were is checked with the account (completeLogin).
+  const signInAnew = purpose === 'step-up';
+  const request = { ...secrets, redirectUri, signInAnew, maxAgeSeconds: signInAnew ? 0 : facet.maxAgeSeconds };
+  const location = await context.relyingParty.authorizationUrl(clientOf(context, facet), request);
   const now = context.clock.now();
   await context.db.unauditedWrite(facet.orgId, 'a login under way; its outcome is audited', async (tx) => {
     await insertPendingLogin(tx, {
@@ -71,6 +76,8 @@ export const startOidcLogin = async (context: IdentityContext, start: OidcStart)
       browserHash: browser.hash,
       returnTo,
       replaces,
+      purpose,
+      startedBy,
       createdAt: now,
       expiresAt: new Date(now.getTime() + PENDING_MS),
     });
@@ -110,11 +117,12 @@ export const finishOidcLogin = async (context: IdentityContext, answer: OidcAnsw
     await useUp(context, pending); // 2
     const identity = await context.relyingParty.redeem(clientOf(context, facet), url, {
       ...secretsOf(by, pending.id),
+      maxAgeSeconds: ageAtAnswer(facet, pending, context.clock.now()),
       wantsUserInfo: (claims) => neededClaims(facet.accountRule).some((name) => !claims.has(name)),
     }); // 3
     const completed = await completeLogin(context, externalLogin(context, facet, identity), {
       origin: answer.origin,
-      replaces: pending.replaces,
+      pending,
     }); // 4
     if (completed.ok) return { ok: true, session: completed.session, returnTo: pending.returnTo };
     return { ok: false, reason: completed.reason, where: null, recorded: true };
@@ -148,6 +156,10 @@ const useUp = async ({ db, clock }: IdentityContext, pending: PendingLogin): Pro
   if (!isFirst) throw new OidcRefusal('STATE_CONSUMED');
 };
 
+/** The age a sign-in may have by now: what was allowed when it was asked for, and the time since. */
+const ageAtAnswer = ({ maxAgeSeconds }: OidcFacet, pending: PendingLogin, now: Date): number | null =>
+  maxAgeSeconds === null ? null : maxAgeSeconds + Math.ceil((now.getTime() - pending.createdAt.getTime()) / 1000);
+
 const neededClaims = ({ source, createOnFirstLogin, emailAttribute }: AccountRule): string[] => [
   ...(source === 'subject' ? [] : [source.attribute]),
   ...(createOnFirstLogin ? [emailAttribute] : []),
@@ -157,6 +169,9 @@ const texts = (value: unknown): string[] =>
   (Array.isArray(value) ? (value as unknown[]) : [value]).filter((item): item is string => typeof item === 'string');
 
 const seconds = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null);
+
+/** Only `auth_time` says when the person was there: a token can be issued any time after (Core §2). */
+const provenAtOf = (authTime: number | null): Date | null => (authTime === null ? null : new Date(authTime * 1000));
 
 const externalLogin = (
   { clock }: IdentityContext,
@@ -175,6 +190,7 @@ const externalLogin = (
     subjectKey: composeKey('oidc', issuer, subject),
     attributes: [...claims].map(([name, value]) => [name, texts(value)] as const),
     authenticatedAt: new Date((seconds(claims.get('auth_time')) ?? issuedAtSeconds) * 1000),
+    provenAt: provenAtOf(seconds(claims.get('auth_time'))),
     // Whole seconds: the token may have been issued as late as at the end of its second.
     issuedAt: new Date(issuedAtSeconds * 1000 + 999),
     acr: texts(claims.get('acr'))[0] ?? null,

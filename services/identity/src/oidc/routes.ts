@@ -10,14 +10,15 @@ import {
   findBrowser,
   findLoginConnection,
   loginCookie,
+  loginStartOf,
   originOf,
   recordRefusedLogin,
   refusedPage,
-  replacedSession,
-  safeReturnTo,
+  startQuery,
   startRules,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
+import { receiveLogout, recordRefusedLogout } from './backchannel-logout.ts';
 import { findOidcFacet, type OidcFacet } from './facet-store.ts';
 import { finishOidcLogin, startOidcLogin } from './login.ts';
 import { OidcRefusal } from './reasons.ts';
@@ -62,17 +63,16 @@ const startRoute = (context: IdentityContext): Route =>
     surface: 'browser',
     summary: 'Starts a sign-in: sends the browser to the identity provider.',
     params,
-    query: z.object({ returnTo: z.string().optional() }),
+    query: startQuery,
     responses: { 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, query, context: request, ctx }) => {
       const facet = await openFacet(context, connectionId);
       if (facet === null) return refusal(request);
       const browser = browserForLogin(ctx.req);
-      const returnTo = safeReturnTo(query.returnTo, context.config.publicOrigin);
       try {
         await countedAttempt(context, startRules(request.ip));
-        const replaces = await replacedSession(context, ctx);
-        const location = await startOidcLogin(context, { facet, browser, returnTo, replaces });
+        const start = await loginStartOf(context, { connectionId, query, ctx });
+        const location = await startOidcLogin(context, { ...start, facet, browser });
         return { status: 303, headers: { location, 'set-cookie': loginCookie(browser) } };
       } catch (error) {
         if (error instanceof OidcRefusal) return await recordAndRefuse(context, facet, error, request);
@@ -110,5 +110,45 @@ const callbackRoute = (context: IdentityContext): Route =>
     },
   });
 
-/** `/login/oidc/:connectionId/…`: what browsers call on the way to an identity provider and back. */
-export const oidcRoutes = (context: IdentityContext): Route[] => [startRoute(context), callbackRoute(context)];
+const NO_STORE = { 'cache-control': 'no-store' };
+const rejected = (error: string, status: 400 | 429 = 400): RouteResponse => ({
+  status,
+  body: { error },
+  headers: NO_STORE,
+});
+
+const logoutRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: '/login/oidc/:connectionId/backchannel-logout',
+    permission: PUBLIC,
+    surface: 'oauth',
+    crossSite: 'allowed', // Called by the identity provider itself; what counts is the signature of the token.
+    summary: 'Takes a logout token of the identity provider and ends the sessions it names.',
+    params,
+    body: z.object({ logout_token: z.union([z.string(), z.array(z.string())]).optional() }).default({}),
+    responses: { 200: null, 400: z.object({ error: z.string() }), 429: z.object({ error: z.string() }) },
+    handler: async ({ params: { connectionId }, body, context: request }) => {
+      const facet = await openFacet(context, connectionId);
+      const token = body.logout_token;
+      if (facet === null || typeof token !== 'string') return rejected('invalid_request');
+      try {
+        const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
+        await receiveLogout(context, facet, { token, origin: originOf(request) });
+        await attempt.succeeded();
+        return { status: 200, headers: NO_STORE };
+      } catch (error) {
+        if (isAppError(error) && error.code === 'RATE_LIMITED') return rejected('temporarily_unavailable', 429);
+        if (!(error instanceof OidcRefusal)) throw error;
+        await recordRefusedLogout(context, facet, error, originOf(request));
+        return rejected('invalid_request');
+      }
+    },
+  });
+
+/** `/login/oidc/:connectionId/…`: what browsers call on the way to an identity provider and back, and what it calls. */
+export const oidcRoutes = (context: IdentityContext): Route[] => [
+  startRoute(context),
+  callbackRoute(context),
+  logoutRoute(context),
+];

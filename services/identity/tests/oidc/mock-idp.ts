@@ -6,16 +6,37 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT, type CryptoKey, type JWK, type JWTPayload } from 'jose';
+import {
+  exportJWK,
+  generateKeyPair,
+  SignJWT,
+  UnsecuredJWT,
+  type CryptoKey,
+  type JWK,
+  type JWTHeaderParameters,
+  type JWTPayload,
+} from 'jose';
 
 export interface SigningKeys {
   readonly privateKey: CryptoKey;
   readonly jwk: JWK;
 }
 
-export const newSigningKeys = async (kid: string): Promise<SigningKeys> => {
-  const { privateKey, publicKey } = await generateKeyPair('RS256');
-  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg: 'RS256', use: 'sig' } };
+export const newSigningKeys = async (kid: string, alg = 'RS256'): Promise<SigningKeys> => {
+  const { privateKey, publicKey } = await generateKeyPair(alg);
+  return { privateKey, jwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } };
+};
+
+/** A JWT of these keys; `header` overrides what an honest one says. */
+export const signed = async (
+  claims: JWTPayload,
+  { privateKey, jwk }: SigningKeys,
+  header: Record<string, unknown> = {},
+): Promise<string> => {
+  const whole = { alg: jwk.alg ?? 'RS256', kid: jwk.kid ?? '', ...header };
+  const shown = Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== undefined));
+  const crit = Array.isArray(header['crit']) ? { crit: { [String(header['crit'][0])]: true } } : {};
+  return await new SignJWT(claims).setProtectedHeader(shown as JWTHeaderParameters).sign(privateKey, crit);
 };
 
 /** What the next exchange answers with. */
@@ -23,8 +44,13 @@ export interface Exchange {
   readonly claims: JWTPayload;
   readonly userInfo?: Record<string, unknown>;
   readonly sign?: 'none' | 'hmac' | SigningKeys;
-  readonly idToken?: null;
+  /** null: none; text: this one, whatever the claims. */
+  readonly idToken?: null | string;
+  /** Overrides of the id_token's header. */
+  readonly header?: Record<string, unknown>;
   readonly status?: number;
+  /** The whole answer of the token endpoint, in place of an honest one. */
+  readonly raw?: unknown;
 }
 
 export class MockIdp {
@@ -34,6 +60,10 @@ export class MockIdp {
   /** Keys published; not always those that sign. */
   published: JWK[];
   discovery: Record<string, unknown> = {};
+  /** In place of the key set. */
+  keySet: [number, unknown] | null = null;
+  /** How often the keys were asked for. */
+  keyRequests = 0;
   exchange: (parameters: URLSearchParams) => Exchange = () => ({ claims: {} });
   /** Everything the token endpoint was asked. */
   readonly asked: { authorization: string | undefined; parameters: URLSearchParams }[] = [];
@@ -76,7 +106,8 @@ export class MockIdp {
       case '/.well-known/openid-configuration':
         return [200, { ...this.#metadata(), ...this.discovery }];
       case '/jwks':
-        return [200, { keys: this.published }];
+        this.keyRequests += 1;
+        return this.keySet ?? [200, { keys: this.published }];
       case '/token':
         return await this.#token(authorization, new URLSearchParams(await body));
       case '/userinfo':
@@ -101,19 +132,20 @@ export class MockIdp {
 
   async #token(authorization: string | undefined, parameters: URLSearchParams): Promise<[number, unknown]> {
     this.asked.push({ authorization, parameters });
-    const { claims, sign, idToken, status } = this.exchange(parameters);
+    const { claims, sign, idToken, header, status, raw } = this.exchange(parameters);
+    if (raw !== undefined) return [status ?? 200, raw];
     if (status !== undefined) return [status, { error: 'invalid_grant' }];
     const token = { access_token: 'at', token_type: 'Bearer', expires_in: 60 };
-    return [200, idToken === null ? token : { ...token, id_token: await this.#idToken(claims, sign) }];
+    if (idToken === null) return [200, token];
+    return [200, { ...token, id_token: idToken ?? (await this.#idToken(claims, sign, header)) }];
   }
 
-  async #idToken(claims: JWTPayload, sign: Exchange['sign']): Promise<string> {
+  async #idToken(claims: JWTPayload, sign: Exchange['sign'], header: Exchange['header']): Promise<string> {
     if (sign === 'none') return new UnsecuredJWT(claims).encode();
     if (sign === 'hmac') {
       const secret = new TextEncoder().encode(JSON.stringify(this.keys.jwk));
       return await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', kid: 'k1' }).sign(secret);
     }
-    const { privateKey, jwk } = sign ?? this.keys;
-    return await new SignJWT(claims).setProtectedHeader({ alg: 'RS256', kid: jwk.kid ?? '' }).sign(privateKey);
+    return await signed(claims, sign ?? this.keys, header);
   }
 }
