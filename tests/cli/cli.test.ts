@@ -250,6 +250,23 @@ describe('sallyport, the command', function () {
     });
   });
 
+  it('compares a read-back of the identity provider with what is held here', async () => {
+    await expectStatus(company.owner, 201, 'POST', '/api/identity/v1/connections', { name: 'Branch', scim: {} });
+    const file = terminal.file('read-back.jsonl');
+    writeFileSync(file, '');
+    assert.deepEqual(await json<unknown[]>('drift', 'Branch', file), []);
+    writeFileSync(file, `${JSON.stringify({ user: { userName: 'ann@branch.example' } })}\n`);
+    assert.match(
+      (await expect(1, 'drift', 'Branch', file, '--values')).stdout,
+      /user\.missing-here +ann@branch\.example/,
+    );
+    const { stdout } = await expect(1, 'drift', 'Branch', file, '--users-only', '--json');
+    const [found] = JSON.parse(stdout) as Record<string, unknown>[];
+    assert.deepEqual([found?.['kind'], found?.['name']], ['user.missing-here', 'ann@branch.example']);
+    assert.match((await expect(2, 'drift', 'Branch', terminal.file('nowhere'))).stderr, /no such file/);
+    assert.match((await expect(5, 'drift', 'Nowhere', file)).stderr, /no connection "Nowhere"/);
+  });
+
   it('says what went wrong, what to do about it, and which of seven ways it was', async () => {
     const developer = await issueApiToken(dev.person, 'Terminal', inAnHour());
     const env = { SALLYPORT_ORIGIN: company.constellation.origin, SALLYPORT_TOKEN: developer };

@@ -1,3 +1,5 @@
+import { Readable } from 'node:stream';
+
 import type { Credentials } from './config.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
@@ -49,6 +51,11 @@ const failure = async (response: Response): Promise<CliError> => {
   return new CliError(exitCode, message, { hint: HINT_BY_EXIT.get(exitCode), problem });
 };
 
+const bodyOf = ({ body, lines }: { readonly body?: Json; readonly lines?: Readable }): BodyInit | null => {
+  if (lines !== undefined) return Readable.toWeb(lines) as ReadableStream<Uint8Array>;
+  return body === undefined ? null : JSON.stringify(body);
+};
+
 /** The public HTTP API with one token. Every failure is a CliError with the server's own words. */
 export class Client {
   readonly #credentials: Credentials;
@@ -83,6 +90,11 @@ export class Client {
     } while (cursor !== null);
   }
 
+  /** Sends lines of JSON as they are read. */
+  async upload<T = Json>(path: string, lines: Readable, query: Query = {}): Promise<T> {
+    return await this.#read<T>(await this.#send('POST', path, { query, lines, timeoutMs: 10 * 60_000 }));
+  }
+
   /** The body as it arrives, for exports. */
   async stream(path: string, query: Query = {}): Promise<AsyncIterable<Uint8Array>> {
     const response = await this.#send('GET', path, { query, timeoutMs: 10 * 60_000 });
@@ -103,7 +115,7 @@ export class Client {
   async #send(
     method: string,
     path: string,
-    options: { readonly query?: Query; readonly body?: Json; readonly timeoutMs?: number },
+    options: { readonly query?: Query; readonly body?: Json; readonly lines?: Readable; readonly timeoutMs?: number },
   ): Promise<Response> {
     const url = URL.parse(path, this.origin);
     if (url === null || !/^https?:$/.test(url.protocol)) {
@@ -119,9 +131,14 @@ export class Client {
       accept: 'application/json',
     };
     if (options.body !== undefined) headers['content-type'] = 'application/json';
+    if (options.lines !== undefined) headers['content-type'] = 'application/x-ndjson';
     const signal = AbortSignal.timeout(options.timeoutMs ?? REQUEST_TIMEOUT_MS);
-    const body = options.body === undefined ? null : JSON.stringify(options.body);
-    const response = await fetch(url, { method, headers, body, signal, redirect: 'error' }).catch((error: unknown) => {
+    const body = bodyOf(options);
+    const init = { method, headers, body, signal, redirect: 'error', duplex: 'half' } as const;
+    const response = await fetch(url, init).catch((error: unknown) => {
+      // A file that cannot be read is not a server that cannot be reached.
+      const failed = options.lines?.errored;
+      if (failed !== null && failed !== undefined) throw new CliError(EXIT.usage, `${failed.message}.`);
       const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
       throw new CliError(EXIT.unavailable, `${this.origin} cannot be reached: ${reason}.`, {
         hint: 'Is the server running? "npm start" starts one on this machine.',

@@ -4,6 +4,7 @@ import { Client } from './client.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { accountsCommand, groupsCommand, projectsCommand } from './commands/directory.ts';
+import { driftCommand } from './commands/drift.ts';
 import { grantsCommand } from './commands/grants.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { rolesCommand } from './commands/roles.ts';
@@ -50,6 +51,7 @@ const buildProgram = (sessionOf: SessionOf, isQuiet: boolean): Command => {
     groupsCommand,
     checkCommand,
     auditCommand,
+    driftCommand,
   ];
   for (const command of commands) program.addCommand(command(sessionOf));
   settle(program, isQuiet);
