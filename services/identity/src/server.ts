@@ -2,6 +2,7 @@ import { auditRoutes } from '@sallyport/audit-api';
 import { createHttpApp, type Authenticate, type Route } from '@sallyport/http';
 import { serve, type RunningServer } from '@sallyport/service';
 
+import { factorRoutes, localSignInAdminRoutes, securityPageRoutes } from './account-security/index.ts';
 import { accountRoutes } from './accounts/index.ts';
 import { authenticate } from './edge/authenticate.ts';
 import { decide, recordDenied } from './edge/authorize.ts';
@@ -34,6 +35,9 @@ export const routes = (context: IdentityContext): Route[] => [
   ...loginRoutes(context), //      /, /login, /login/start, /account, /logout
   ...localSignInRoutes(context), // /login/password, /login/second-factor, /login/enrol, /api/identity/v1/login
   ...passkeySignInRoutes(context), // /api/identity/v1/login/passkey, …/second-factor/passkey, …/enrol/passkey
+  ...securityPageRoutes(context), // /account/security
+  ...factorRoutes(context), //     /api/identity/v1/factors, …/password
+  ...localSignInAdminRoutes(context), // …/accounts/:accountId/factors, …/local-sign-in
   ...stepUpRoutes(context), //     /login/step-up
   ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs, …/slo
   ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback

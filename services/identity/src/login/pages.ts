@@ -122,6 +122,7 @@ export const accountPage = (standing: SessionStanding | null): string => {
     main: `<p role="status">Signed in as <strong>${escapeHtml(displayName)}</strong> via ${escapeHtml(connectionName ?? 'a local account')} since ${time(session.createdAt)}.</p>
 <dl><dt>Organisation</dt><dd>${escapeHtml(orgSlug)}</dd>
 <dt>Session ends</dt><dd>at the latest ${time(session.expiresAt)}, or after an hour without use</dd></dl>
+<p><a href="/account/security">How you sign in</a></p>
 <form method="post" action="/logout"><button type="submit">Sign out</button></form>`,
   });
 };

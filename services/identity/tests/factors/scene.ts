@@ -71,6 +71,8 @@ export class Scene {
   readonly origin: string;
   readonly clock: TestClock;
   readonly mailer: TestMailer;
+  /** Entries of the audit log from before the test. */
+  #entriesBefore = -1n;
 
   private constructor(init: Pick<Scene, 'identity' | 'organization' | 'origin' | 'clock' | 'mailer'>) {
     this.identity = init.identity;
@@ -92,6 +94,15 @@ export class Scene {
 
   async close(): Promise<void> {
     await this.identity.close();
+  }
+
+  /** As if nobody had set up anything, or tried anything, yet; the log and the clock go on. */
+  async reset(): Promise<void> {
+    for (const table of ['totp_factor', 'recovery_code', 'passkey', 'half_login', 'login_throttle', 'mail_outbox'])
+      await this.identity.admin(`DELETE FROM identity.${table}`);
+    await this.setRules({ localAccountsEnabled: true, secondFactorRequired: false });
+    this.mailer.sent.splice(0);
+    this.#entriesBefore = (await this.identity.context.audit.size(this.organization.orgId)) - 1n;
   }
 
   /** A request to the API, as a script of our own page sends it. */
@@ -173,10 +184,10 @@ export class Scene {
     });
   }
 
-  /** Actions and reasons of the audit log, newest last. */
+  /** Entries of this action since the last reset, newest last. */
   async entries(action: string): Promise<{ reason?: string; outcome: string; actor: { type: string; id: string } }[]> {
     const { audit } = this.identity.context;
-    const records = await audit.list(this.organization.orgId, { limit: 500, action });
+    const records = await audit.list(this.organization.orgId, { limit: 500, action, after: this.#entriesBefore });
     return records.map((record) => (record as unknown as { entry: never }).entry);
   }
 
