@@ -9,6 +9,7 @@ import type { AuditContext, AuditedTx, AuditEvent, AuditReceipt } from './event.
 import { entryBody } from './leaf.ts';
 import {
   createAuditOrganization,
+  findActorKey,
   findEntries,
   insertEntry,
   logSize,
@@ -55,11 +56,28 @@ const EXPORT_PAGE = 500;
 /** Entries built in one turn of the event loop, and sent in one flight: a long list of members is many large entries. */
 const ENTRIES_AT_ONCE = 8;
 
-class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit'> {
+class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'foresee'> {
   readonly events: AuditEvent[] = [];
   readonly kept: (() => Promise<void>)[] = [];
+  /** Keys that were asked for ahead. */
+  readonly keys: Promise<ReadonlyMap<string, Buffer>>[] = [];
+  readonly #takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>;
   readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
   saidUnchanged = false;
+
+  constructor(takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>) {
+    this.#takeKeys = takeKeys;
+  }
+
+  foresee(newSubjectIds: readonly string[]): void {
+    this.expect(this.#takeKeys(newSubjectIds));
+  }
+
+  expect(keys: Promise<ReadonlyMap<string, Buffer>>): void {
+    // Whoever needs them hears of it; a mutation that fails first does not.
+    keys.catch(() => undefined);
+    this.keys.push(keys);
+  }
 
   record(event: AuditEvent): void {
     this.events.push(event);
@@ -102,6 +120,9 @@ const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): Au
     atCommit: (send: () => Promise<void>) => {
       recording.atCommit(send);
     },
+    foresee: (newSubjectIds: readonly string[]) => {
+      recording.foresee(newSubjectIds);
+    },
   }) as unknown as AuditedTx;
 
 class PostgresAuditLog implements AuditLog {
@@ -114,12 +135,16 @@ class PostgresAuditLog implements AuditLog {
   async mutate<T>(context: AuditContext, work: (tx: AuditedTx) => Promise<T>): Promise<MutationResult<T>> {
     let receipts: readonly AuditReceipt[] = [];
     const value = await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
-      const recording = new Recording();
+      const { keyring } = this.#options;
+      const recording = new Recording((ids) => subjectKeys(tx, keyring, context.orgId, ids));
+      // The actor's key travels with the first statement of the work.
+      if (context.ip !== undefined || context.userAgent !== undefined)
+        recording.expect(findActorKey(tx, keyring, context.orgId, context.actor.id));
       const result = await work(auditedTx(tx, context, recording));
       if (recording.events.length === 0 && !recording.saidUnchanged) {
         throw new AppError('AUDIT_MISSING', 'A mutation without an audit entry was rolled back.');
       }
-      const append = await this.#prepare(tx, context, recording.events);
+      const append = await this.#prepare(tx, context, recording);
       if (recording.lastWork.length === 0 && recording.events.length <= ENTRIES_AT_ONCE) {
         // The head's lock is held from here to COMMIT, without a round trip in between.
         tx.atCommit(async () => {
@@ -184,7 +209,7 @@ class PostgresAuditLog implements AuditLog {
   async #prepare(
     tx: WriteTx,
     context: AuditContext,
-    events: readonly AuditEvent[],
+    { events, keys: foreseen }: Recording,
   ): Promise<() => Promise<AuditReceipt[]>> {
     const at = this.#options.clock.now();
     const { keyring } = this.#options;
@@ -194,8 +219,10 @@ class PostgresAuditLog implements AuditLog {
       if (number % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await setImmediate();
       entries.push({ orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context, event }) });
     }
+    const known = new Map((await Promise.all(foreseen)).flatMap((part) => [...part]));
     const subjects = entries.flatMap(({ body }) => body.openings.map(({ subjectId }) => subjectId));
-    const keys = await subjectKeys(tx, keyring, context.orgId, subjects);
+    const others = subjects.filter((id) => !known.has(id));
+    const keys = new Map([...known, ...(await subjectKeys(tx, keyring, context.orgId, others))]);
     return async () => {
       const receipts: AuditReceipt[] = [];
       for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {

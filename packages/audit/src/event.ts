@@ -68,6 +68,11 @@ export interface AuditedTx extends WriteTx {
   record(event: AuditEvent): void;
   /** Says that nothing was changed, so that no entry is due. */
   unchanged(): void;
+  /**
+   * Announces whom entries will be about, so that their keys travel with the mutation's own statements. A hint, for
+   * subjects that come into being here: nobody else can be waiting for their keys.
+   */
+  foresee(newSubjectIds: readonly string[]): void;
   /** Runs after the entries were appended, as the very last statements before COMMIT (the subject log). */
   last(work: (tx: WriteTx, receipts: readonly AuditReceipt[]) => Promise<void>): void;
 }

@@ -51,9 +51,10 @@ export const subjectKeys = async (
   orgId: string,
   subjectIds: Iterable<string>,
 ): Promise<Map<string, Buffer>> => {
-  const given = new Map([...new Set(subjectIds)].map((id) => [id, keyring.createDataKey(orgId, id)] as const));
+  const wanted = new Set(subjectIds);
   const keys = new Map<string, Buffer>();
-  if (given.size === 0) return keys;
+  if (wanted.size === 0) return keys;
+  const given = new Map([...wanted].map((id) => [id, keyring.createDataKey(orgId, id)] as const));
   const wrapped = [...given.values()].map((made) => made.wrapped);
   const rows = await tx.query<{ subject_id: string; wrapped: Buffer }>(TAKE_KEYS, [orgId, [...given.keys()], wrapped]);
   const found = new Map(rows.map((row) => [row.subject_id, row.wrapped]));
@@ -65,6 +66,17 @@ export const subjectKeys = async (
     keys.set(id, own?.wrapped.equals(key) === true ? own.key : keyring.unwrapDataKey(orgId, id, key));
   }
   return keys;
+};
+
+/** The data key of whoever acts, if there is one; one that is to be made is made in turn with all the others. */
+export const findActorKey = async (
+  tx: WriteTx,
+  keyring: Keyring,
+  orgId: string,
+  actorId: string,
+): Promise<Map<string, Buffer>> => {
+  const wrapped = await findSubjectKeys(tx, orgId, [actorId]);
+  return new Map([...wrapped].map(([id, key]) => [id, keyring.unwrapDataKey(orgId, id, key)] as const));
 };
 
 const APPEND = statement('SELECT origin, idx, leaf_hash FROM append_audit($1, $2, $3::jsonb, $4::jsonb)');
@@ -155,7 +167,7 @@ export const findSubjectKeys = async (
   subjectIds: readonly string[],
 ): Promise<Map<string, Buffer>> => {
   const rows = await tx.query<{ subject_id: string; wrapped: Buffer }>(
-    'SELECT subject_id, wrapped FROM subject_key WHERE org_id = $1 AND subject_id = ANY($2::text[])',
+    statement('SELECT subject_id, wrapped FROM subject_key WHERE org_id = $1 AND subject_id = ANY($2::text[])'),
     [orgId, subjectIds],
   );
   return new Map(rows.map((row) => [row.subject_id, row.wrapped]));

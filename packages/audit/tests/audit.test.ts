@@ -303,6 +303,23 @@ describe('audit log', () => {
     assert.deepEqual([await thingsOf(orgId), await audit.size(orgId)], [['a'], 1n]);
   });
 
+  it('seals with keys that were asked for ahead, and asks for those that were not', async () => {
+    const orgId = await newOrganization();
+    const [foreseen, other] = [newId(), newId()];
+    await audit.mutate(contextOf(orgId), async (tx) => {
+      tx.foresee([foreseen]);
+      await create(tx, 'a');
+      const after = { a: personal(foreseen, 'A'), b: personal(other, 'B') };
+      tx.record({ action: 'thing.created', target: { type: 'thing', id: 'a' }, after });
+    });
+    assert.deepEqual((await entriesOf(orgId))[0]?.['after'], { a: 'A', b: 'B' });
+    const failing = audit.mutate(contextOf(orgId), async (tx) => {
+      tx.foresee([newId()]);
+      await Promise.reject(new TypeError('before the keys came'));
+    });
+    await assert.rejects(failing, /before the keys came/);
+  });
+
   it('numbers many entries of one mutation in the order they were recorded', async () => {
     const orgId = await newOrganization();
     const { receipts } = await audit.mutate(contextOf(orgId), async (tx) => {

@@ -2,6 +2,8 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:cr
 
 import { AppError } from '@sallyport/errors';
 
+/** Derived keys that are remembered. */
+const MAX_DERIVED = 1_000;
 const VERSION = 1;
 const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
@@ -54,6 +56,7 @@ const label = (...names: string[]): Buffer =>
 
 class MasterKeyring implements Keyring {
   readonly #master: Buffer;
+  readonly #derived = new Map<string, Buffer>();
 
   constructor(master: Buffer) {
     this.#master = master;
@@ -85,9 +88,15 @@ class MasterKeyring implements Keyring {
   }
 
   #derive(orgId: string, purpose: string): Buffer {
-    return Buffer.from(
-      hkdfSync('sha256', this.#master, Buffer.alloc(0), label('sallyport', orgId, purpose), KEY_BYTES),
-    );
+    const name = label('sallyport', orgId, purpose);
+    const id = name.toString('utf8');
+    const known = this.#derived.get(id);
+    if (known !== undefined) return known;
+    // They follow from the master key, which is in memory as well.
+    if (this.#derived.size >= MAX_DERIVED) this.#derived.clear();
+    const key = Buffer.from(hkdfSync('sha256', this.#master, Buffer.alloc(0), name, KEY_BYTES));
+    this.#derived.set(id, key);
+    return key;
   }
 }
 

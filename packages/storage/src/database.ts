@@ -30,6 +30,10 @@ export interface Database {
   read<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T>;
   /** READ ONLY transaction that sees every organisation's rows: for look-ups before the organisation is known. */
   readAcrossOrganizations<T>(reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T>;
+  /** {@link read} for work of exactly one statement: it goes and comes in one round trip. */
+  readOne<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T>;
+  /** {@link readAcrossOrganizations} for work of exactly one statement. */
+  readOneAcrossOrganizations<T>(reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T>;
   /**
    * Writing transaction without an audit entry: protocol state, cursors, last-used times. What a person or an IdP
    * changes goes through `audit.mutate`. `reason` says why no entry is due.
@@ -50,6 +54,11 @@ const beginStatement = (orgId: string | null, readOnly: boolean): string => {
     : `${begin}; SET LOCAL sallyport.all_orgs = 'off'; SET LOCAL sallyport.org_id = '${orgId}'`;
 };
 
+const requireId = (orgId: string): string => {
+  if (!isId(orgId)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
+  return orgId;
+};
+
 class PostgresDatabase implements Database {
   readonly schema: string;
   readonly source: DataSource;
@@ -64,17 +73,23 @@ class PostgresDatabase implements Database {
   }
 
   async read<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    if (!isId(orgId)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-    return await this.#read(orgId, work);
+    return await this.#read(requireId(orgId), work);
   }
 
   async readAcrossOrganizations<T>(_reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
     return await this.#read(null, work);
   }
 
+  async readOne<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    return await this.#read(requireId(orgId), work, true);
+  }
+
+  async readOneAcrossOrganizations<T>(_reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    return await this.#read(null, work, true);
+  }
+
   async unauditedWrite<T>(scope: WriteScope, _reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    if (scope !== ALL_ORGANIZATIONS && !isId(scope)) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-    return await this.#write(scope === ALL_ORGANIZATIONS ? null : scope, work);
+    return await this.#write(scope === ALL_ORGANIZATIONS ? null : requireId(scope), work);
   }
 
   async listen(channel: string, onNotify: (payload: string) => void, onArmed: () => void): Promise<Unlisten> {
@@ -100,8 +115,8 @@ class PostgresDatabase implements Database {
     if (this.source.isInitialized) await this.source.destroy();
   }
 
-  async #read<T>(orgId: string | null, work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    const { runner, transaction } = await this.#begin(orgId, true);
+  async #read<T>(orgId: string | null, work: (tx: ReadTx) => Promise<T>, isSingle = false): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, true, isSingle);
     let end = (): Promise<void> => transaction.end();
     try {
       return await work(transaction.asWriteTx());
@@ -136,11 +151,13 @@ class PostgresDatabase implements Database {
   async #begin(
     orgId: string | null,
     readOnly: boolean,
+    isSingle = false,
   ): Promise<{ readonly runner: QueryRunner; readonly transaction: RunningTransaction }> {
     const runner = this.source.createQueryRunner();
     try {
       const client = (await runner.connect()) as ClientBase;
-      return { runner, transaction: new RunningTransaction(runner, client, orgId, beginStatement(orgId, readOnly)) };
+      const begin = beginStatement(orgId, readOnly);
+      return { runner, transaction: new RunningTransaction(runner, client, { orgId, begin, isSingle }) };
     } catch (error) {
       await runner.release();
       throw new AppError('UNAVAILABLE', 'The database does not answer.', { cause: error });

@@ -86,6 +86,14 @@ const expired = (): AppError =>
 
 const ignore = (): undefined => undefined;
 
+interface Opening {
+  readonly orgId: string | null;
+  /** The statements that begin it. */
+  readonly begin: string;
+  /** COMMIT goes right behind the first statement. */
+  readonly isSingle: boolean;
+}
+
 /** One transaction on one connection, from BEGIN to its end. Only the storage package makes transactions. */
 export class RunningTransaction implements Tx {
   readonly orgId: string | null;
@@ -97,9 +105,13 @@ export class RunningTransaction implements Tx {
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #hasEnded = false;
   #isGathering = false;
+  /** Of a transaction of one statement: its COMMIT, sent right behind that. */
+  #ended: Promise<unknown> | undefined;
+  readonly #isSingle: boolean;
 
   /** `begin` is sent at once; the first statement follows without waiting for its answer. */
-  constructor(runner: QueryRunner, client: ClientBase, orgId: string | null, begin: string) {
+  constructor(runner: QueryRunner, client: ClientBase, { orgId, begin, isSingle }: Opening) {
+    this.#isSingle = isSingle;
     this.#runner = runner;
     this.#client = client;
     this.#gather();
@@ -138,6 +150,7 @@ export class RunningTransaction implements Tx {
     if (this.#hasEnded) throw new AppError('INTERNAL', 'A statement came after the end of its transaction.');
     const answer = this.#send(typeof sql === 'string' ? { text: sql } : sql, params);
     answer.catch(ignore);
+    if (this.#isSingle) this.end().catch(ignore);
     await this.#begun;
     return (await answer).rows as Row[];
   }
@@ -172,7 +185,8 @@ export class RunningTransaction implements Tx {
   /** Ends a reading transaction; nobody needs to wait for it. */
   async end(): Promise<void> {
     this.#hasEnded = true;
-    await this.#client.query('COMMIT');
+    this.#ended ??= this.#client.query('COMMIT');
+    await this.#ended;
   }
 
   async rollback(): Promise<void> {

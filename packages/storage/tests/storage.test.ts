@@ -236,6 +236,21 @@ describe('storage: transactions', () => {
     await assert.rejects(leaked.query('SELECT 1'), { code: 'INTERNAL' });
   });
 
+  it('reads with one statement in one flight, and takes no second one', async () => {
+    const own = newId();
+    assert.deepEqual(await sample.db.readOne(own, async (tx) => await tx.query(names)), []);
+    const twice = sample.db.readOne(own, async (tx) => {
+      await tx.query(names);
+      return await tx.query(names);
+    });
+    await assert.rejects(twice, { code: 'INTERNAL' });
+    const failing = sample.db.readOneAcrossOrganizations('test', async (tx) => await tx.query('SELECT 1/0'));
+    await assert.rejects(failing, /division by zero/);
+    const writing = sample.db.readOne(org, async (tx) => await tx.query(put, [org, 'sneaky']));
+    await assert.rejects(writing, /read-only transaction/);
+    assert.deepEqual(await sample.db.source.query('SELECT name FROM thing'), []);
+  });
+
   it('prepares a marked statement once per connection, and again when it failed to be prepared', async () => {
     const marked = statement('SELECT name FROM thing WHERE name = $1');
     const aborted = sample.db.unauditedWrite(org, 'test', async (tx) => {

@@ -113,10 +113,8 @@ const revive = async (
   return after;
 };
 
-/** The tombstone this person left in this directory, locked; undefined when they were never here. */
-const lockTombstone = async (tx: AuditedTx, input: ProvisionAccount): Promise<Account | undefined> => {
-  const id = await findTombstone(tx, { orgId: tx.orgId, ...input });
-  if (id === undefined) return undefined;
+/** The tombstone this person left in this directory, locked. */
+const lockTombstone = async (tx: AuditedTx, id: string): Promise<Account | undefined> => {
   const [locked] = await lockAccounts(tx, tx.orgId, [id]);
   return locked?.status === 'deleted' ? locked : undefined;
 };
@@ -142,10 +140,13 @@ export const provisionAccount = async (
 ): Promise<Account> => {
   const { orgId } = tx;
   const { connectionId } = input;
-  if (!(await connectionAccepts(tx, orgId, connectionId)))
-    throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.'); // 1
+  const [accepts, tombstoneId] = await Promise.all([
+    connectionAccepts(tx, orgId, connectionId),
+    findTombstone(tx, { orgId, ...input }),
+  ]);
+  if (!accepts) throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.'); // 1
   // Accounts are locked before names are claimed, here and wherever names change.
-  const tombstone = await lockTombstone(tx, input);
+  const tombstone = tombstoneId === undefined ? undefined : await lockTombstone(tx, tombstoneId);
   const accountId = tombstone?.id ?? newId();
   const holders = await claimNames(tx, { orgId, accountId, connectionId, names: namesOf(input) });
   if (tombstone === undefined && holders.length > 0) {

@@ -71,6 +71,7 @@ export const createGroup = async (tx: AuditedTx, { clock }: Dependencies, input:
     at,
   }).catch(refuseClash);
   const change = await changeMembers(tx, group, [{ kind: 'add', ids: memberIds }], at);
+  await change.verify();
   tx.record({
     action: 'group.created',
     target: { type: 'group', id: group.id, version: group.version.toString() },
@@ -104,11 +105,15 @@ export const changeGroup = async (
   const members = await changeMembers(tx, group, change.members, at);
   const moved = [...members.added, ...members.removed];
   if (!isUpdated && moved.length === 0) {
+    await members.verify();
     tx.unchanged();
     return group;
   }
   const { displayName, externalId } = change;
-  const after = await updateGroup(tx, group, { displayName, externalId, at }).catch(refuseClash);
+  const [after] = await Promise.all([
+    updateGroup(tx, group, { displayName, externalId, at }).catch(refuseClash),
+    members.verify(),
+  ]);
   if (isUpdated)
     tx.record({
       action: 'group.updated',

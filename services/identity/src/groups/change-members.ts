@@ -128,10 +128,16 @@ const verify = async (
     throw new AppError('INTERNAL', 'A change of members did not take effect.');
 };
 
+export interface ChangedMembers extends MembershipChange {
+  /** Reads the effect back. @throws INTERNAL when it is not what was asked for: nothing may be committed then */
+  verify(): Promise<void>;
+}
+
 /**
  * Applies membership steps to a locked group as rows added and rows removed: no list of members is ever loaded, changed
  * and stored, so concurrent changes lose nothing, and a change costs what it changes, whatever the size of the group.
- * Long lists are worked through in parts within the one transaction. The effect is read back before it may commit.
+ * Long lists are worked through in parts within the one transaction. The effect is to be read back with `verify` before
+ * it may commit.
  *
  * @throws INVALID_VALUE when somebody to be added is not a user of the group's connection; nothing is changed then
  */
@@ -140,11 +146,10 @@ export const changeMembers = async (
   group: Group,
   steps: readonly MembershipStep[],
   at: Date,
-): Promise<MembershipChange> => {
+): Promise<ChangedMembers> => {
   const changing: Changing = { tx, group, at, ledger: new MemberLedger(), total: undefined };
   for (const step of steps) await applyStep(changing, step);
   const change = changing.ledger.change();
   await setImmediate();
-  await verify(changing, steps, change);
-  return change;
+  return { ...change, verify: () => verify(changing, steps, change) };
 };

@@ -34,7 +34,7 @@ export const readBearer = (authorization: string): BearerCredential | undefined 
     return {
       hash,
       find: async ({ db }) =>
-        await db.readAcrossOrganizations('a SCIM token names no organisation', (tx) => findPresentedToken(tx, hash)),
+        await db.readOneAcrossOrganizations('a SCIM token names no organisation', (tx) => findPresentedToken(tx, hash)),
     };
   if (!isOpaqueToken(secret)) return undefined;
   return {

@@ -19,7 +19,9 @@ export const renderFor = async (
 ): Promise<readonly Rendered[]> => {
   const ids = accounts.map(({ id }) => id);
   const memberships =
-    ids.length > 0 && isSelected(selection, 'groups') ? await db.read(orgId, (tx) => listGroupsOf(tx, orgId, ids)) : [];
+    ids.length > 0 && isSelected(selection, 'groups')
+      ? await db.readOne(orgId, (tx) => listGroupsOf(tx, orgId, ids))
+      : [];
   const byAccount = Map.groupBy(memberships, ({ accountId }: MembershipOf) => accountId);
   const view = { origin: config.publicOrigin, selection };
   return accounts.map((account) => rendered(renderUser(account, byAccount.get(account.id) ?? [], view)));
