@@ -8,6 +8,7 @@ import { firstForm, PlainBrowser } from './support/browser.ts';
 import { startTestIdp, type TestIdp } from './support/running-idp.ts';
 
 const ACS_URL = 'https://app.example/saml/acs';
+const SLO_URL = 'https://app.example/saml/slo';
 const ENTITY_ID = 'https://app.example/saml/metadata';
 
 describe('SAML sign-on', () => {
@@ -181,4 +182,72 @@ describe('SAML sign-on', () => {
       assert.equal((await new PlainBrowser().get(`${idp.origin}/saml/sso`)).status, 400);
     });
   });
+
+  it('encrypts assertions for the key in the metadata; an independent library opens them (XML Encryption §5.5.2)', async () => {
+    const { sp, close } = await withEncryption();
+    try {
+      await idp.api('PUT', '/api/targets', { behavior: { samlEncrypt: true } });
+      const page = await new PlainBrowser().get(`${await sp.getAuthorizeUrlAsync('', '', {})}&as=dana`);
+      const { SAMLResponse = '' } = firstForm(page.text).fields;
+      const xml = Buffer.from(SAMLResponse, 'base64').toString();
+      assert.ok(xml.includes('EncryptedAssertion') && !xml.includes('dana@acme.example'));
+      const { profile } = await sp.validatePostResponseAsync({ SAMLResponse });
+      assert.equal(profile?.nameID, '00u1d4n4dev3l0per5d7');
+    } finally {
+      await idp.api('PUT', '/api/targets', { behavior: { samlEncrypt: false } });
+      await close();
+    }
+  });
+
+  it('signs out when the service provider asks, and asks it in turn (SAML Profiles §4.4)', async () => {
+    const { sp, close } = await withEncryption();
+    try {
+      const address = await sp.getLogoutUrlAsync(
+        { issuer: ENTITY_ID, nameID: '00u1d4n4dev3l0per5d7', nameIDFormat: 'urn:x' },
+        'back',
+        {},
+      );
+      const answered = new URL((await new PlainBrowser().get(address)).url);
+      assert.equal(answered.origin + answered.pathname, SLO_URL);
+      assert.equal(answered.searchParams.get('RelayState'), 'back');
+      const query = (url: URL) => Object.fromEntries(url.searchParams);
+      const answer = await sp.validateRedirectAsync(query(answered), answered.search.slice(1));
+      assert.equal(answer.loggedOut, true);
+      const asked = new URL((await new PlainBrowser().get(`${idp.origin}/saml/logout?as=dana`)).url);
+      const request = await sp.validateRedirectAsync(query(asked), asked.search.slice(1));
+      assert.equal(request.profile?.nameID, '00u1d4n4dev3l0per5d7');
+      const unsigned = await new PlainBrowser().get(address.replace(/&Signature=[^&]*/, ''));
+      assert.equal(unsigned.status, 400);
+    } finally {
+      await close();
+    }
+  });
+
+  /** A service provider whose metadata names an encryption key and a logout address. */
+  async function withEncryption(): Promise<{ sp: SAML; close: () => Promise<void> }> {
+    const sp = await serviceProvider({
+      decryptionPvk: keys.privateKey,
+      logoutUrl: `${idp.origin}/saml/slo`,
+      logoutCallbackUrl: SLO_URL,
+      wantAuthnResponseSigned: false,
+    });
+    const metadata = sp
+      .generateServiceProviderMetadata(certificate, certificate)
+      .replaceAll('bindings:HTTP-POST" Location="' + SLO_URL, 'bindings:HTTP-Redirect" Location="' + SLO_URL);
+    const server = createServer((_request, response) => response.end(metadata));
+    await new Promise<void>((resolve) => {
+      server.listen(0, '127.0.0.1', resolve);
+    });
+    const target = (port: number) => ({
+      saml: { spEntityId: ENTITY_ID, acsUrl: ACS_URL, spMetadataUrl: `http://127.0.0.1:${String(port)}/` },
+    });
+    await idp.api('PUT', '/api/targets', target((server.address() as AddressInfo).port));
+    return {
+      sp,
+      close: async () => {
+        await idp.api('PUT', '/api/targets', target((metadataServer.address() as AddressInfo).port));
+        server.close();
+      },
+    };
+  }
 });

@@ -10,6 +10,7 @@ const BEHAVIOR_FIELDS = [
   'samlSign',
   'samlKey',
   'samlPublishedKeys',
+  'samlEncrypt',
   'samlNameId',
   'groupsClaim',
 ] as const satisfies readonly (keyof Behavior)[];
@@ -82,6 +83,7 @@ function readBehavior(fields: Fields): Partial<Behavior> {
     samlSign: fields.nullableOneOf('samlSign', ['response', 'assertion', 'both', 'none']),
     samlKey: fields.oneOf('samlKey', SAML_KEYS),
     samlPublishedKeys: published,
+    samlEncrypt: fields.boolean('samlEncrypt'),
     samlNameId: fields.oneOf('samlNameId', ['id', 'userName']),
     groupsClaim: fields.nullableOneOf('groupsClaim', ['names', 'ids']),
   };

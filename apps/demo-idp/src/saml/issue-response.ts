@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { type KeyObject, randomBytes } from 'node:crypto';
 import type { Flavor } from '../config.ts';
 import { type Directory, groupClaims } from '../directory/directory.ts';
 import { immutableId, type Person } from '../directory/people.ts';
@@ -65,6 +65,8 @@ export interface Issuing {
   readonly keys: SamlKeys;
   readonly entityId: string;
   readonly now: Date;
+  /** The service provider's key; null or absent = assertions are sent as they are. */
+  readonly encryptFor?: KeyObject | null;
 }
 
 const PASSWORD_CLASS: Readonly<Record<Flavor, string>> = {
@@ -108,12 +110,16 @@ export function issueFailure(issuing: Issuing, address: ResponseAddress, statusC
   return writeResponse(plan, writingOf(issuing, { sign: 'response' }));
 }
 
-function writingOf({ directory, behavior, keys }: Issuing, overrides: ResponseOverrides): ResponseWriting {
+function writingOf(
+  { directory, behavior, keys, encryptFor = null }: Issuing,
+  overrides: ResponseOverrides,
+): ResponseWriting {
   const shape = RESPONSE_SHAPES[directory.flavor];
   const key = overrides.key ?? behavior.samlKey;
   return {
     shape,
     sign: overrides.sign ?? behavior.samlSign ?? shape.sign,
+    encryptFor,
     signature: {
       key: key === 'foreign' ? keys.foreign() : keys.get(key),
       algorithm: overrides.algorithm ?? null,
@@ -152,11 +158,12 @@ function planAssertion(
   };
 }
 
-function nameIdOf(
+/** Whom a message is about, as the behaviour says. */
+export function nameIdOf(
   person: Person,
   flavor: Flavor,
   behavior: Behavior,
-  overrides: ResponseOverrides,
+  overrides: ResponseOverrides = {},
 ): { nameId: string; nameIdFormat: string | null } {
   const byId = behavior.samlNameId === 'id';
   const userNameFormat = flavor === 'okta' ? '1.1:nameid-format:unspecified' : '1.1:nameid-format:emailAddress';

@@ -8,7 +8,7 @@ const BINDINGS = 'urn:oasis:names:tc:SAML:2.0:bindings';
 
 /** The IdP metadata document. @param signingKeys all keys that may sign now or soon. @see SAML Metadata §2.4.3 */
 export function identityProviderMetadata(
-  addresses: { entityId: string; ssoUrl: string },
+  addresses: { entityId: string; ssoUrl: string; sloUrl: string },
   signingKeys: readonly SigningKey[],
 ): string {
   const keys = signingKeys.map((key) =>
@@ -30,10 +30,15 @@ export function identityProviderMetadata(
   const services = ['HTTP-POST', 'HTTP-Redirect'].map((binding) =>
     element('md:SingleSignOnService', { Binding: `${BINDINGS}:${binding}`, Location: addresses.ssoUrl }),
   );
+  const logout = element('md:SingleLogoutService', {
+    Binding: `${BINDINGS}:HTTP-Redirect`,
+    Location: addresses.sloUrl,
+  });
   const role = element(
     'md:IDPSSODescriptor',
     { WantAuthnRequestsSigned: 'false', protocolSupportEnumeration: 'urn:oasis:names:tc:SAML:2.0:protocol' },
     ...keys,
+    logout,
     ...formats,
     ...services,
   );

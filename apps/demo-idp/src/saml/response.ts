@@ -1,4 +1,6 @@
+import type { KeyObject } from 'node:crypto';
 import type { SignMode } from '../state/state.ts';
+import { encryptAssertion } from './encrypt.ts';
 import type { ResponseShape, SamlAttribute } from './shapes.ts';
 import { envelopedSignature, type SignatureStyle } from './sign.ts';
 import { type CanonicalXml, element, nothing, text, toWire } from './xml.ts';
@@ -45,6 +47,8 @@ export interface ResponseWriting {
   readonly shape: ResponseShape;
   readonly sign: SignMode;
   readonly signature: SignatureStyle;
+  /** Whom the assertion is encrypted for, once it is signed and before the response is; null = nobody. */
+  readonly encryptFor: KeyObject | null;
 }
 
 /**
@@ -59,6 +63,7 @@ export function writeResponse(plan: ResponsePlan, writing: ResponseWriting): str
     const assertionPlan = plan.assertion;
     const write = (signature: CanonicalXml): CanonicalXml => assertionXml(plan, assertionPlan, shape, signature);
     assertion = sealed(write, assertionPlan.id, sign === 'assertion' || sign === 'both', writing.signature);
+    if (writing.encryptFor !== null) assertion = encryptAssertion(assertion, writing.encryptFor);
   }
   const write = (signature: CanonicalXml): CanonicalXml => responseXml(plan, shape, signature, assertion);
   const response = sealed(write, plan.responseId, sign === 'response' || sign === 'both', writing.signature);

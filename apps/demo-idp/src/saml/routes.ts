@@ -11,7 +11,8 @@ import {
   parseAuthnRequest,
 } from './authn-request.ts';
 import { identityProviderMetadata } from './metadata.ts';
-import { fetchRequestKeys, verifyRedirectSignature } from './service-provider.ts';
+import { fetchServiceProvider, verifyRedirectSignature } from './service-provider.ts';
+import { mountSamlLogout } from './logout-routes.ts';
 import { requireSamlTarget, samlAddresses, SamlSignInDesk } from './sign-in.ts';
 
 /**
@@ -30,24 +31,26 @@ export function mountSaml(router: Router, context: DemoIdpContext, guard: Middle
 
   router.get('/saml/sso', async (ctx) => {
     const request = await receiveRedirect(context, ctx);
-    desk.answer(ctx, { request, relayState: queryParameter(ctx, 'RelayState') });
+    await desk.answer(ctx, { request, relayState: queryParameter(ctx, 'RelayState') });
   });
 
   router.post('/saml/sso', async (ctx) => {
     const form = await readFormBody(ctx);
     const request = parseAuthnRequest(decodePostRequest(form.get('SAMLRequest') ?? ''));
     checkAuthnRequest(request, requireSamlTarget(context), addresses.ssoUrl, context.clock.now());
-    desk.answer(ctx, { request, relayState: form.get('RelayState') });
+    await desk.answer(ctx, { request, relayState: form.get('RelayState') });
   });
 
-  router.get('/saml/initiate', (ctx) => {
+  router.get('/saml/initiate', async (ctx) => {
     requireSamlTarget(context);
-    desk.answer(ctx, { request: null, relayState: queryParameter(ctx, 'RelayState') });
+    await desk.answer(ctx, { request: null, relayState: queryParameter(ctx, 'RelayState') });
   });
+
+  mountSamlLogout(router, context, desk);
 
   router.post('/saml/continue', guard, async (ctx) => {
     const form = await readFormBody(ctx);
-    desk.finish(ctx, form.get('signIn') ?? '', form.get('as') ?? '');
+    await desk.finish(ctx, form.get('signIn') ?? '', form.get('as') ?? '');
   });
 }
 
@@ -57,7 +60,8 @@ async function receiveRedirect(context: DemoIdpContext, ctx: Context): Promise<A
   const request = parseAuthnRequest(decodeRedirectRequest(queryParameter(ctx, 'SAMLRequest') ?? ''));
   checkAuthnRequest(request, target, samlAddresses(context.origin).ssoUrl, context.clock.now());
   if (queryParameter(ctx, 'Signature') !== null && target.spMetadataUrl !== null) {
-    verifyRedirectSignature(ctx.querystring, await fetchRequestKeys(target.spMetadataUrl));
+    const { requestKeys } = await fetchServiceProvider(target.spMetadataUrl);
+    verifyRedirectSignature(ctx.querystring, requestKeys);
   }
   return request;
 }

@@ -1,10 +1,11 @@
 import { type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { request } from 'undici';
 import { DemoIdpError } from '../errors.ts';
-import { childrenNamed, descendantsNamed, readXml } from './xml-reader.ts';
+import { childrenNamed, descendantsNamed, readXml, type XmlNode } from './xml-reader.ts';
 
 const METADATA = 'urn:oasis:names:tc:SAML:2.0:metadata';
 const DSIG = 'http://www.w3.org/2000/09/xmldsig#';
+const HTTP_REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
 const FETCH_TIMEOUT_MS = 5000;
 
 /** Signature algorithms taken in a redirect-binding request. */
@@ -14,8 +15,18 @@ const REDIRECT_HASHES: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2001/04/xmldsig-more#rsa-sha512', 'sha512'],
 ]);
 
-/** Reads the keys that sign the requests of a service provider from its metadata. @throws TARGET_UNREACHABLE, XML_REFUSED */
-export async function fetchRequestKeys(metadataUrl: string): Promise<KeyObject[]> {
+/** What the metadata of a service provider says. */
+export interface ServiceProviderDescription {
+  /** Sign its messages. */
+  readonly requestKeys: readonly KeyObject[];
+  /** The first key that may encrypt for it; null when it names none. */
+  readonly encryptionKey: KeyObject | null;
+  /** Where it takes logouts by redirect. */
+  readonly sloUrl: string | null;
+}
+
+/** Reads the metadata of a service provider. @throws TARGET_UNREACHABLE, XML_REFUSED */
+export async function fetchServiceProvider(metadataUrl: string): Promise<ServiceProviderDescription> {
   let xml: string;
   try {
     const answer = await request(metadataUrl, { headersTimeout: FETCH_TIMEOUT_MS, bodyTimeout: FETCH_TIMEOUT_MS });
@@ -29,18 +40,35 @@ export async function fetchRequestKeys(metadataUrl: string): Promise<KeyObject[]
       { cause },
     );
   }
-  return requestKeysOf(xml);
+  return {
+    requestKeys: requestKeysOf(xml),
+    encryptionKey: keysOf(xml, (use) => use === 'encryption')[0] ?? null,
+    sloUrl: sloUrlOf(xml),
+  };
 }
 
 /** The keys of every `KeyDescriptor` for signing (or for anything) in SP metadata. @see SAML Metadata §2.4.1.1 */
 export function requestKeysOf(metadataXml: string): KeyObject[] {
-  const descriptors = childrenNamed(readXml(metadataXml), METADATA, 'SPSSODescriptor').flatMap((role) =>
-    childrenNamed(role, METADATA, 'KeyDescriptor'),
-  );
-  return descriptors
-    .filter((descriptor) => descriptor.attributes.get('use') !== 'encryption')
+  return keysOf(metadataXml, (use) => use !== 'encryption');
+}
+
+function keysOf(metadataXml: string, isWanted: (use: string | undefined) => boolean): KeyObject[] {
+  return rolesOf(metadataXml)
+    .flatMap((role) => childrenNamed(role, METADATA, 'KeyDescriptor'))
+    .filter((descriptor) => isWanted(descriptor.attributes.get('use')))
     .flatMap((descriptor) => descendantsNamed(descriptor, DSIG, 'X509Certificate'))
     .map((certificate) => new X509Certificate(Buffer.from(certificate.text, 'base64')).publicKey);
+}
+
+function rolesOf(metadataXml: string): XmlNode[] {
+  return childrenNamed(readXml(metadataXml), METADATA, 'SPSSODescriptor');
+}
+
+function sloUrlOf(metadataXml: string): string | null {
+  const service = rolesOf(metadataXml)
+    .flatMap((role) => childrenNamed(role, METADATA, 'SingleLogoutService'))
+    .find((candidate) => candidate.attributes.get('Binding') === HTTP_REDIRECT);
+  return service?.attributes.get('Location') ?? null;
 }
 
 /**
@@ -60,7 +88,9 @@ export function verifyRedirectSignature(rawQuery: string, keys: readonly KeyObje
       'SAML_REQUEST_REFUSED',
       'The sign-in request is signed with an algorithm that is not taken.',
     );
-  const octets = ['SAMLRequest', 'RelayState', 'SigAlg'].flatMap((name) => raw.get(name) ?? []).join('&');
+  const octets = ['SAMLRequest', 'SAMLResponse', 'RelayState', 'SigAlg']
+    .flatMap((name) => raw.get(name) ?? [])
+    .join('&');
   const valid = keys.some((key) => verify(hash, Buffer.from(octets), key, Buffer.from(signature, 'base64')));
   if (!valid) throw new DemoIdpError('SAML_REQUEST_REFUSED', 'The signature of the sign-in request does not verify.');
   return true;

@@ -1,3 +1,4 @@
+import type { KeyObject } from 'node:crypto';
 import type { Context } from 'koa';
 import { maySignIn, personSigningIn } from '../access.ts';
 import type { DemoIdpContext } from '../context.ts';
@@ -5,6 +6,7 @@ import type { Person } from '../directory/people.ts';
 import { queryParameter } from '../edge/query.ts';
 import { DemoIdpError } from '../errors.ts';
 import type { SamlTarget } from '../state/state.ts';
+import { fetchServiceProvider } from './service-provider.ts';
 import { createWaiting, type Waiting } from '../waiting.ts';
 import { postingPage, signInPage } from '../web/sign-in-pages.ts';
 import type { AuthnRequest } from './authn-request.ts';
@@ -23,8 +25,8 @@ const REMEMBER_COOKIE = 'demo_idp_sso';
 const NO_PASSIVE = ['urn:oasis:names:tc:SAML:2.0:status:Responder', 'urn:oasis:names:tc:SAML:2.0:status:NoPassive'];
 
 /** The addresses of the SAML side; the entity id is the metadata address, whatever the flavour. */
-export function samlAddresses(origin: string): { entityId: string; ssoUrl: string } {
-  return { entityId: `${origin}/saml/metadata`, ssoUrl: `${origin}/saml/sso` };
+export function samlAddresses(origin: string): { entityId: string; ssoUrl: string; sloUrl: string } {
+  return { entityId: `${origin}/saml/metadata`, ssoUrl: `${origin}/saml/sso`, sloUrl: `${origin}/saml/slo` };
 }
 
 /** What issuing a response needs, as things stand now. */
@@ -36,6 +38,15 @@ export function samlIssuing(context: DemoIdpContext): Issuing {
     entityId: samlAddresses(context.origin).entityId,
     now: context.clock.now(),
   };
+}
+
+/** The key assertions are encrypted for; null while they are not. @throws TARGET_MISSING when the provider names none */
+async function encryptionKey(context: DemoIdpContext): Promise<KeyObject | null> {
+  if (!context.store.state.behavior.samlEncrypt) return null;
+  const { spMetadataUrl } = requireSamlTarget(context);
+  const key = spMetadataUrl === null ? null : (await fetchServiceProvider(spMetadataUrl)).encryptionKey;
+  if (key === null) throw new DemoIdpError('TARGET_MISSING', 'The service provider names no key to encrypt for.');
+  return key;
 }
 
 /** The configured service provider. @throws TARGET_MISSING */
@@ -57,17 +68,23 @@ export class SamlSignInDesk {
     this.#remembered = createWaiting(context.clock, REMEMBERED_LIFETIME_MS);
   }
 
+  /** Ends the sign-in this browser is remembered by. */
+  forget(ctx: Context): void {
+    this.#remembered.delete(ctx.cookies.get(REMEMBER_COOKIE) ?? '');
+    ctx.cookies.set(REMEMBER_COOKIE, null, { path: '/saml' });
+  }
+
   /** Signs in at once when the request names somebody (`as`, `login_hint`) or the browser is remembered; asks otherwise. */
-  answer(ctx: Context, signIn: SamlSignIn): void {
+  async answer(ctx: Context, signIn: SamlSignIn): Promise<void> {
     const { directory, store } = this.#context;
     const named = queryParameter(ctx, 'as') ?? queryParameter(ctx, 'login_hint');
     if (named !== null && directory.findPerson(named) !== null) {
-      this.#complete(ctx, signIn, personSigningIn(directory, named, store.state.behavior));
+      await this.#complete(ctx, signIn, personSigningIn(directory, named, store.state.behavior));
       return;
     }
     const person = this.#rememberedPerson(ctx);
     if (person !== null && signIn.request?.forceAuthn !== true) {
-      this.#complete(ctx, signIn, person);
+      await this.#complete(ctx, signIn, person);
     } else if (signIn.request?.isPassive === true) {
       this.#send(ctx, signIn, issueFailure(samlIssuing(this.#context), this.#address(signIn), NO_PASSIVE));
     } else {
@@ -76,7 +93,7 @@ export class SamlSignInDesk {
   }
 
   /** Completes a sign-in after somebody was picked. @throws SAML_REQUEST_REFUSED when it has expired or was used. */
-  finish(ctx: Context, id: string, reference: string): void {
+  async finish(ctx: Context, id: string, reference: string): Promise<void> {
     const { directory, store } = this.#context;
     const signIn = this.#pending.get(id);
     if (signIn === null) {
@@ -84,7 +101,7 @@ export class SamlSignInDesk {
     }
     const person = personSigningIn(directory, reference, store.state.behavior);
     this.#pending.delete(id);
-    this.#complete(ctx, signIn, person);
+    await this.#complete(ctx, signIn, person);
   }
 
   #ask(ctx: Context, signIn: SamlSignIn): void {
@@ -98,10 +115,12 @@ export class SamlSignInDesk {
     });
   }
 
-  #complete(ctx: Context, signIn: SamlSignIn, person: Person): void {
+  async #complete(ctx: Context, signIn: SamlSignIn, person: Person): Promise<void> {
     const requestedClass = signIn.request?.requestedClasses[0];
     const overrides = requestedClass === undefined ? {} : { authnContextClassRef: requestedClass };
-    const xml = issueResponse(samlIssuing(this.#context), person, this.#address(signIn), overrides);
+    const encryptFor = await encryptionKey(this.#context);
+    const issuing = { ...samlIssuing(this.#context), encryptFor };
+    const xml = issueResponse(issuing, person, this.#address(signIn), overrides);
     this.#context.log.add({ kind: 'saml', summary: `${person.displayName} signed in by SAML` });
     if (this.#context.store.state.behavior.rememberSignIn) {
       ctx.cookies.set(REMEMBER_COOKIE, this.#remembered.put(person.key), { sameSite: 'lax', path: '/saml' });

@@ -48,6 +48,8 @@ export interface Behavior {
   samlKey: SamlKeyName;
   /** Keys listed in the SAML metadata. */
   samlPublishedKeys: SamlKeyName[];
+  /** Assertions are encrypted for the service provider, with the key its metadata names. */
+  samlEncrypt: boolean;
   /** What the NameID carries: the immutable id (persistent) or the user name. */
   samlNameId: 'id' | 'userName';
   /** null = the flavour's habit (Okta: names, Entra: object ids). */
@@ -116,6 +118,7 @@ export const DEFAULT_BEHAVIOR: Readonly<Behavior> = {
   samlSign: null,
   samlKey: 'primary',
   samlPublishedKeys: ['primary'],
+  samlEncrypt: false,
   samlNameId: 'id',
   groupsClaim: null,
 };
