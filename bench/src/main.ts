@@ -3,10 +3,12 @@ import process from 'node:process';
 
 import { audit } from './audit.ts';
 import { measure, type Benchmark, type Result } from './benchmark.ts';
+import { saml } from './saml.ts';
 import { scim } from './scim.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['audit', audit],
+  ['saml', saml],
   ['scim', scim],
 ]);
 

@@ -67,9 +67,11 @@ describe('SAML strict layer', () => {
   describe('refuses', () => {
     for (const row of hostileCases) {
       it(`${row.name}: ${row.reason}`, () => {
-        const startedAt = performance.now();
+        // Time of this thread: how busy the machine is says nothing about the message.
+        const startedAt = process.threadCpuUsage();
         const verdict = attack(row);
-        const tookMs = performance.now() - startedAt;
+        const { user, system } = process.threadCpuUsage(startedAt);
+        const tookMs = (user + system) / 1_000;
         assert.equal(verdict.ok ? 'accepted' : verdict.reason, row.reason);
         assert.ok(tookMs < DEADLINE_MS, `${tookMs} ms`);
       });

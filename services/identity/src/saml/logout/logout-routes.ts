@@ -65,7 +65,10 @@ const rendered = (
   answered: Exclude<LogoutAnswer, { kind: 'refused' }>,
   cookie: Readonly<Record<string, string>>,
 ): RouteResponse => {
-  if (answered.kind === 'answered') return { status: 200, body: signedOutPage(answered.outcome === 'success') };
+  if (answered.kind === 'answered' && answered.outcome === 'success') {
+    return { status: 303, headers: { location: '/login?signedOut=1' } };
+  }
+  if (answered.kind === 'answered') return { status: 200, body: signedOutPage(false) };
   const outgoing = answered.answer;
   if (outgoing === null) return { status: 200, body: signedOutPage(true), headers: cookie };
   if (outgoing.binding === 'redirect') return { status: 303, headers: { ...cookie, location: outgoing.location } };

@@ -1,0 +1,48 @@
+/** Whose tests are put to the test: files that decide, and the suites that must notice when they decide otherwise. */
+export interface MutationTarget {
+  /** The part of the tree that is copied and changed. */
+  readonly folder: string;
+  readonly groups: readonly MutationGroup[];
+  /** Share of the mutants that must be noticed. */
+  readonly goal: number;
+  /** Mutants that differ from the original in nothing one could notice, with the reason. */
+  readonly equivalent: readonly EquivalentMutant[];
+}
+
+/** Files and the suites that answer for them; glob patterns within the folder. */
+export interface MutationGroup {
+  readonly files: readonly string[];
+  readonly suites: readonly string[];
+}
+
+export interface EquivalentMutant {
+  readonly file: string;
+  /** Part of the line that is changed. */
+  readonly line: string;
+  /** Null = whatever is changed on it. */
+  readonly change: string | null;
+  readonly reason: string;
+}
+
+const SAML = 'tests/saml';
+
+export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
+  [
+    'saml',
+    {
+      folder: 'services/identity',
+      groups: [
+        {
+          files: ['src/saml/verify/*.ts'],
+          suites: [`${SAML}/verify.test.ts`, `${SAML}/encryption.test.ts`, `${SAML}/logout-verify.test.ts`],
+        },
+        {
+          files: ['src/saml/consume-response.ts', 'src/saml/logout/receive-logout.ts'],
+          suites: [`${SAML}/sign-on.test.ts`, `${SAML}/logout.test.ts`],
+        },
+      ],
+      goal: 0.8,
+      equivalent: [],
+    },
+  ],
+]);
