@@ -193,6 +193,11 @@ const CONNECTIONS: Readonly<Record<string, RouteCase>> = {
     prepare: of('connectionId', async (w) => await w.withOidc()),
     entries: ['oidc-facet.deleted'],
   },
+  [`POST ${C}/:connectionId/login-tests`]: {
+    status: 201,
+    prepare: async (w) => ({ params: { connectionId: await w.withSaml() }, body: { protocol: 'saml' } }),
+  },
+  [`GET ${C}/:connectionId/login-traces`]: { status: 200, prepare: of('connectionId', connection) },
   [`GET ${C}/:connectionId/domain-proofs`]: { status: 200, prepare: of('connectionId', connection) },
   [`POST ${C}/:connectionId/domain-proofs`]: {
     // Nobody publishes a record for a domain nobody lists.

@@ -12,6 +12,7 @@ import { domainProofRoutes, startDomainChecks } from './domains/index.ts';
 import { groupRoutes } from './groups/index.ts';
 import { introspectionService } from './introspection/index.ts';
 import { domainRoutes, loginRoutes, stepUpRoutes, startSweeping } from './login/index.ts';
+import { loginTestRoutes } from './login-tests/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
@@ -44,6 +45,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...interactionRoutes(context), // /login/interaction/:uid
   ...samlAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/saml
   ...oidcAdminRoutes(context), //  /api/identity/v1/connections/:connectionId/oidc
+  ...loginTestRoutes(context), //  …/login-tests, …/login-traces, /login/test/:connectionId
   ...domainProofRoutes(context), // …/domain-proofs
   ...domainRoutes(context), //     /api/identity/v1/connections/:connectionId/domains
   ...settingsRoutes(context), //   /api/identity/v1/session-settings

@@ -22,6 +22,8 @@ export const accountRuleSchema = z.object({
   /** Where names come from when an account is created. */
   emailAttribute: z.string().min(1).max(256).default('email'),
   displayNameAttribute: z.string().min(1).max(256).default('displayName'),
+  /** Names the groups of the connection somebody is in, at every login; null: logins say nothing about groups. */
+  groupsAttribute: z.string().min(1).max(256).nullable().default(null),
 });
 
 /** See {@link accountRuleSchema}. */

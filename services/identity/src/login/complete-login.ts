@@ -1,11 +1,12 @@
 import type { AuditContext } from '@sallyport/audit';
-import { isAppError } from '@sallyport/errors';
+import { AppError, isAppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../context.ts';
 import { carryOver } from '../provider/index.ts';
 import { openSession, type OpenedSession, type Proof } from '../sessions/index.ts';
 import type { AccountRefusal, ExternalLogin } from './external-login.ts';
 import type { PendingLogin } from './pending-store.ts';
+import { syncGroups } from './sync-groups.ts';
 import { resolveAccount, type Resolution } from './resolve-account.ts';
 
 /** Where a login comes from, for the record. */
@@ -30,6 +31,7 @@ export const completeLogin = async (
   login: ExternalLogin,
   request: CompletionRequest,
 ): Promise<CompletedLogin> => {
+  if (request.pending?.purpose === 'test') throw new AppError('INTERNAL', 'A test login opens no session.');
   const auditContext: AuditContext = {
     orgId: login.orgId,
     actor: { type: 'connection', id: login.connectionId, via: login.method },
@@ -42,6 +44,7 @@ export const completeLogin = async (
         tx.record(refusal(login.connectionId, resolution.reason));
         return resolution;
       }
+      await syncGroups(tx, context, login, resolution.accountId);
       const replaces = request.pending?.replaces ?? null;
       const session = await openSession(tx, {
         accountId: resolution.accountId,
@@ -84,15 +87,20 @@ const asAskedFor = (resolution: Resolution, login: ExternalLogin, pending: Pendi
 };
 
 /** An IdP whose clock is ahead does not make a proof last longer. */
-const proofOf = ({ provenAt, acr, amr, rule }: ExternalLogin, now: Date): Proof => ({
-  provenAt: provenAt === null || provenAt <= now ? provenAt : now,
-  multiFactor: [acr, ...amr].some((said) => said !== null && rule.multiFactor.includes(said)),
+const proofOf = (login: ExternalLogin, now: Date): Proof => ({
+  provenAt: login.provenAt === null || login.provenAt <= now ? login.provenAt : now,
+  multiFactor: isWithMoreFactors(login),
 });
+
+/** Whether the IdP says so in words the connection believes. */
+export const isWithMoreFactors = ({ acr, amr, rule }: ExternalLogin): boolean =>
+  [acr, ...amr].some((said) => said !== null && rule.multiFactor.includes(said));
 
 const refusal = (connectionId: string, reason: AccountRefusal) =>
   ({ action: 'login.refused', target: { type: 'connection', id: connectionId }, reason, outcome: 'denied' }) as const;
 
-const raceReason = (error: unknown): AccountRefusal | null => {
+/** What an error says about the account that was closed, or the name that was taken, between look and write. */
+export const raceReason = (error: unknown): AccountRefusal | null => {
   if (!isAppError(error)) return null;
   if (error.code === 'LOGIN_REFUSED') return 'ACCOUNT_INACTIVE';
   if (error.code === 'ALREADY_EXISTS') return 'NAME_TAKEN';

@@ -46,3 +46,7 @@ export const singleValue = (login: ExternalLogin, name: string): string | null =
   const [value] = values;
   return values.length === 1 && value !== undefined && value !== '' ? value : null;
 };
+
+/** All values of an attribute, in order. */
+export const valuesOf = (login: ExternalLogin, name: string): readonly string[] =>
+  login.attributes.filter(([candidate]) => candidate === name).flatMap(([, values]) => values);

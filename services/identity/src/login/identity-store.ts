@@ -42,6 +42,11 @@ export const findLoginConnection = async (tx: ReadTx, id: string): Promise<Login
   return row === undefined ? null : toConnection(row);
 };
 
+/** Enables a connection in a transaction that will not be committed: to see what would happen if it were. */
+export const pretendEnabled = async (tx: WriteTx, orgId: string, connectionId: string): Promise<void> => {
+  await tx.query('UPDATE connection SET enabled = true WHERE org_id = $1 AND id = $2', [orgId, connectionId]);
+};
+
 /** A connection people of a mail domain sign in through. */
 export interface HomeRealm extends LoginConnection {
   readonly protocol: 'saml' | 'oidc';

@@ -17,6 +17,7 @@ export {
   consumeAssertion,
   consumePendingLogin,
   findPendingLogin,
+  findPendingTest,
   insertPendingLogin,
   type PendingLogin,
   type ReplacedSession,
@@ -29,3 +30,6 @@ export { loginRoutes, originOf } from './routes.ts';
 export { stepUpRoutes } from './step-up-routes.ts';
 export { startSweeping, type Sweep } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';
+export { recordTest, type TestedLogin } from './record-test.ts';
+export { tracePage } from './trace-page.ts';
+export { listTraces, type StoredTrace } from './trace-store.ts';

@@ -106,6 +106,26 @@ export const findPendingLogin = async (
   };
 };
 
+/** The test of a connection that this browser started and that an answer names by its relay state; null without one. */
+export const findPendingTest = async (
+  tx: ReadTx,
+  key: {
+    readonly orgId: string;
+    readonly connectionId: string;
+    readonly relayStateHash: Buffer;
+    readonly browserHash: Buffer;
+    readonly now: Date;
+  },
+): Promise<PendingLogin | null> => {
+  const [row] = await tx.query<{ request_key: string }>(
+    `SELECT request_key FROM pending_login
+      WHERE org_id = $1 AND connection_id = $2 AND purpose = 'test' AND relay_state_hash = $3 AND browser_hash = $4
+        AND consumed_at IS NULL AND expires_at > $5`,
+    [key.orgId, key.connectionId, key.relayStateHash, key.browserHash, key.now],
+  );
+  return row === undefined ? null : await findPendingLogin(tx, { ...key, requestKey: row.request_key });
+};
+
 /** Uses a pending login up; of two at the same time exactly one gets true. */
 export const consumePendingLogin = async (tx: WriteTx, login: PendingLogin, at: Date): Promise<boolean> => {
   const rows = await tx.query<{ id: string }>(

@@ -1,6 +1,7 @@
 import type { IdentityContext } from '../context.ts';
 import { sweepArtifacts } from '../provider/index.ts';
 import { deleteExpiredLogins } from './pending-store.ts';
+import { deleteExpiredTraces } from './trace-store.ts';
 
 const INTERVAL_MS = 10 * 60_000;
 
@@ -27,6 +28,7 @@ const sweep = async ({ db, clock }: IdentityContext): Promise<void> => {
   const now = clock.now();
   await db.unauditedWrite('all-organizations', 'expired state of logins', async (tx) => {
     await deleteExpiredLogins(tx, now);
+    await deleteExpiredTraces(tx, now);
   });
   await sweepArtifacts(db, now);
 };

@@ -20,6 +20,7 @@ import { createInvitations } from './0026-create-invitations.ts';
 import { widenOidc } from './0029-widen-oidc.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
+import { createLoginTrace } from './0034-create-login-trace.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
@@ -46,4 +47,5 @@ export const migrations: readonly Migration[] = [
   widenOidc,
   limitSessions,
   proveDomains,
+  createLoginTrace,
 ];

@@ -1,4 +1,4 @@
-import { constantTimeEqual, newId, secretHash } from '@sallyport/storage';
+import { constantTimeEqual, newId } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
 import {
@@ -15,10 +15,13 @@ import {
   type LoginOrigin,
   type LoginStart,
   type PendingLogin,
+  type StoredTrace,
 } from '../login/index.ts';
 import type { OpenedSession } from '../sessions/index.ts';
 import type { OidcFacet } from './facet-store.ts';
 import { OidcRefusal, type OidcReason } from './reasons.ts';
+import { requestKeyOf } from './request-key.ts';
+import { finishOidcTest } from './test-login.ts';
 import type { ClientOf, LoginSecrets, VerifiedIdentity } from './relying-party.ts';
 
 const PENDING_MS = 10 * 60_000;
@@ -45,9 +48,6 @@ const secretsOf = (browser: Browser, loginId: string): LoginSecrets => ({
   nonce: derivedSecret(browser, 'nonce', loginId),
   codeVerifier: derivedSecret(browser, 'pkce', loginId),
 });
-
-/** `state` is looked up by its hash: who can read our database cannot answer for a browser. */
-const requestKeyOf = (state: string): string => secretHash(state).toString('hex');
 
 export interface OidcStart extends LoginStart {
   readonly facet: OidcFacet;
@@ -94,6 +94,7 @@ export interface OidcAnswer {
 }
 
 export type Finished =
+  | { readonly ok: true; readonly trace: StoredTrace }
   | { readonly ok: true; readonly session: OpenedSession; readonly returnTo: string }
   | {
       readonly ok: false;
@@ -115,12 +116,16 @@ export const finishOidcLogin = async (context: IdentityContext, answer: OidcAnsw
     const url = new URL(`${redirectUriOf(context.config.publicOrigin, facet.connectionId)}?${answer.query}`);
     const { pending, by } = await correlate(context, { facet, browser, url }); // 1
     await useUp(context, pending); // 2
-    const identity = await context.relyingParty.redeem(clientOf(context, facet), url, {
-      ...secretsOf(by, pending.id),
-      maxAgeSeconds: ageAtAnswer(facet, pending, context.clock.now()),
-      wantsUserInfo: (claims) => neededClaims(facet.accountRule).some((name) => !claims.has(name)),
-    }); // 3
-    const completed = await completeLogin(context, externalLogin(context, facet, identity), {
+    const redeem = async () => {
+      const identity = await redeemed(context, { facet, pending, by, url });
+      return { identity, login: externalLogin(context, facet, identity) };
+    };
+    if (pending.purpose === 'test') {
+      const trace = await finishOidcTest(context, { facet, pending, origin: answer.origin }, redeem);
+      return { ok: true, trace };
+    }
+    const { login } = await redeem(); // 3
+    const completed = await completeLogin(context, login, {
       origin: answer.origin,
       pending,
     }); // 4
@@ -130,6 +135,18 @@ export const finishOidcLogin = async (context: IdentityContext, answer: OidcAnsw
     if (!(error instanceof OidcRefusal)) throw error;
     return { ok: false, reason: error.reason, where: error.where, recorded: false };
   }
+};
+
+const redeemed = async (
+  context: IdentityContext,
+  answer: { readonly facet: OidcFacet; readonly pending: PendingLogin; readonly by: Browser; readonly url: URL },
+): Promise<VerifiedIdentity> => {
+  const { facet, pending, by, url } = answer;
+  return await context.relyingParty.redeem(clientOf(context, facet), url, {
+    ...secretsOf(by, pending.id),
+    maxAgeSeconds: ageAtAnswer(facet, pending, context.clock.now()),
+    wantsUserInfo: (claims) => neededClaims(facet.accountRule).some((name) => !claims.has(name)),
+  });
 };
 
 const correlate = async (

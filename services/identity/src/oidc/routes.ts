@@ -16,12 +16,14 @@ import {
   refusedPage,
   startQuery,
   startRules,
+  tracePage,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { receiveLogout, recordRefusedLogout } from './backchannel-logout.ts';
 import { findOidcFacet, type OidcFacet } from './facet-store.ts';
 import { finishOidcLogin, startOidcLogin } from './login.ts';
 import { OidcRefusal } from './reasons.ts';
+import { findOidcFacetUnderTest } from './test-login.ts';
 
 const params = z.object({ connectionId: z.string().max(64) });
 
@@ -90,9 +92,11 @@ const callbackRoute = (context: IdentityContext): Route =>
     surface: 'browser',
     summary: 'Takes the answer of the identity provider.',
     params,
-    responses: { 303: null, 403: z.string(), 429: z.string() },
+    responses: { 200: z.string(), 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, context: request, ctx }) => {
-      const facet = await openFacet(context, connectionId);
+      const facet =
+        (await openFacet(context, connectionId)) ??
+        (await findOidcFacetUnderTest(context, connectionId, ctx.querystring));
       if (facet === null) return refusal(request);
       try {
         const attempt = await countedAttempt(context, federatedRules(connectionId, request.ip));
@@ -100,6 +104,7 @@ const callbackRoute = (context: IdentityContext): Route =>
         const finished = await finishOidcLogin(context, answer);
         if (!finished.ok)
           return finished.recorded ? refusal(request) : await recordAndRefuse(context, facet, finished, request);
+        if ('trace' in finished) return { status: 200, body: tracePage(finished.trace) };
         await attempt.succeeded();
         const headers = { location: finished.returnTo, 'set-cookie': sessionCookie(finished.session.token) };
         return { status: 303, headers };

@@ -17,7 +17,7 @@ import type { SamlFacet } from './facet/facet-store.ts';
 import type { SamlReason } from './reasons.ts';
 import { acsUrlOf, entityIdOf } from './service-provider.ts';
 import { subjectKeyOf } from './logout/subject-key.ts';
-import { SKEW_MS, type VerifiedLogin } from './verify/login.ts';
+import { SKEW_MS, type Verdict, type VerifiedLogin } from './verify/login.ts';
 
 /** A response as it was posted. */
 export interface PostedResponse {
@@ -54,19 +54,8 @@ const refused = (reason: SamlReason, where: string | null = null): Consumed => (
  * is found and the session opened.
  */
 export const consumeResponse = async (context: IdentityContext, posted: PostedResponse): Promise<Consumed> => {
-  const { facet, samlResponse } = posted;
-  const nowMs = context.clock.now().getTime();
-  const verdict = await context.samlVerifier.verify(facet.connectionId, samlResponse, {
-    idpEntityId: facet.idpEntityId,
-    spEntityId: entityIdOf(context.samlServiceProvider, facet.connectionId),
-    acsUrl: acsUrlOf(context.samlServiceProvider, facet.connectionId),
-    certificates: facet.certificates,
-    requireSignedResponse: facet.requireSignedResponse,
-    requireSignedAssertion: facet.requireSignedAssertion,
-    allowUnsolicited: facet.allowIdpInitiated,
-    maxAuthenticationAgeMs: null,
-    nowMs,
-  }); // 1
+  const { facet } = posted;
+  const verdict = await verifyPosted(context, posted); // 1
   if (!verdict.ok) return refused(verdict.reason, verdict.where);
   const { login } = verdict;
   const request = await correlate(context, posted, login); // 2
@@ -82,8 +71,25 @@ export const consumeResponse = async (context: IdentityContext, posted: PostedRe
     : { ok: false, reason: completed.reason, where: null, recorded: true };
 };
 
+/** What the strict layer makes of a message, with everything it must agree with. */
+export const verifyPosted = async (context: IdentityContext, posted: PostedResponse): Promise<Verdict> => {
+  const { facet, samlResponse } = posted;
+  const nowMs = context.clock.now().getTime();
+  return await context.samlVerifier.verify(facet.connectionId, samlResponse, {
+    idpEntityId: facet.idpEntityId,
+    spEntityId: entityIdOf(context.samlServiceProvider, facet.connectionId),
+    acsUrl: acsUrlOf(context.samlServiceProvider, facet.connectionId),
+    certificates: facet.certificates,
+    requireSignedResponse: facet.requireSignedResponse,
+    requireSignedAssertion: facet.requireSignedAssertion,
+    allowUnsolicited: facet.allowIdpInitiated,
+    maxAuthenticationAgeMs: null,
+    nowMs,
+  });
+};
+
 /** The pending login a response answers, null for a permitted unsolicited one, or why it answers none of ours. */
-const correlate = async (
+export const correlate = async (
   context: IdentityContext,
   { facet, browser, relayState }: PostedResponse,
   login: VerifiedLogin,
@@ -105,7 +111,8 @@ const isEchoed = ({ relayStateHash }: PendingLogin, relayState: string | null): 
   relayState === '' ||
   (relayStateHash !== null && constantTimeEqual(secretHash(relayState), relayStateHash));
 
-const useUp = async (
+/** Uses request and assertion up in one transaction; answers why that was not possible. */
+export const useUp = async (
   { db, clock }: IdentityContext,
   used: { readonly facet: SamlFacet; readonly login: VerifiedLogin; readonly request: PendingLogin | null },
 ): Promise<SamlReason | null> => {
@@ -119,7 +126,8 @@ const useUp = async (
   });
 };
 
-const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin => ({
+/** Whom a verified assertion vouches for. */
+export const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin => ({
   orgId: facet.orgId,
   connectionId: facet.connectionId,
   method: 'saml',

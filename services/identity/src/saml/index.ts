@@ -14,3 +14,5 @@ export { samlRoutes } from './routes.ts';
 export { readServiceProvider, type SamlServiceProvider } from './service-provider.ts';
 export { startSamlLogout } from './logout/start-logout.ts';
 export { createVerifier, type SamlVerifier } from './verifier/pool.ts';
+export { findSamlFacet } from './facet/facet-store.ts';
+export { startSamlLogin } from './start-login.ts';

@@ -18,15 +18,18 @@ import {
   safeReturnTo,
   startQuery,
   startRules,
+  tracePage,
+  type PendingLogin,
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
-import { consumeResponse } from './consume-response.ts';
+import { consumeResponse, type PostedResponse } from './consume-response.ts';
 import type { SamlFacet } from './facet/facet-store.ts';
 import { formField, textOfField, type FormField } from './form-field.ts';
 import { logoutRoutes } from './logout/logout-routes.ts';
 import { findOpenFacet } from './facet/open-facet.ts';
 import { serviceProviderMetadata } from './metadata/sp-metadata.ts';
 import { startSamlLogin } from './start-login.ts';
+import { findSamlTest, finishSamlTest } from './test-login.ts';
 
 const params = z.object({ connectionId: z.string().max(64) });
 
@@ -105,8 +108,13 @@ const acsRoute = (context: IdentityContext): Route =>
     summary: 'Takes the answer of the identity provider (HTTP-POST binding).',
     params,
     body: z.object({ SAMLResponse: formField, RelayState: formField }).default({}),
-    responses: { 303: null, 403: z.string(), 429: z.string() },
+    responses: { 200: z.string(), 303: null, 403: z.string(), 429: z.string() },
     handler: async ({ params: { connectionId }, body, context: request, ctx }) => {
+      const test = await findSamlTest(context, connectionId, {
+        relayState: textOfField(body.RelayState),
+        browser: findBrowser(ctx.req),
+      });
+      if (test !== null) return await answerTest(context, { ...test, body, request, ctx });
       const facet = await findOpenFacet(context, connectionId);
       if (facet === null) return refusal(request);
       return await unlessThrottled(request, async () => {
@@ -128,22 +136,35 @@ interface Posted {
   readonly ctx: Koa.Context;
 }
 
-const answer = async (context: IdentityContext, { facet, body, request, ctx }: Posted): Promise<RouteResponse> => {
-  const origin = originOf(request);
-  const consumed = await consumeResponse(context, {
-    facet,
-    samlResponse: textOfField(body.SAMLResponse) ?? '',
-    relayState: textOfField(body.RelayState),
-    browser: findBrowser(ctx.req),
-    origin,
+const postedBy = ({ facet, body, request, ctx }: Posted): PostedResponse => ({
+  facet,
+  samlResponse: textOfField(body.SAMLResponse) ?? '',
+  relayState: textOfField(body.RelayState),
+  browser: findBrowser(ctx.req),
+  origin: originOf(request),
+});
+
+/** The administrator who tests a connection is told what a person who signs in never is. */
+const answerTest = async (
+  context: IdentityContext,
+  posted: Posted & { readonly pending: PendingLogin },
+): Promise<RouteResponse> =>
+  await unlessThrottled(posted.request, async () => {
+    await countedAttempt(context, federatedRules(posted.facet.connectionId, posted.request.ip));
+    return { status: 200, body: tracePage(await finishSamlTest(context, postedBy(posted), posted.pending)) };
   });
+
+const answer = async (context: IdentityContext, posted: Posted): Promise<RouteResponse> => {
+  const { facet, request } = posted;
+  const consumed = await consumeResponse(context, postedBy(posted));
   if (consumed.ok) {
     const location = consumed.returnTo ?? safeReturnTo(undefined, context.config.publicOrigin);
     return { status: 303, headers: { location, 'set-cookie': sessionCookie(consumed.session.token) } };
   }
   const { reason, where, recorded } = consumed;
   const { orgId, connectionId } = facet;
-  if (!recorded) await recordRefusedLogin(context, { orgId, connectionId, method: 'saml', reason, where }, origin);
+  if (!recorded)
+    await recordRefusedLogin(context, { orgId, connectionId, method: 'saml', reason, where }, originOf(request));
   return refusal(request, reason === 'VERIFIER_BUSY' ? 429 : 403);
 };
 
