@@ -69,10 +69,11 @@ export const claimNames = async (
   return rows.map((row) => ({ accountId: row.account_id, name: row.name }));
 };
 
-/** Whether anything could let somebody in as this account: a password, a sign-in, a session, a token. */
+/** Whether anything could let somebody in as this account: a password, a passkey, a sign-in, a session, a token. */
 export const hasCredential = async (tx: ReadTx, orgId: string, accountId: string): Promise<boolean> => {
   const [row] = await tx.query<{ found: boolean }>(
     `SELECT EXISTS (SELECT FROM local_credential WHERE org_id = $1 AND account_id = $2)
+         OR EXISTS (SELECT FROM passkey WHERE org_id = $1 AND account_id = $2)
          OR EXISTS (SELECT FROM login_identity WHERE org_id = $1 AND account_id = $2)
          OR EXISTS (SELECT FROM browser_session WHERE org_id = $1 AND account_id = $2 AND ended_at IS NULL)
          OR EXISTS (SELECT FROM api_token WHERE org_id = $1 AND account_id = $2 AND revoked_at IS NULL)

@@ -4,6 +4,7 @@ import { freePort } from '@sallyport/dev-env';
 import type { MailMessage } from '@sallyport/mail';
 import { systemClock } from '@sallyport/storage';
 
+import { createAccount } from '../../src/accounts/index.ts';
 import { codeAt, stepAt } from '../../src/factors/totp.ts';
 import { Browser } from '../support/browser.ts';
 import {
@@ -129,6 +130,23 @@ export class Scene {
 
   async login(browser: Browser, more: Record<string, string> = {}): Promise<Answer> {
     return await this.api(browser, 'POST', '/login', { email: OWNER_EMAIL, password: OWNER_PASSWORD, ...more });
+  }
+
+  /** An ordinary local account with the Owner's password. */
+  async newLocalAccount(email: string): Promise<{ id: string; email: string }> {
+    const { context } = this.identity;
+    const actor = { type: 'operator', id: 'operator' } as const;
+    const { orgId, ownerId } = this.organization;
+    const { value } = await context.audit.mutate({ orgId, actor, requestId: 'test' }, async (tx) => {
+      const profile = { emails: [{ value: email, primary: true }] };
+      const none = { connectionId: null, externalId: null };
+      return await createAccount(tx, context, { kind: 'user', ...none, userName: email, profile });
+    });
+    await this.identity.admin(
+      `INSERT INTO identity.local_credential SELECT org_id, $1, password_hash, changed_at FROM identity.local_credential WHERE account_id = $2`,
+      [value.id, ownerId],
+    );
+    return { id: value.id, email };
   }
 
   /** Signed in with the password, and a code where one is given. */
