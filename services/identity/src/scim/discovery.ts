@@ -118,9 +118,8 @@ const discoveryRoutes = (guard: Guard, { path, summary, all, one }: Discovered):
   const base = { method: 'GET', permission: GUARDED, guard, surface: 'scim', summary, query } as const;
   const responses = { 200: resource, 304: null };
   const answer = (ctx: Parameters<Guard>[0], body: object) => {
-    const version = versionOf(body);
-    const headers = { etag: etagOf(version) };
-    if (isUnchanged(ctx, version)) return Promise.resolve({ status: 304, headers });
+    const headers = { etag: etagOf(versionOf(body)) };
+    if (isUnchanged(ctx, headers.etag)) return Promise.resolve({ status: 304, headers });
     return Promise.resolve({ status: 200, body, headers: { ...headers, ...contentTypeOf(ctx) } });
   };
   const whole = route({

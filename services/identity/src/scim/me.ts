@@ -86,14 +86,15 @@ export const meRoutes = (service: IdentityContext, directoryGuard: Guard): Route
       handler: async ({ guarded, query, ctx }) => {
         const selection = readSelection(USER, query);
         const account = await ownAccount(service, requirePerson(guarded));
-        if (isUnchanged(ctx, account.version)) return { status: 304, headers: { etag: etagOf(account.version) } };
         const [resource] = await renderFor(service, account.orgId, [account], selection);
+        const etag = resource?.etag ?? etagOf(account.version);
+        if (isUnchanged(ctx, etag)) return { status: 304, headers: { etag } };
         const location = locationOf(service.config.publicOrigin, USER, account.id);
         const headers = {
           ...contentTypeOf(ctx),
           location,
           'content-location': location,
-          etag: etagOf(account.version),
+          etag,
         };
         return { status: 200, body: resource?.document, headers };
       },

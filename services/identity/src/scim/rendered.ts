@@ -11,9 +11,9 @@ export interface LongList {
 export interface Rendered {
   readonly document: Document;
   readonly long: LongList | undefined;
+  /** Of what is answered: it differs when anything selected differs. */
+  readonly etag: string;
 }
-
-export const rendered = (document: Document): Rendered => ({ document, long: undefined });
 
 const items = (values: readonly JsonValue[]): string => values.map((value) => JSON.stringify(value)).join(',');
 

@@ -10,20 +10,28 @@ const tagsOf = (header: string): string[] => header.split(',').map((tag) => tag.
 // Weak comparison (RFC 9110 §8.8.3.2): directories drop or keep the W/ as they like.
 const opaque = (tag: string): string => tag.replace(/^W\//, '');
 
-export const matchesEtag = (header: string, version: bigint | string): boolean => {
-  const current = opaque(etagOf(version));
-  return tagsOf(header).some((tag) => tag === '*' || opaque(tag) === current);
-};
+const matchesEtag = (header: string, etag: string): boolean =>
+  tagsOf(header).some((tag) => tag === '*' || opaque(tag) === opaque(etag));
 
-/** Whether the client has this version already: it is answered 304 (RFC 7644 §3.14, RFC 9110 §13.1.2). */
-export const isUnchanged = (ctx: Koa.Context, version: bigint | string): boolean => {
+/** Whether the client has what this ETag names already: it is answered 304 (RFC 7644 §3.14, RFC 9110 §13.1.2). */
+export const isUnchanged = (ctx: Koa.Context, etag: string): boolean => {
   const header = ctx.get('if-none-match');
-  return header !== '' && matchesEtag(header, version);
+  return header !== '' && matchesEtag(header, etag);
 };
 
-/** @throws PRECONDITION_FAILED when `If-Match` is given and names another version (RFC 7644 §3.14) */
+// What comes after the dot tells what hangs on the resource and is changed elsewhere: the groups of a user.
+const ownPart = (header: string): string =>
+  tagsOf(header)
+    .map((tag) => tag.replace(/\.[^".]*"$/, '"'))
+    .join(',');
+
+/**
+ * Only what the client would overwrite counts: somebody else's change of the groups of a user is none of it.
+ *
+ * @throws PRECONDITION_FAILED when `If-Match` is given and names another version (RFC 7644 §3.14)
+ */
 export const requireVersion = (ifMatch: string, version: bigint): void => {
-  if (ifMatch !== '' && !matchesEtag(ifMatch, version))
+  if (ifMatch !== '' && !matchesEtag(ownPart(ifMatch), etagOf(version)))
     throw new AppError('PRECONDITION_FAILED', 'The resource has changed since it was read.');
 };
 

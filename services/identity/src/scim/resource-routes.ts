@@ -31,7 +31,8 @@ const answer = async <Row extends Kept>(
 ): Promise<RouteResponse> => {
   const [resource] = await type.render(caller, [row], selection);
   const location = locationOf(service.config.publicOrigin, type.definition, row.id);
-  const headers = { ...contentTypeOf(ctx), location, etag: etagOf(row.version) };
+  const etag = resource?.etag ?? etagOf(row.version);
+  const headers = { ...contentTypeOf(ctx), location, etag };
   return { status, body: resource === undefined ? undefined : resourceBody(resource), headers };
 };
 
@@ -90,7 +91,10 @@ const readRoute = <Row extends Kept>(service: IdentityContext, guard: Guard, typ
     handler: async ({ params: { id }, query, guarded: caller, ctx }) => {
       const selection = readSelection(type.definition, query);
       const row = await getResource(type, caller, id);
-      if (isUnchanged(ctx, row.version)) return { status: 304, headers: { etag: etagOf(row.version) } };
+      if (ctx.get('if-none-match') !== '') {
+        const etag = await type.etag(caller, row, selection);
+        if (isUnchanged(ctx, etag)) return { status: 304, headers: { etag } };
+      }
       return await answer({ service, type, caller, ctx, selection }, row, 200);
     },
   });

@@ -30,6 +30,33 @@ describe('conditional requests, content types and /Me (RFC 7644 §3.1, §3.11, �
     return `${path}/${body.id}`;
   };
 
+  it('/Users: a change of the groups of a user, or of their names, is a change of what is answered, not of what may be overwritten', async () => {
+    const at = await created('/Users');
+    const [group, id] = [await created('/Groups'), at.slice('/Users/'.length)];
+    const seen = async (query = ''): Promise<string> => {
+      const { headers, body } = await directory.scim('GET', `${at}${query}`);
+      const etag = headers.get('etag') ?? '';
+      assert.equal(etag, body.meta['version']);
+      const unchanged = await directory.scim('GET', `${at}${query}`, undefined, { 'if-none-match': etag });
+      assert.equal(unchanged.status, 304);
+      return etag;
+    };
+    const etags = [await seen()];
+    const changes = [
+      { op: 'add', path: 'members', value: [{ value: id }] },
+      { op: 'replace', path: 'displayName', value: newId() },
+    ];
+    for (const change of changes) {
+      await directory.scim('PATCH', group, patchOf(change));
+      etags.push(await seen());
+    }
+    assert.equal(new Set(etags).size, 3, etags.join());
+    assert.equal(await seen('?excludedAttributes=groups'), etags[0]);
+    const external = patchOf({ op: 'replace', value: { externalId: newId() } });
+    assert.equal((await directory.scim('PATCH', at, external, { 'if-match': etags[1] ?? '' })).status, 200);
+    assertError(await directory.scim('PATCH', at, external, { 'if-match': etags[2] ?? '' }), 412);
+  });
+
   for (const path of ['/Users', '/Groups'] as const) {
     it(`${path}: the ETag is the version; If-None-Match answers 304 without a body`, async () => {
       const at = await created(path);

@@ -35,6 +35,7 @@ async function* renderPages(pages: AsyncIterable<readonly Member[]>, view: View)
 
 /** The resource as it is answered; without members when they were not asked for. */
 export const renderGroup = (group: Group, members: MemberPages | undefined, view: View): Rendered => {
+  const etag = etagOf(group.version);
   const { origin, selection } = view;
   const resource: Document = {
     schemas: [GROUP.core.id],
@@ -46,14 +47,15 @@ export const renderGroup = (group: Group, members: MemberPages | undefined, view
       created: group.createdAt.toISOString(),
       lastModified: group.updatedAt.toISOString(),
       location: locationOf(origin, group.id),
-      version: etagOf(group.version),
+      version: etag,
     },
   };
   const document = select(GROUP, selection, resource);
-  if (members === undefined) return { document, long: undefined };
+  if (members === undefined) return { document, long: undefined, etag };
   const { first, rest } = members;
   return {
     document: { ...document, members: renderMembers(first, view) },
     long: rest === undefined ? undefined : { name: 'members', rest: renderPages(rest, view) },
+    etag,
   };
 };

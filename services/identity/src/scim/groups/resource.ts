@@ -5,6 +5,7 @@ import { readMembersAhead } from '../protocol/members.ts';
 import { isSelected } from '../protocol/selection.ts';
 import { groupLayout } from '../query/index.ts';
 import type { Rendered } from '../rendered.ts';
+import { etagOf } from '../request.ts';
 import type { ResourceType } from '../resource-type.ts';
 import { renderGroup, type MemberPages } from './render.ts';
 import { createScimGroup, deleteScimGroup, patchScimGroup, replaceScimGroup } from './write-group.ts';
@@ -51,6 +52,7 @@ export const groupType = (service: IdentityContext): ResourceType<Group> => ({
     }
     return answers;
   },
+  etag: (_caller, group) => Promise.resolve(etagOf(group.version)),
   create: async (caller, body) => {
     await readMembersAhead(body);
     return await createScimGroup(service, caller, body);

@@ -4,27 +4,37 @@ import { listGroupsOf, type MembershipOf } from '../../groups/index.ts';
 import { isSelected, type Selection } from '../protocol/selection.ts';
 import { USER } from '../protocol/user-schema.ts';
 import { userLayout } from '../query/index.ts';
-import { rendered, type Rendered } from '../rendered.ts';
+import type { Rendered } from '../rendered.ts';
 import type { ResourceType } from '../resource-type.ts';
 import { createUser } from './create-user.ts';
-import { renderUser } from './user.ts';
+import { renderUser, userEtag } from './user.ts';
 import { deleteUser, isUserOf, patchUser, replaceUser } from './write-user.ts';
+
+const selectedGroups = async (
+  { db }: Pick<IdentityContext, 'db'>,
+  orgId: string,
+  ids: readonly string[],
+  selection: Selection,
+): Promise<readonly MembershipOf[]> =>
+  ids.length > 0 && isSelected(selection, 'groups')
+    ? await db.readOne(orgId, (tx) => listGroupsOf(tx, orgId, ids))
+    : [];
 
 /** The answers for these accounts, in their order; their groups are read only when they are selected. */
 export const renderFor = async (
-  { db, config }: IdentityContext,
+  service: IdentityContext,
   orgId: string,
   accounts: readonly Account[],
   selection: Selection,
 ): Promise<readonly Rendered[]> => {
   const ids = accounts.map(({ id }) => id);
-  const memberships =
-    ids.length > 0 && isSelected(selection, 'groups')
-      ? await db.readOne(orgId, (tx) => listGroupsOf(tx, orgId, ids))
-      : [];
+  const memberships = await selectedGroups(service, orgId, ids, selection);
   const byAccount = Map.groupBy(memberships, ({ accountId }: MembershipOf) => accountId);
-  const view = { origin: config.publicOrigin, selection };
-  return accounts.map((account) => rendered(renderUser(account, byAccount.get(account.id) ?? [], view)));
+  const view = { origin: service.config.publicOrigin, selection };
+  return accounts.map((account) => {
+    const groups = byAccount.get(account.id) ?? [];
+    return { document: renderUser(account, groups, view), long: undefined, etag: userEtag(account, groups) };
+  });
 };
 
 /** `/scim/v2/Users` */
@@ -37,6 +47,8 @@ export const userType = (service: IdentityContext): ResourceType<Account> => ({
     return accounts.filter((account) => isUserOf(account, caller));
   },
   render: ({ orgId }, accounts, selection) => renderFor(service, orgId, accounts, selection),
+  etag: async ({ orgId }, account, selection) =>
+    userEtag(account, await selectedGroups(service, orgId, [account.id], selection)),
   create: (caller, body) => createUser(service, caller, body),
   replace: (caller, target, body) => replaceUser(service, caller, target, body),
   patch: (caller, target, body) => patchUser(service, caller, target, body),

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+
 import type { Account, Profile } from '../../accounts/index.ts';
 import type { MembershipOf } from '../../groups/index.ts';
 import type { Document, JsonValue } from '../protocol/json.ts';
@@ -38,6 +40,19 @@ export const toContent = (document: Document): UserContent => ({
 
 export const locationOf = (origin: string, id: string): string => `${origin}/scim/v2/Users/${id}`;
 
+const DIGEST_LENGTH = 12;
+
+/**
+ * The ETag of a user with these groups (none when they are not selected). Groups change without the account, so its
+ * version alone would let a client keep the groups of yesterday.
+ */
+export const userEtag = ({ version }: Pick<Account, 'version'>, memberships: readonly MembershipOf[]): string => {
+  if (memberships.length === 0) return etagOf(version);
+  const groups = memberships.map(({ groupId, displayName }) => JSON.stringify([groupId, displayName])).sort();
+  const digest = createHash('sha256').update(groups.join('\n')).digest('base64url').slice(0, DIGEST_LENGTH);
+  return etagOf(`${String(version)}.${digest}`);
+};
+
 /**
  * The resource as it is answered. `active` is what the directory last said: a hold an administrator or a disabled
  * connection put on the account is not the directory's, and is shown in our own API.
@@ -65,7 +80,7 @@ export const renderUser = (
       created: account.createdAt.toISOString(),
       lastModified: account.updatedAt.toISOString(),
       location: locationOf(origin, account.id),
-      version: etagOf(account.version),
+      version: userEtag(account, memberships),
     },
   };
   return select(USER, selection, resource);
