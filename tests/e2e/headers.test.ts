@@ -55,7 +55,17 @@ describe('what browsers are told', function () {
       // A signing-out application's own address is where the provider's form ends: it alone may lead away.
       if (!path.startsWith('/oidc')) assert.match(policy, /form-action 'self'/, path);
       assert.match(reply.headers.get('referrer-policy') ?? '', /^(same-origin|no-referrer)$/, path);
-      assert.doesNotMatch(reply.text, /<script|\son\w+=|style="|javascript:/i, path);
+      // A script is a file of our own, or there is none.
+      assert.doesNotMatch(
+        reply.text,
+        /<script(?! src="\/[^/"][^"]*" defer><\/script>)|\son\w+=|style="|javascript:/i,
+        path,
+      );
+      if (!path.startsWith('/oidc')) {
+        assert.equal(reply.headers.get('cross-origin-opener-policy'), 'same-origin', path);
+        assert.match(reply.headers.get('permissions-policy') ?? '', /camera=\(\)/, path);
+      }
+      assert.equal(reply.headers.get('cross-origin-resource-policy'), 'same-origin', path);
       assert.match(reply.text, /<html lang="en">/, path);
     }
   });

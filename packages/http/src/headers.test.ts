@@ -19,6 +19,15 @@ describe('security headers', () => {
     assert.ok(policy.includes("default-src 'none'") && policy.includes("base-uri 'none'"));
   });
 
+  it('keep pages apart from other windows, from the referrer of strangers and from the device', () => {
+    const headers = securityHeaders(true)('browser');
+    assert.equal(headers['cross-origin-opener-policy'], 'same-origin');
+    assert.equal(headers['cross-origin-resource-policy'], 'same-origin');
+    assert.equal(headers['referrer-policy'], 'same-origin');
+    assert.match(headers['permissions-policy'] ?? '', /camera=\(\).*publickey-credentials-get=\(self\)/);
+    assert.equal(headers['cache-control'], 'no-store');
+  });
+
   it('refuse sources that would widen the policy', () => {
     for (const source of [
       "'unsafe-inline'",

@@ -43,6 +43,15 @@ export const contentSecurityPolicy = (options: ContentSecurityPolicyOptions = {}
   ].join('; ');
 };
 
+/** Nothing of a device is ours to use but its passkeys, on our own pages. */
+const PERMISSIONS_POLICY = [
+  ...['camera', 'microphone', 'geolocation', 'payment', 'usb', 'serial', 'bluetooth', 'midi', 'display-capture'].map(
+    (feature) => `${feature}=()`,
+  ),
+  'publickey-credentials-get=(self)',
+  'publickey-credentials-create=(self)',
+].join(', ');
+
 type Headers = Readonly<Record<string, string>>;
 
 const common = (isHttps: boolean): Headers => ({
@@ -65,6 +74,7 @@ export const securityHeaders = (isHttps: boolean): ((surface: Surface) => Header
     'content-security-policy': contentSecurityPolicy(),
     'referrer-policy': 'same-origin',
     'cross-origin-opener-policy': 'same-origin',
+    'permissions-policy': PERMISSIONS_POLICY,
   };
   const messages: Headers = {
     ...common(isHttps),

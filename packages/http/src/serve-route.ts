@@ -13,6 +13,8 @@ import { respond } from './respond.ts';
 import { GUARDED, PUBLIC, type RawParams, type RawQuery } from './route.ts';
 import { validate } from './validate.ts';
 
+/** A page that says "too many" says when to come back, too (RFC 6585 §4). */
+const RETRY_AFTER_S = '60';
 const DEFAULT_DEADLINE_MS = 30_000;
 
 /** Resolves the caller from cookie or bearer token; null when there is no valid credential. */
@@ -47,6 +49,7 @@ export const serveRoute = async (
     assertDecided(compiled, live, response);
     await checkResponse(options, compiled, live, response);
     respond(ctx, route.surface, response);
+    if (ctx.status === 429 && !ctx.res.hasHeader('retry-after')) ctx.set('retry-after', RETRY_AFTER_S);
   } catch (error) {
     throw options.strictResponses ? asDeclared(compiled, error) : error;
   }

@@ -14,14 +14,17 @@ import { introspectionService } from './introspection/index.ts';
 import { domainRoutes, loginRoutes, stepUpRoutes, startSweeping } from './login/index.ts';
 import { loginTestRoutes } from './login-tests/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
+import { invitationPageRoutes, invitationRoutes } from './invitations/index.ts';
 import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
+import { passwordResetRoutes, sweepResets } from './password-reset/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes, startSamlMaintenance } from './saml/index.ts';
 import { driftRoutes, exchangeRoutes, renderScimError, scimRoutes } from './scim/index.ts';
 import { sessionAdminRoutes, sessionRoutes, settingsRoutes } from './sessions/index.ts';
 import { subjectFeedService } from './subject-log/index.ts';
+import { withoutGuessing } from './throttle/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
 
 /** The HTTP surface of the whole service; each slice's `routes.ts` holds its rows. */
@@ -39,6 +42,9 @@ export const routes = (context: IdentityContext): Route[] => [
   ...securityPageRoutes(context), // /account/security
   ...factorRoutes(context), //     /api/identity/v1/factors, …/password
   ...localSignInAdminRoutes(context), // …/accounts/:accountId/factors, …/local-sign-in
+  ...passwordResetRoutes(context), // /login/forgot, /login/reset
+  ...invitationPageRoutes(context), // /login/invitation
+  ...invitationRoutes(context), // /api/identity/v1/invitations
   ...stepUpRoutes(context), //     /login/step-up
   ...samlRoutes(context), //       /saml/:connectionId/metadata, …/login, …/acs, …/slo
   ...oidcRoutes(context), //       /login/oidc/:connectionId/start, …/callback
@@ -88,12 +94,12 @@ export const startServer = async (
     renderers: { scim: renderScimError, browser: renderErrorPage },
     publicOrigin: config.publicOrigin,
     trustedProxies: config.trustedProxies,
-    mounts: [context.openIdProvider.mount], // /oidc
+    mounts: [withoutGuessing(context.openIdProvider.mount, context.clock)], // /oidc
     readiness: { database: () => context.db.ping() },
     strictResponses: overrides.strictResponses ?? false,
   });
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
-  const stopSweeping = startSweeping(context, [sweepLocalSignIns]);
+  const stopSweeping = startSweeping(context, [sweepLocalSignIns, sweepResets]);
   const samlMaintenance = startSamlMaintenance(context);
   const stopDomainChecks = startDomainChecks(context);
   const stopWarning = startExpiryWarnings(context);

@@ -169,7 +169,8 @@ describe('the test of a SAML connection', () => {
       const found = await scene.identity.admin<{ name: string }>(
         `SELECT g.display_name AS name FROM identity.group_member m
            JOIN identity.directory_group g ON g.id = m.group_id
-           JOIN identity.account a ON a.id = m.account_id WHERE a.user_name = 'new@example.org' ORDER BY 1`,
+           JOIN identity.account a ON a.id = m.account_id WHERE a.user_name = 'new@example.org'
+          ORDER BY lower(g.display_name)`,
       );
       return found.map(({ name }) => name);
     };

@@ -1,22 +1,28 @@
 import type { WriteTx } from '@sallyport/storage';
 
+/** How many attempts a key has had, and when it starts afresh. */
+export interface Counted {
+  readonly failures: number;
+  readonly windowEndsAt: Date;
+}
+
 /** Counts one more attempt under each key and answers the counts, in the order of the keys. */
 export const countAttempts = async (
   tx: WriteTx,
   keys: readonly Buffer[],
   window: { readonly now: Date; readonly endsAt: Date },
-): Promise<number[]> => {
-  const counts: number[] = [];
+): Promise<Counted[]> => {
+  const counts: Counted[] = [];
   for (const key of keys) {
-    const [row] = await tx.query<{ failures: number }>(
+    const [row] = await tx.query<{ failures: number; window_ends_at: Date }>(
       `INSERT INTO login_throttle (key, failures, window_ends_at) VALUES ($1, 1, $3)
        ON CONFLICT (key) DO UPDATE SET
          failures = CASE WHEN login_throttle.window_ends_at <= $2 THEN 1 ELSE login_throttle.failures + 1 END,
          window_ends_at = CASE WHEN login_throttle.window_ends_at <= $2 THEN $3 ELSE login_throttle.window_ends_at END
-       RETURNING failures`,
+       RETURNING failures, window_ends_at`,
       [key, window.now, window.endsAt],
     );
-    counts.push(row?.failures ?? 0);
+    counts.push({ failures: row?.failures ?? 0, windowEndsAt: row?.window_ends_at ?? window.endsAt });
   }
   return counts;
 };

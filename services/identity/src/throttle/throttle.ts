@@ -69,8 +69,11 @@ export const countedAttempt = async (
   const counts = await db.unauditedWrite('all-organizations', 'attempts are counted before anybody is known', (tx) =>
     countAttempts(tx, keys, window),
   );
-  if (counts.some((count, index) => count > (rules[index]?.limit ?? 0))) {
-    throw new AppError('RATE_LIMITED', 'There were too many attempts. Try again later.', { retryAfterSeconds: 60 });
+  const exceeded = counts.filter(({ failures }, index) => failures > (rules[index]?.limit ?? 0));
+  if (exceeded.length > 0) {
+    const endsAtMs = Math.max(...exceeded.map(({ windowEndsAt }) => windowEndsAt.getTime()));
+    const retryAfterSeconds = Math.max(1, Math.ceil((endsAtMs - now.getTime()) / 1000));
+    throw new AppError('RATE_LIMITED', 'There were too many attempts. Try again later.', { retryAfterSeconds });
   }
   return {
     succeeded: async () => {

@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+
+import { createHttpApp, type HttpAppOptions } from '@sallyport/http';
+import { createMetrics, silentLogger } from '@sallyport/telemetry';
+
+import { FailureLimiter, withoutGuessing } from './failure-limiter.ts';
+
+const WINDOW_MS = 15 * 60_000;
+
+describe('failures at the credential endpoints', () => {
+  it('are let through up to a limit per key, and again after 15 minutes', () => {
+    let nowMs = 0;
+    const limiter = new FailureLimiter({ monotonicMs: () => nowMs }, 3);
+    for (let count = 0; count < 3; count += 1) {
+      assert.equal(limiter.blockedForSeconds('a'), 0);
+      limiter.failed('a');
+    }
+    nowMs = 60_000;
+    assert.equal(limiter.blockedForSeconds('a'), (WINDOW_MS - nowMs) / 1000);
+    assert.equal(limiter.blockedForSeconds('b'), 0);
+    nowMs = WINDOW_MS;
+    assert.equal(limiter.blockedForSeconds('a'), 0);
+    limiter.failed('a');
+    assert.equal(limiter.blockedForSeconds('a'), 0);
+  });
+
+  it('take a bounded amount of memory', () => {
+    const limiter = new FailureLimiter({ monotonicMs: () => 0 }, 1);
+    for (let key = 0; key < 50_000; key += 1) limiter.failed(`k${key}`);
+    assert.equal(limiter.blockedForSeconds('k0'), 0);
+    assert.ok(limiter.blockedForSeconds('k49999') > 0);
+  });
+
+  it('shut an address out there and nowhere else; what succeeds is not counted', async () => {
+    let status = 401;
+    const provider = {
+      prefix: '/oidc',
+      surface: 'oauth' as const,
+      middleware: async (ctx: { status: number; body: unknown }) => {
+        ctx.status = status;
+        ctx.body = {};
+        await Promise.resolve();
+      },
+    };
+    const options = {
+      service: 'test',
+      logger: silentLogger(),
+      metrics: createMetrics('test'),
+      routes: [],
+      authenticate: () => Promise.resolve(null),
+      decide: () => assert.fail('nobody asks'),
+      onDenied: () => Promise.resolve(),
+      publicOrigin: 'http://localhost',
+      trustedProxies: ['127.0.0.1'],
+      mounts: [withoutGuessing(provider, performanceClock, 2)],
+    } satisfies HttpAppOptions;
+    const app = createHttpApp(options);
+    const { port } = await app.listen({ port: 0, host: '127.0.0.1' });
+    const ask = async (path: string, from = '198.51.100.7'): Promise<Response> =>
+      await fetch(`http://127.0.0.1:${port}/oidc${path}`, { method: 'POST', headers: { 'x-forwarded-for': from } });
+    try {
+      status = 200;
+      for (let count = 0; count < 5; count += 1) assert.equal((await ask('/token')).status, 200);
+      status = 401;
+      for (let count = 0; count < 2; count += 1) assert.equal((await ask('/token')).status, 401);
+      status = 200;
+      const refused = await ask('/token/introspection');
+      assert.equal(refused.status, 429);
+      assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/);
+      assert.equal((await ask('/auth')).status, 200);
+      assert.equal((await ask('/token', '198.51.100.8')).status, 200);
+    } finally {
+      await app.close();
+    }
+  });
+});
+
+const performanceClock = { monotonicMs: () => performance.now() };
