@@ -10,7 +10,7 @@ const NONCE_BYTES = 12;
 
 /**
  * An assertion encrypted for a service provider: AES-256-GCM, the key wrapped by RSA-OAEP under the name, and so
- * with the hash, that Okta and Entra use.
+ * with the hash, that every implementation knows.
  * @see XML Encryption 1.1 §5.2.4, §5.5.2; SAML Core §2.3.4
  */
 export function encryptAssertion(assertion: CanonicalXml, recipient: KeyObject): CanonicalXml {

@@ -29,7 +29,7 @@ export interface EncryptOptions {
   /** What is really used. */
   readonly oaepHash?: string;
   readonly contentKey?: Buffer;
-  /** Inside the KeyInfo, beside the EncryptedData with a pointer (Okta), or beside it without one. */
+  /** Inside the KeyInfo, beside the EncryptedData with a pointer, or beside it without one. */
   readonly place?: 'inside' | 'pointer' | 'beside';
   readonly type?: string | null;
   readonly alterKey?: (bytes: Buffer) => Buffer;

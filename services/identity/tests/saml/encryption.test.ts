@@ -85,11 +85,11 @@ describe('SAML encrypted assertions', () => {
     it('AES-128-GCM', () => {
       accepts({ encrypt: { content: AES128_GCM } });
     });
-    it('OAEP by its older name, SHA-1 within (Okta, Entra; XML Encryption 1.1 §5.5.2)', () => {
+    it('OAEP by its older name, SHA-1 within (XML Encryption 1.1 §5.5.2)', () => {
       accepts({ encrypt: { transport: RSA_OAEP_MGF1P, digest: SHA1, mask: null, oaepHash: 'sha1' } });
       accepts({ encrypt: { transport: RSA_OAEP_MGF1P, digest: null, mask: null, oaepHash: 'sha1' } });
     });
-    it('the wrapped key beside the data, pointed to (Okta) or not', () => {
+    it('the wrapped key beside the data, pointed to or not', () => {
       accepts({ encrypt: { place: 'pointer' } });
       accepts({ encrypt: { place: 'beside' } });
     });

@@ -105,6 +105,11 @@ const tamperingCases: readonly HostileEncryption[] = [
     reason: 'DECRYPTION_FAILED',
     encrypt: { alterText: (bytes) => bytes.subarray(0, 28) },
   },
+  {
+    name: 'a text shorter than a tag',
+    reason: 'DECRYPTION_FAILED',
+    encrypt: { alterText: (bytes) => bytes.subarray(0, 13) },
+  },
   { name: 'an empty text', reason: 'DECRYPTION_FAILED', encrypt: { alterText: () => Buffer.alloc(0) } },
   {
     name: 'a content key of another length',

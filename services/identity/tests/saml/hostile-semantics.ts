@@ -151,6 +151,26 @@ export const semanticCases: readonly HostileCase[] = [
       ),
     },
   },
+  {
+    name: 'an Assertion without an ID in a signed Response',
+    reason: 'ATTRIBUTE_MISSING',
+    response: {
+      sign: 'response',
+      beforeSigning: (xml) => xml.replace(/(<saml:Assertion [^>]*?) ID="[^"]*"/, '$1'),
+    },
+  },
+  {
+    name: 'an Attribute without a name',
+    reason: 'ATTRIBUTE_MISSING',
+    response: { attributes: [['a', ['b']]], beforeSigning: (xml) => xml.replace(' Name="a"', '') },
+  },
+  {
+    name: 'a confirmation without data',
+    reason: 'CONFIRMATION_INCOMPLETE',
+    response: {
+      beforeSigning: (xml) => xml.replace(/<saml:SubjectConfirmationData .*?<\/saml:SubjectConfirmationData>/, ''),
+    },
+  },
   { name: 'a duplicate ID', reason: 'ID_DUPLICATE', response: { assertionId: '_same', responseId: '_same' } },
   {
     name: 'an ID with an entity in it',

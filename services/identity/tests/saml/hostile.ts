@@ -56,6 +56,24 @@ export const timedCases: readonly TimedCase[] = [
     expected: (now) => ({ nowMs: now + 30 * 365 * 24 * HOUR }),
   },
   {
+    name: 'an old Assertion in a new Response',
+    reason: 'ISSUED_TOO_LONG_AGO',
+    at: (now) => ({ beforeSigning: assertionInstant(now - HOUR) }),
+  },
+  {
+    name: 'an Assertion of the future in a Response of now',
+    reason: 'ISSUED_IN_FUTURE',
+    at: (now) => ({ beforeSigning: assertionInstant(now + 61_000) }),
+  },
+  {
+    name: 'a confirmation that begins in 61 s',
+    reason: 'NOT_YET_VALID',
+    at: (now) => ({
+      beforeSigning: (xml) =>
+        xml.replace('<saml:SubjectConfirmationData', `$& NotBefore="${new Date(now + 61_000).toISOString()}"`),
+    }),
+  },
+  {
     name: 'a time that is no time',
     reason: 'TIME_MALFORMED',
     at: () => ({ beforeSigning: (xml) => xml.replace(/NotBefore="[^"]*"/, 'NotBefore="2026-02-30T00:00:00Z"') }),
@@ -66,6 +84,11 @@ export const timedCases: readonly TimedCase[] = [
     at: () => ({ beforeSigning: (xml) => xml.replace(/NotBefore="[^"]*"/, 'NotBefore="2026-02-03T00:00:00+02:00"') }),
   },
 ];
+
+const assertionInstant =
+  (ms: number) =>
+  (xml: string): string =>
+    xml.replace(/(<saml:Assertion [^>]*IssueInstant=")[^"]*/, `$1${new Date(ms).toISOString()}`);
 
 /** Everything that is refused at any time of day. */
 export const hostileCases: readonly HostileCase[] = [

@@ -141,7 +141,7 @@ describe('SAML single logout over HTTP', () => {
       assert.equal(await isSignedIn(browser), false);
     });
 
-    it('knows a person named by the value alone (Entra), not one named otherwise', async () => {
+    it('knows a person named by the value alone, not one named otherwise', async () => {
       const browser = await signIn();
       const foreignFormat = 'urn:oasis:names:tc:SAML:1.1:nameid-format:emailAddress';
       assert.equal((await byRedirect(browser, { nameIdFormat: foreignFormat })).status, 303);

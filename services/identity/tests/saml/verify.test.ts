@@ -130,6 +130,11 @@ describe('SAML strict layer', () => {
     it('a clock 59 s ahead', () =>
       void accepted(judge({ notBefore: NOW + 59_000, issueInstant: NOW + 59_000, authnInstant: NOW + 59_000 })));
 
+    it('an authentication of long ago, unless an age was asked for, and one within that age', () => {
+      accepted(judge({ authnInstant: NOW - 3_600_000 }));
+      accepted(judge({ authnInstant: NOW - 59_000 }, { maxAuthenticationAgeMs: 60_000 }));
+    });
+
     it('150 groups as one attribute', () => {
       const groups = Array.from({ length: 150 }, (_, index) => `group ${index}`);
       assert.deepEqual(accepted(judge({ attributes: [['groups', groups]] })).attributes, [['groups', groups]]);

@@ -34,8 +34,8 @@ export const readSubjectKey = (key: string): SamlSubject | null => {
 };
 
 /**
- * What the keys of a subject begin and end with when an IdP names it by its value alone (Entra's logouts leave the
- * format out); null when it says more.
+ * What the keys of a subject begin and end with when an IdP names it by its value alone (some leave the format
+ * out); null when it says more.
  */
 export const looseKeyOf = ({ issuer, nameId }: SamlSubject): { readonly start: string; readonly end: string } | null =>
   nameId.format === NAME_ID_UNSPECIFIED && nameId.nameQualifier === '' && nameId.spNameQualifier === ''

@@ -206,7 +206,7 @@ export const RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     {
       children: [
         ['xenc:EncryptedData', '1'],
-        ['xenc:EncryptedKey', '?'], // Okta's place; others put it into the KeyInfo
+        ['xenc:EncryptedKey', '?'], // beside the data, or in its KeyInfo: Core §6.2 leaves both open
       ],
     },
   ],
