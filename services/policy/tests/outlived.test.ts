@@ -108,8 +108,10 @@ describe('roles of somebody who was removed', () => {
     const scope = { projectId: org.projectId };
     await world.grant(org, { subject: { type: 'group', id: group }, role: 'developer', scope });
     await world.grant(org, { subject: { type: 'user', id: user.id }, role: 'developer', scope, effect: 'deny' });
-    await tell(removed(user.id), revived(user.id, [group]));
+    await world.grant(org, { subject: { type: 'user', id: user.id }, role: 'viewer', scope });
+    await tell(removed(user.id));
     await tell(revived(user.id, [group]));
+    await waitFor(async () => (await grantsOf(user.id)).length === 1, { message: 'the allowing grant to be ended' });
     assert.equal((await world.check(toggling(user.id))).reason, 'EXPLICIT_DENY');
   });
 
