@@ -189,7 +189,10 @@ describe('tombstones', () => {
     const answers = await Promise.all(
       Array.from({ length: 4 }, () => scim('POST', '/Users', userOf(newName(), { externalId }))),
     );
-    assert.deepEqual(answers.map(({ status }) => status).sort((a, b) => a - b), [201, 409, 409, 409]);
+    assert.deepEqual(
+      answers.map(({ status }) => status).sort((a, b) => a - b),
+      [201, 409, 409, 409],
+    );
     assert.equal(answers.find(({ status }) => status === 201)?.body.id, body.id);
     assert.equal((await rowOf(body.id))['epoch'], '3');
   });
