@@ -77,9 +77,9 @@ describe('SCIM limits', () => {
     /** Counts the look-ups of credentials from now on. */
     const countLookups = (): (() => number) => {
       const { db } = identity.context;
-      const read = db.readAcrossOrganizations.bind(db);
+      const read = db.readOneAcrossOrganizations.bind(db);
       let count = 0;
-      db.readAcrossOrganizations = async (reason, work) => {
+      db.readOneAcrossOrganizations = async (reason, work) => {
         if (reason === 'a SCIM token names no organisation') count += 1;
         return await read(reason, work);
       };
