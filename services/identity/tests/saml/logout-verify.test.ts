@@ -100,6 +100,11 @@ describe('SAML logout messages in the strict layer', () => {
     assert.equal(accepted(judge({ binding: 'post' })).relayState, null);
   });
 
+  it('leaves alone what is not of the binding, signed or not', () => {
+    const more = (text: string): string => `x=1&SAMLRequestX&${text}&y=2&=&SigAlgX`;
+    accepted(judge({ binding: 'redirect', query: { afterSigning: more } }));
+  });
+
   it('reads base64 whose "+" was not escaped', () => {
     const query = { beforeSigning: (text: string) => text.replaceAll('%2B', '+') };
     for (let attempt = 0; attempt < 5; attempt += 1) {

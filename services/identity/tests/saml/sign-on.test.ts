@@ -51,6 +51,19 @@ describe('SAML sign-on over HTTP', () => {
     assert.equal((await fetch(`${scene.origin}/saml/0190c0de-0000-7000-8000-000000000000/metadata`)).status, 404);
   });
 
+  it('signs in many of one address at once; none waits for another for ever', async () => {
+    for (let round = 0; round < 3; round += 1) {
+      const started = await Promise.all(Array.from({ length: 16 }, () => scene.begin()));
+      const answers = await Promise.all(
+        started.map((one, index) => scene.answer(one, { assertionId: `_many${round}-${index}` })),
+      );
+      assert.deepEqual(
+        answers.map(({ status }) => status),
+        started.map(() => 303),
+      );
+    }
+  });
+
   it('caps the session by SessionNotOnOrAfter (IPSIE SL1)', async () => {
     const started = await scene.begin();
     const endsAt = Date.now() + 120_000;

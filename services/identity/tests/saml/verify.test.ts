@@ -8,6 +8,7 @@ import { createDevCa, createSelfSigned, issueDevCertificate } from '@sallyport/d
 
 import { SAML_REASONS } from '../../src/saml/reasons.ts';
 import type { Expectations, Verdict, VerifiedLogin } from '../../src/saml/verify/login.ts';
+import { verdictOf } from '../../src/saml/verify/read-message.ts';
 import { verifyResponse } from '../../src/saml/verify/verify-response.ts';
 import { hostileCases, timedCases, type HostileCase } from './hostile.ts';
 import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
@@ -17,6 +18,17 @@ const IDP = 'https://idp.example/saml';
 const SP = 'https://sp.example/saml';
 const ACS = 'https://sp.example/saml/c1/acs';
 const DEADLINE_MS = 200;
+/** Valid until 2126. */
+const SECP256K1 = `-----BEGIN CERTIFICATE-----
+MIIBdDCCARqgAwIBAgIUGUl0xSh+4BIIc6uGWNN0btH7hcgwCgYIKoZIzj0EAwIw
+EDEOMAwGA1UEAwwFY3VydmUwIBcNMjYxMTIxMDcxMTEzWhgPMjEyNjEwMjgwNzEx
+MTNaMBAxDjAMBgNVBAMMBWN1cnZlMFYwEAYHKoZIzj0CAQYFK4EEAAoDQgAEyWUx
+5ieD2igDwfSAcglTnQoezxNwWMCImRFPgzKi0OOeOK2qdu7XUZ3VdtYlZ66H1fMc
+FsU5mWsl3yBwrHqf+aNTMFEwHQYDVR0OBBYEFEWq3w8O9rfENvKmRfDp+a9w3wo9
+MB8GA1UdIwQYMBaAFEWq3w8O9rfENvKmRfDp+a9w3wo9MA8GA1UdEwEB/wQFMAMB
+Af8wCgYIKoZIzj0EAwIDSAAwRQIhAOWVlSmW3+6FICdxsQm9aIBEJQ2Wk/8rj6v3
+9SCNRCM1AiBeorfZacxDmM8S5oQixdG2iyfONbq3eemxjasIFasUIg==
+-----END CERTIFICATE-----`;
 
 describe('SAML strict layer', () => {
   let idp: SigningKey;
@@ -83,6 +95,21 @@ describe('SAML strict layer', () => {
         assert.equal(verdict.ok ? 'accepted' : verdict.reason, row.reason);
       });
     }
+
+    it('a certificate whose curve is not one of NIST', () => {
+      const verdict = judge({}, { certificates: [SECP256K1] });
+      assert.equal(verdict.ok ? 'accepted' : verdict.reason, 'NO_USABLE_CERTIFICATE');
+    });
+
+    it('nothing but messages: a mistake of ours is thrown, not taken for a verdict', () => {
+      assert.throws(
+        () =>
+          verdictOf(() => {
+            throw new RangeError('ours');
+          }),
+        RangeError,
+      );
+    });
 
     it('at least 90 messages, every reason being one of the published ones', () => {
       assert.ok(hostileCases.length + timedCases.length >= 90);
