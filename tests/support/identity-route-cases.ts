@@ -320,6 +320,28 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
       }),
     entries: ['oauth-client.created'],
   },
+  'GET /api/identity/v1/oauth-clients/:clientId': {
+    status: 200,
+    prepare: of('clientId', async (workshop) => await workshop.client()),
+  },
+  'PATCH /api/identity/v1/oauth-clients/:clientId': {
+    status: 200,
+    prepare: of('clientId', async (workshop) => await workshop.client(), { requirePar: true }),
+    entries: ['oauth-client.updated'],
+  },
+  'POST /api/identity/v1/oauth-clients/:clientId/secrets': {
+    status: 201,
+    prepare: of('clientId', async (workshop) => await workshop.client()),
+    entries: ['oauth-client.secret-added'],
+  },
+  'DELETE /api/identity/v1/oauth-clients/:clientId/secrets/:secretId': {
+    status: 204,
+    prepare: async (workshop) => {
+      const clientId = await workshop.client();
+      return { params: { clientId, secretId: await workshop.clientSecret(clientId) } };
+    },
+    entries: ['oauth-client.secret-removed'],
+  },
   'DELETE /api/identity/v1/oauth-clients/:clientId': {
     status: 204,
     prepare: of('clientId', async (workshop) => await workshop.client()),

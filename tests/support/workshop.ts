@@ -204,6 +204,12 @@ export class Workshop {
     return String((await expectStatus(this.company.owner, 201, 'POST', `${IDENTITY}/oauth-clients`, body))['clientId']);
   }
 
+  /** A second secret of an application. */
+  async clientSecret(clientId: string): Promise<string> {
+    const path = `${IDENTITY}/oauth-clients/${clientId}/secrets`;
+    return String((await expectStatus(this.company.owner, 201, 'POST', path))['id']);
+  }
+
   /** A flag in the open environment alone: whatever is done to it is done at once. */
   async flag(): Promise<string> {
     const key = this.name('flag');

@@ -59,7 +59,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...tokenRoutes(context), //      /api/identity/v1/api-tokens
   ...sessionAdminRoutes(context), // /api/identity/v1/accounts/:accountId/sessions
   ...serviceAccountTokenRoutes(context), // /api/identity/v1/accounts/:accountId/api-tokens
-  ...clientRoutes(context), //     /api/identity/v1/oauth-clients
+  ...clientRoutes(context), //     /api/identity/v1/oauth-clients, …/secrets
 ];
 
 /** The gRPC surface: which service may call what. */
@@ -100,6 +100,7 @@ export const startServer = async (
   });
   const server = await serve({ ...context, service: 'identity', http, rpcs: rpcs(context) });
   const stopSweeping = startSweeping(context, [sweepLocalSignIns, sweepResets]);
+  const stopProvider = await context.openIdProvider.start();
   const samlMaintenance = startSamlMaintenance(context);
   const stopDomainChecks = startDomainChecks(context);
   const stopWarning = startExpiryWarnings(context);
@@ -107,6 +108,7 @@ export const startServer = async (
     ...server,
     close: async () => {
       stopSweeping();
+      await stopProvider();
       samlMaintenance.stop();
       await stopWarning();
       await stopDomainChecks();

@@ -2,15 +2,20 @@ import { readFile } from 'node:fs/promises';
 
 import type { AuditLog } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
-import { newId, type Clock, type Database } from '@sallyport/storage';
+import type { Clock, Database } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
-import { z } from 'zod';
 
-import { closeSession, type CredentialVoiders } from './accounts/index.ts';
+import type { CredentialVoiders } from './accounts/index.ts';
 import type { IdentityConfig } from './config.ts';
 import { createRelyingParty, type RelyingParty } from './oidc/index.ts';
 import { createGuardedFetch, type GuardedFetch } from './outbound/index.ts';
-import { createOpenIdProvider, type OpenIdProvider } from './provider/index.ts';
+import {
+  createOpenIdProvider,
+  recordSignOut,
+  signingKeysSchema,
+  type OpenIdProvider,
+  type SigningKey,
+} from './provider/index.ts';
 import {
   createVerifier,
   logoutPage,
@@ -47,8 +52,6 @@ export interface SignInDependencies {
   readonly credentialVoiders: CredentialVoiders;
 }
 
-const jwksSchema = z.object({ keys: z.array(z.looseObject({ kty: z.string() })).min(1) });
-
 const linesOf = (text: string): string[] =>
   text
     .split('\n')
@@ -67,22 +70,16 @@ export const createSignIn = async (dependencies: SignInDependencies): Promise<Si
     publicOrigin: new URL(config.publicOrigin).origin,
     fetch: outbound,
     cookieKeys: linesOf(await readFile(config.cookieKeysFile, 'utf8')),
-    jwks: await readJwks(config.providerKeysFile),
+    keys: await readSigningKeys(config.providerKeysFile),
+    readKeys: async () => await readSigningKeys(config.providerKeysFile),
     sessionOf: async (ctx) => {
       const standing = await sessionOfRequest({ db, clock }, ctx);
       if (standing === null) return null;
       const { orgId, id, accountId, epochAtIssue, expiresAt } = standing.session;
       return { orgId, id, accountId, epoch: epochAtIssue, expiresAt };
     },
-    onSignedOut: async (_ctx, { orgId, id, accountId }) => {
-      const actor = { type: 'user', id: accountId, via: `session:${id}`, session: id } as const;
-      await audit.mutate({ orgId, actor, requestId: newId() }, async (tx) => {
-        await closeSession(
-          tx,
-          { credentialVoiders, clock },
-          { subjectId: accountId, sessionId: id, cause: 'session.signed-out' },
-        );
-      });
+    onSignedOut: async (signedOut) => {
+      await recordSignOut({ audit, clock, credentialVoiders }, signedOut);
     },
   });
   const relyingParty = createRelyingParty({ fetch: outbound, allowPlainHttp: config.allowInsecurePrivateFetch, clock });
@@ -96,9 +93,9 @@ export const createSignIn = async (dependencies: SignInDependencies): Promise<Si
   return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier, singleLogout };
 };
 
-const readJwks = async (file: string): Promise<z.output<typeof jwksSchema>> => {
+const readSigningKeys = async (file: string): Promise<SigningKey[]> => {
   try {
-    return jwksSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return signingKeysSchema.parse(JSON.parse(await readFile(file, 'utf8'))).keys;
   } catch (error) {
     throw new AppError('INTERNAL', `${file} does not hold the signing keys of the OpenID Provider (a JWKS).`, {
       cause: error,

@@ -18,6 +18,7 @@ import { widenSaml } from './0023-widen-saml.ts';
 import { createFactors } from './0025-create-factors.ts';
 import { createInvitations } from './0026-create-invitations.ts';
 import { widenOidc } from './0029-widen-oidc.ts';
+import { widenProvider } from './0030-widen-provider.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
 import { createLoginTrace } from './0034-create-login-trace.ts';
@@ -45,6 +46,7 @@ export const migrations: readonly Migration[] = [
   createInvitations,
   createMailOutbox,
   widenOidc,
+  widenProvider,
   limitSessions,
   proveDomains,
   createLoginTrace,

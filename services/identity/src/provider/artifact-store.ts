@@ -142,6 +142,20 @@ export const findArtifactByUid = async (
   return toFound(row);
 };
 
+/** Whose grant this is and in which epoch, while its owner stands; null otherwise. */
+export const findGrantEpoch = async (
+  tx: ReadTx,
+  grantHash: Buffer,
+  now: Date,
+): Promise<{ readonly orgId: string; readonly epoch: bigint } | null> => {
+  const [row] = await tx.query<{ org_id: string; epoch_at_issue: string }>(
+    `SELECT p.org_id, p.epoch_at_issue ${STANDING} AND p.model = 'Grant' AND p.id_hash = $2 AND p.expires_at > $1
+        AND p.account_id IS NOT NULL`,
+    [now, grantHash],
+  );
+  return row === undefined ? null : { orgId: row.org_id, epoch: BigInt(row.epoch_at_issue) };
+};
+
 /** What stands behind an opaque access token. */
 export interface AccessTokenStanding {
   readonly orgId: string;

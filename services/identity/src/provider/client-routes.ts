@@ -1,108 +1,49 @@
 import { AppError } from '@sallyport/errors';
-import { decodeCursor, encodeCursor, listOf, listQuery, route, type Route } from '@sallyport/http';
-import { newId, newSecret, secretHash } from '@sallyport/storage';
+import { decodeCursor, encodeCursor, listOf, listQuery, route, type RequestContext, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
+import type { Authorized } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { deleteClient, insertClient, listClients, type OAuthClient } from './client-store.ts';
+import { addClientSecret, changeClient, registerClient, removeClient, removeClientSecret } from './change-client.ts';
+import {
+  clientChangeSchema,
+  clientSchema,
+  newClientSchema,
+  renderClient,
+  renderSecret,
+  secretSchema,
+} from './client-input.ts';
+import { findClientById, listClients, listClientSecrets } from './client-store.ts';
 
-const MAX_URIS = 20;
 const PERMISSION = 'client:manage';
-
-/** Absolute, without fragment; plain HTTP only on the machine itself (RFC 9700 §2.1, RFC 8252 §7.3). */
-const redirectUri = z
-  .string()
-  .max(2048)
-  .refine((text) => {
-    const url = URL.parse(text);
-    if (url === null || url.hash !== '' || text.endsWith('#') || url.username !== '' || url.password !== '')
-      return false;
-    const isLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(url.hostname);
-    return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback);
-  }, 'An absolute https URL without fragment (or http on localhost).');
-
-const newClientSchema = z.object({
-  name: z.string().trim().min(1).max(100),
-  kind: z.enum(['public', 'confidential']).default('confidential'),
-  redirectUris: z.array(redirectUri).min(1).max(MAX_URIS),
-  postLogoutRedirectUris: z.array(redirectUri).max(MAX_URIS).default([]),
-  backchannelLogoutUri: redirectUri.optional(),
-  /** A resource server: may introspect tokens of the organisation's other clients. */
-  mayIntrospect: z.boolean().default(false),
-  /** Whether its access tokens act for the person at Sallyport's own API: only for tools that are meant to. */
-  apiAccess: z.boolean().default(false),
+const PATH = '/api/identity/v1/oauth-clients';
+const params = z.object({ clientId: z.string().max(100) });
+const authorizedBy = (request: RequestContext): Authorized => ({
+  audit: request.auditContext(),
+  decision: request.decision,
 });
 
-const clientSchema = z.object({
-  clientId: z.string(),
-  name: z.string(),
-  kind: z.enum(['public', 'confidential']),
-  redirectUris: z.array(z.string()),
-  postLogoutRedirectUris: z.array(z.string()),
-  backchannelLogoutUri: z.string().nullable(),
-  mayIntrospect: z.boolean(),
-  apiAccess: z.boolean(),
-  createdAt: z.iso.datetime(),
-});
+const cursorSchema = z.object({ after: z.string().max(100) });
 
-const render = (client: OAuthClient): z.input<typeof clientSchema> => ({
-  clientId: client.id,
-  name: client.name,
-  kind: client.kind,
-  redirectUris: [...client.redirectUris],
-  postLogoutRedirectUris: [...client.postLogoutRedirectUris],
-  backchannelLogoutUri: client.backchannelLogoutUri,
-  mayIntrospect: client.mayIntrospect,
-  apiAccess: client.apiAccess,
-  createdAt: client.createdAt.toISOString(),
-});
-
-const recorded = ({ id: _id, secretHash: _secret, createdAt: _at, orgId: _org, ...rest }: OAuthClient) => rest;
-
-const createClient = (context: IdentityContext): Route =>
+const createRoute = (context: IdentityContext): Route =>
   route({
     method: 'POST',
-    path: '/api/identity/v1/oauth-clients',
+    path: PATH,
     permission: PERMISSION,
     surface: 'api',
     summary: 'Registers an application; the secret is in this answer and nowhere else.',
     body: newClientSchema,
     responses: { 201: clientSchema.extend({ clientSecret: z.string().nullable() }) },
     handler: async ({ body, context: request }) => {
-      const auditContext = request.auditContext();
-      const secret = body.kind === 'confidential' ? newSecret('sp_cs_') : null;
-      const client: OAuthClient = {
-        orgId: auditContext.orgId,
-        id: `sp_cli_${newId().replaceAll('-', '')}`,
-        name: body.name,
-        kind: body.kind,
-        secretHash: secret === null ? null : secretHash(secret),
-        redirectUris: body.redirectUris,
-        postLogoutRedirectUris: body.postLogoutRedirectUris,
-        backchannelLogoutUri: body.backchannelLogoutUri ?? null,
-        mayIntrospect: body.mayIntrospect && body.kind === 'confidential',
-        apiAccess: body.apiAccess,
-        createdAt: context.clock.now(),
-      };
-      await context.audit.mutate(auditContext, async (tx) => {
-        if (request.decision !== null) tx.fence(request.decision);
-        await insertClient(tx, client, auditContext.actor.id);
-        tx.record({
-          action: 'oauth-client.created',
-          target: { type: 'oauth_client', id: client.id },
-          after: recorded(client),
-        });
-      });
-      return { status: 201, body: { ...render(client), clientSecret: secret } };
+      const { client, secret } = await registerClient(context, authorizedBy(request), body);
+      return { status: 201, body: { ...renderClient(client), clientSecret: secret } };
     },
   });
 
-const cursorSchema = z.object({ after: z.string().max(100) });
-
-const listAll = (context: IdentityContext): Route =>
+const listRoute = (context: IdentityContext): Route =>
   route({
     method: 'GET',
-    path: '/api/identity/v1/oauth-clients',
+    path: PATH,
     permission: PERMISSION,
     surface: 'api',
     summary: 'The applications of the organisation, without their secrets.',
@@ -117,38 +58,98 @@ const listAll = (context: IdentityContext): Route =>
       const items = clients.slice(0, query.limit);
       const last = clients.length > query.limit ? items.at(-1) : undefined;
       const nextCursor = last === undefined ? null : encodeCursor({ after: last.id });
-      return { status: 200, body: { items: items.map(render), nextCursor } };
+      return { status: 200, body: { items: items.map(renderClient), nextCursor } };
     },
   });
 
-const removeClient = (context: IdentityContext): Route =>
+const readRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'GET',
+    path: `${PATH}/:clientId`,
+    permission: PERMISSION,
+    surface: 'api',
+    summary: 'One application, and which of its secrets are live.',
+    params,
+    responses: { 200: clientSchema.extend({ secrets: z.array(secretSchema) }), 404: null },
+    handler: async ({ params: { clientId }, context: request }) => {
+      const { orgId } = request.auditContext();
+      const found = await context.db.read(orgId, async (tx) => {
+        const client = await findClientById(tx, clientId);
+        return client === null ? null : { client, secrets: await listClientSecrets(tx, orgId, clientId) };
+      });
+      if (found === null) throw new AppError('NOT_FOUND', 'There is no such application.');
+      return { status: 200, body: { ...renderClient(found.client), secrets: found.secrets.map(renderSecret) } };
+    },
+  });
+
+const changeRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'PATCH',
+    path: `${PATH}/:clientId`,
+    permission: PERMISSION,
+    surface: 'api',
+    summary: 'Changes an application; what is left out stays.',
+    params,
+    body: clientChangeSchema,
+    responses: { 200: clientSchema, 404: null },
+    handler: async ({ params: { clientId }, body, context: request }) => {
+      const client = await changeClient(context, authorizedBy(request), { clientId, change: body });
+      return { status: 200, body: renderClient(client) };
+    },
+  });
+
+const removeRoute = (context: IdentityContext): Route =>
   route({
     method: 'DELETE',
-    path: '/api/identity/v1/oauth-clients/:clientId',
+    path: `${PATH}/:clientId`,
     permission: PERMISSION,
     surface: 'api',
     summary: 'Removes an application; everything issued to it is void at once.',
-    params: z.object({ clientId: z.string().max(100) }),
+    params,
     responses: { 204: null, 404: null },
-    handler: async ({ params, context: request }) => {
-      const auditContext = request.auditContext();
-      await context.audit.mutate(auditContext, async (tx) => {
-        if (request.decision !== null) tx.fence(request.decision);
-        const deleted = await deleteClient(tx, auditContext.orgId, params.clientId);
-        if (deleted === null) throw new AppError('NOT_FOUND', 'There is no such application.');
-        tx.record({
-          action: 'oauth-client.deleted',
-          target: { type: 'oauth_client', id: params.clientId },
-          before: { ...recorded(deleted.client), artifacts: deleted.artifacts },
-        });
-      });
+    handler: async ({ params: { clientId }, context: request }) => {
+      await removeClient(context, authorizedBy(request), clientId);
+      return { status: 204 };
+    },
+  });
+
+const addSecretRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: `${PATH}/:clientId/secrets`,
+    permission: PERMISSION,
+    surface: 'api',
+    summary: 'Adds a second secret, so that the first can be replaced without an outage.',
+    params,
+    responses: { 201: secretSchema.extend({ clientSecret: z.string() }), 404: null, 409: null },
+    handler: async ({ params: { clientId }, context: request }) => {
+      const { row, secret } = await addClientSecret(context, authorizedBy(request), clientId);
+      return { status: 201, body: { ...renderSecret(row), clientSecret: secret } };
+    },
+  });
+
+const removeSecretRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'DELETE',
+    path: `${PATH}/:clientId/secrets/:secretId`,
+    permission: PERMISSION,
+    surface: 'api',
+    summary: 'Removes a secret of an application.',
+    params: params.extend({ secretId: z.uuid() }),
+    responses: { 204: null, 404: null },
+    handler: async ({ params: { clientId, secretId }, context: request }) => {
+      await removeClientSecret(context, authorizedBy(request), { clientId, secretId });
       return { status: 204 };
     },
   });
 
 /** The organisation's applications. */
 export const clientRoutes = (context: IdentityContext): Route[] => [
-  createClient(context),
-  listAll(context),
-  removeClient(context),
+  createRoute(context),
+  listRoute(context),
+  readRoute(context),
+  changeRoute(context),
+  removeRoute(context),
+  addSecretRoute(context),
+  removeSecretRoute(context),
 ];

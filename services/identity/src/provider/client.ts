@@ -6,18 +6,55 @@ import type { OAuthClient } from './client-store.ts';
 /** Metadata of ours on a client, next to the standard ones. */
 export const CLIENT_ORG = 'sallyport_org_id';
 export const CLIENT_MAY_INTROSPECT = 'sallyport_may_introspect';
+export const CLIENT_THIRD_PARTY = 'sallyport_third_party';
+export const CLIENT_JWT_AUDIENCE = 'sallyport_jwt_audience';
 /** Only on SCIM clients: seconds their access tokens live. */
 export const CLIENT_SCIM_TOKEN_TTL = 'sallyport_scim_token_ttl';
+/** Only on service accounts: the epoch they authenticate in. */
+export const CLIENT_WORKLOAD_EPOCH = 'sallyport_workload_epoch';
+
+/** Every one of them, for the provider's settings. */
+export const CLIENT_METADATA = [
+  CLIENT_ORG,
+  CLIENT_MAY_INTROSPECT,
+  CLIENT_THIRD_PARTY,
+  CLIENT_JWT_AUDIENCE,
+  CLIENT_SCIM_TOKEN_TTL,
+  CLIENT_WORKLOAD_EPOCH,
+];
 
 /** The one resource SCIM clients have tokens for, and nobody else. */
 export const SCIM_SCOPE = 'scim';
 export const scimResource = (publicOrigin: string): string => `${publicOrigin}/scim/v2`;
 
+/** Stands where no secret is live: no hash is this. */
+const NO_SECRET = 'none';
+
+const authentication = (client: OAuthClient & { readonly secretHashes: readonly Buffer[] }): AdapterPayload => {
+  if (client.authMethod === 'none') return { token_endpoint_auth_method: 'none' };
+  if (client.authMethod === 'private_key_jwt') {
+    const { jwks, jwksUri } = client;
+    return {
+      token_endpoint_auth_method: 'private_key_jwt',
+      ...(jwks === null ? {} : { jwks: jwks as unknown as NonNullable<AdapterPayload['jwks']> }),
+      ...(jwksUri === null ? {} : { jwks_uri: jwksUri }),
+    };
+  }
+  const hashes = client.secretHashes.map((hash) => hash.toString('hex'));
+  return {
+    token_endpoint_auth_method: 'client_secret_basic',
+    client_secret: hashes.length === 0 ? NO_SECRET : hashes.join(','),
+  };
+};
+
 /**
- * A client as oidc-provider wants it. The secret is the hash of the real one (compared by ours, provider.ts): no
- * algorithm that would need the secret itself is offered.
+ * A client as oidc-provider wants it. The secret is the hash of the real one, or of both (compared by ours,
+ * provider.ts): no algorithm that would need the secret itself is offered.
  */
-export const clientMetadata = (client: OAuthClient, signingAlgorithm: 'ES256' | 'RS256'): AdapterPayload => ({
+export const clientMetadata = (
+  client: OAuthClient & { readonly secretHashes: readonly Buffer[] },
+  signingAlgorithm: 'ES256' | 'RS256',
+): AdapterPayload => ({
   client_id: client.id,
   client_name: client.name,
   application_type: 'web', // Redirect URIs are compared to the letter; "native" would let any loopback port through.
@@ -26,13 +63,15 @@ export const clientMetadata = (client: OAuthClient, signingAlgorithm: 'ES256' | 
   response_types: ['code'],
   grant_types: ['authorization_code', 'refresh_token'],
   id_token_signed_response_alg: signingAlgorithm,
-  token_endpoint_auth_method: client.kind === 'public' ? 'none' : 'client_secret_basic',
-  ...(client.secretHash === null ? {} : { client_secret: client.secretHash.toString('hex') }),
+  require_pushed_authorization_requests: client.requirePar,
+  ...authentication(client),
   ...(client.backchannelLogoutUri === null
     ? {}
     : { backchannel_logout_uri: client.backchannelLogoutUri, backchannel_logout_session_required: true }),
   [CLIENT_ORG]: client.orgId,
   [CLIENT_MAY_INTROSPECT]: client.mayIntrospect,
+  [CLIENT_THIRD_PARTY]: client.thirdParty,
+  ...(client.jwtAudience === null ? {} : { [CLIENT_JWT_AUDIENCE]: client.jwtAudience }),
 });
 
 /**

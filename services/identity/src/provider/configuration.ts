@@ -10,23 +10,38 @@ import {
   type Client,
   type ClientAuthMethod,
   type Configuration,
+  type Grant,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 
 import type { GuardedFetch } from '../outbound/index.ts';
 import { findSubject } from './account-store.ts';
 import { adapterFactory, type AdapterDependencies } from './adapter.ts';
-import { CLIENT_MAY_INTROSPECT, CLIENT_ORG, CLIENT_SCIM_TOKEN_TTL, SCIM_SCOPE, scimResource } from './client.ts';
+import {
+  CLIENT_JWT_AUDIENCE,
+  CLIENT_MAY_INTROSPECT,
+  CLIENT_METADATA,
+  CLIENT_ORG,
+  CLIENT_SCIM_TOKEN_TTL,
+  CLIENT_THIRD_PARTY,
+  CLIENT_WORKLOAD_EPOCH,
+  SCIM_SCOPE,
+  scimResource,
+} from './client.ts';
+import { assertClientAssertion } from './client-assertion.ts';
+import { jwtClaims } from './jwt-claims.ts';
+import { INTERACTION_PATH } from './mount.ts';
 import { renderLoggedOut, renderLogoutQuestion, renderProviderError } from './pages.ts';
 import { providerRequest } from './request-session.ts';
 
 const MINUTE_S = 60;
 const DAY_S = 24 * 60 * MINUTE_S;
+/** A JWT cannot be taken back: nothing outlives its epoch for longer than this. */
+const MAX_JWT_S = MINUTE_S;
+/** Tokens of service accounts. */
+const WORKLOAD_TOKEN_S = 60 * MINUTE_S;
 /** An authorization request in progress; it ends with a sign-in or not at all. */
 const INTERACTION_S = 10 * MINUTE_S;
-
-/** Where an authorization request goes on when somebody has to sign in. */
-export const INTERACTION_PATH = '/login/interaction';
 
 export interface ProviderOptions extends AdapterDependencies {
   readonly db: Database;
@@ -42,7 +57,15 @@ export const providerConfiguration = (options: ProviderOptions): Configuration =
   adapter: adapterFactory(options),
   jwks: options.jwks,
   cookies: cookies(options.cookieKeys),
-  clientAuthMethods: ['none', 'client_secret_basic', 'client_secret_post'] satisfies ClientAuthMethod[],
+  clientAuthMethods: [
+    'none',
+    'client_secret_basic',
+    'client_secret_post',
+    'private_key_jwt',
+  ] satisfies ClientAuthMethod[],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'PS256', 'ES256', 'EdDSA', 'Ed25519'] },
+  assertJwtClientAuthClaimsAndHeader: assertClientAssertion(options),
+  extraTokenClaims: jwtClaims(options),
   clientBasedCORS: (_ctx, origin, client) =>
     (client.redirectUris ?? []).some((uri) => URL.parse(uri)?.origin === origin),
   claims: {
@@ -55,14 +78,14 @@ export const providerConfiguration = (options: ProviderOptions): Configuration =
   pkce: { required: () => true }, // For confidential clients too (RFC 9700 §2.1.1).
   rotateRefreshToken: true, // Every use; a second use of one ends the grant (adapter.consume).
   expiresWithSession: () => true, // offline_access included: nothing outlives the browser session.
-  features: features(scimResource(options.publicOrigin)),
+  features: features(options),
   interactions: { url: (_ctx, interaction) => `${INTERACTION_PATH}/${interaction.uid}`, policy: policy() },
   findAccount: findAccount(options),
   loadExistingGrant,
   renderError: (ctx, out) => {
     renderProviderError(ctx, out);
   },
-  extraClientMetadata: { properties: [CLIENT_ORG, CLIENT_MAY_INTROSPECT, CLIENT_SCIM_TOKEN_TTL] },
+  extraClientMetadata: { properties: CLIENT_METADATA },
   fetch: async (input, init) => await options.fetch(input instanceof Request ? input.url : input, init as never),
   ttl: ttl(options.clock),
 });
@@ -79,20 +102,13 @@ const cookies = (keys: readonly string[]): NonNullable<Configuration['cookies']>
   short: { httpOnly: true, secure: true, sameSite: 'lax', signed: true },
 });
 
-const features = (scim: string): NonNullable<Configuration['features']> => ({
+const features = (options: ProviderOptions): NonNullable<Configuration['features']> => ({
   devInteractions: { enabled: false },
   clientCredentials: { enabled: true },
-  resourceIndicators: {
-    enabled: true,
-    // A directory's client need not name what its tokens are for: there is one thing they can be for.
-    defaultResource: (_ctx, client) => (isScimClient(client) ? scim : []),
-    getResourceServerInfo: (ctx, resource, client) => {
-      if (!isScimClient(client) || resource !== scim) throw new errors.InvalidTarget();
-      if (ctx.oidc.params !== undefined) ctx.oidc.params['scope'] = scimScopeOf(ctx.oidc.params['scope']);
-      return { scope: SCIM_SCOPE, audience: scim, accessTokenFormat: 'opaque' };
-    },
-  },
+  resourceIndicators: resourceIndicators(options),
   claimsParameter: { enabled: false },
+  // For whoever wants it; applications that are registered so have to (RFC 9126).
+  pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: false },
   backchannelLogout: { enabled: true },
   revocation: { enabled: true, allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId },
   introspection: {
@@ -100,8 +116,7 @@ const features = (scim: string): NonNullable<Configuration['features']> => ({
     // One's own tokens, or as a resource server those of the same organisation; never for anonymous clients.
     allowedPolicy: async (ctx, client, token) => {
       // What a directory holds says nothing about anybody, and a directory learns nothing about the tokens of others.
-      if (client.clientAuthMethod === 'none' || isScimClient(client) || token.kind === 'ClientCredentials')
-        return false;
+      if (client.clientAuthMethod === 'none' || isMachine(client) || token.kind === 'ClientCredentials') return false;
       if (token.clientId === client.clientId) return true;
       const owner = await ctx.oidc.provider.Client.find(token.clientId ?? '');
       return client[CLIENT_MAY_INTROSPECT] === true && owner?.[CLIENT_ORG] === client[CLIENT_ORG];
@@ -117,11 +132,35 @@ const scimScopeOf = (requested: unknown): string => {
 };
 
 const isScimClient = (client: Client): boolean => client[CLIENT_SCIM_TOKEN_TTL] !== undefined;
+const isMachine = (client: Client): boolean => isScimClient(client) || client[CLIENT_WORKLOAD_EPOCH] !== undefined;
+
+type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>;
+
+/** What a token can be for besides our own endpoints: SCIM for directories, one service of its own for an application. */
+const resourceIndicators = ({ publicOrigin, signingAlgorithm }: ProviderOptions): ResourceIndicators => {
+  const scim = scimResource(publicOrigin);
+  return {
+    enabled: true,
+    // A directory's client need not name what its tokens are for: there is one thing they can be for.
+    defaultResource: (_ctx, client) => (isScimClient(client) ? scim : []),
+    useGrantedResource: () => false,
+    getResourceServerInfo: (ctx, resource, client) => {
+      if (!isMachine(client) && resource === client[CLIENT_JWT_AUDIENCE]) {
+        const jwt = { sign: { alg: signingAlgorithm } };
+        return { scope: '', audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: MAX_JWT_S, jwt };
+      }
+      if (!isScimClient(client) || resource !== scim) throw new errors.InvalidTarget();
+      if (ctx.oidc.params !== undefined) ctx.oidc.params['scope'] = scimScopeOf(ctx.oidc.params['scope']);
+      return { scope: SCIM_SCOPE, audience: scim, accessTokenFormat: 'opaque' };
+    },
+  };
+};
 
 const ttl = (clock: Clock): NonNullable<Configuration['ttl']> => ({
-  AccessToken: 10 * MINUTE_S,
+  AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 10 * MINUTE_S,
   AuthorizationCode: MINUTE_S,
-  ClientCredentials: (_ctx, _token, client) => Number(client[CLIENT_SCIM_TOKEN_TTL] ?? 10 * MINUTE_S),
+  ClientCredentials: (_ctx, _token, client) => Number(client[CLIENT_SCIM_TOKEN_TTL] ?? WORKLOAD_TOKEN_S),
+  PushedAuthorizationRequest: MINUTE_S,
   IdToken: 10 * MINUTE_S,
   Interaction: INTERACTION_S,
   Grant: DAY_S,
@@ -133,6 +172,8 @@ const ttl = (clock: Clock): NonNullable<Configuration['ttl']> => ({
     return Math.max(1, Math.floor((session.expiresAt.getTime() - clock.now().getTime()) / 1000));
   },
 });
+
+const CONSENT_REASONS: ReadonlySet<string> = new Set(['op_scopes_missing', 'rs_scopes_missing']);
 
 const isOfClient = (ctx: KoaContextWithOIDC, account: Account | undefined): boolean =>
   account !== undefined && account['orgId'] === ctx.oidc.client?.[CLIENT_ORG];
@@ -148,9 +189,11 @@ const policy = (): interactionPolicy.Prompt[] => {
     (ctx) => ctx.oidc.session?.accountId !== undefined && !isOfClient(ctx, ctx.oidc.account),
   );
   prompts.get('login')?.checks.add(otherOrganization);
-  // Clients are the organisation's own: consent was given by whoever registered them. Asking for it stays possible.
+  // To the organisation's own applications consent was given by whoever registered them: their grant is there already
+  // (loadExistingGrant). Of the others people are asked.
+  const checks = prompts.get('consent')?.checks.filter(({ reason }) => CONSENT_REASONS.has(reason)) ?? [];
   prompts.remove('consent');
-  prompts.add(new Prompt({ name: 'consent', requestable: true }));
+  prompts.add(new Prompt({ name: 'consent', requestable: true }, ...checks));
   return prompts;
 };
 
@@ -177,17 +220,30 @@ const findAccount =
     return token === undefined || isOfClient(ctx, account) ? account : undefined;
   };
 
-/** The grant of this session for this client, made or widened without a question. */
-const loadExistingGrant: NonNullable<Configuration['loadExistingGrant']> = async (ctx) => {
-  const { account, client, provider, session } = ctx.oidc;
-  if (account === undefined || client === undefined || !isOfClient(ctx, account)) return undefined;
-  const grantId = session?.grantIdFor(client.clientId);
+type GrantContext = Parameters<NonNullable<Configuration['loadExistingGrant']>>[0];
+
+const grantIdOf = ({ oidc: { client, result, session } }: GrantContext): string | undefined =>
+  result?.consent?.grantId ?? session?.grantIdFor(client?.clientId ?? '');
+
+/** The grant this session has for this client, or the one somebody has just given; undefined when there is none. */
+const findGrant = async (ctx: GrantContext): Promise<Grant | undefined> => {
+  const { account, client, provider } = ctx.oidc;
+  const grantId = grantIdOf(ctx);
   const existing = grantId === undefined ? undefined : await provider.Grant.find(grantId);
-  const isUsable = existing?.accountId === account.accountId && existing.clientId === client.clientId;
-  const grant = isUsable ? existing : new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
+  const isOfBoth = existing?.accountId === account?.accountId && existing?.clientId === client?.clientId;
+  return isOfBoth ? existing : undefined;
+};
+
+/** The grant of this session for this client; made or widened without a question for the organisation's own. */
+const loadExistingGrant: NonNullable<Configuration['loadExistingGrant']> = async (ctx) => {
+  const { account, client, provider } = ctx.oidc;
+  if (account === undefined || client === undefined || !isOfClient(ctx, account)) return undefined;
+  const existing = await findGrant(ctx);
+  if (client[CLIENT_THIRD_PARTY] === true) return existing;
+  const grant = existing ?? new provider.Grant({ accountId: account.accountId, clientId: client.clientId });
   const granted = new Set(grant.getOIDCScope().split(' '));
   const missing = [...ctx.oidc.requestParamOIDCScopes].filter((scope) => !granted.has(scope));
-  if (isUsable && missing.length === 0) return grant;
+  if (existing !== undefined && missing.length === 0) return grant;
   grant.addOIDCScope(missing.join(' '));
   await grant.save();
   return grant;

@@ -9,6 +9,8 @@
 export { clientRoutes } from './client-routes.ts';
 export { interactionRoutes } from './interaction-routes.ts';
 export { createOpenIdProvider, type OpenIdProvider } from './provider.ts';
+export { recordSignOut } from './record-sign-out.ts';
+export { signingKeysSchema, type SigningKey } from './signing-keys.ts';
 export { findScimCredential, isOpaqueToken, resolveAccessToken } from './resolve-access-token.ts';
 export { sweepArtifacts } from './sweep.ts';
 export { voidProviderArtifacts } from './void-artifacts.ts';

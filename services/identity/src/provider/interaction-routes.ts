@@ -1,4 +1,4 @@
-import { PUBLIC, route, type Route } from '@sallyport/http';
+import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
 import { isAppError } from '@sallyport/errors';
 import type Koa from 'koa';
 import { errors, type InteractionResults } from 'oidc-provider';
@@ -7,8 +7,9 @@ import { z } from 'zod';
 import type { IdentityContext } from '../context.ts';
 import { page } from '../pages/index.ts';
 import { sessionOfRequest, type SessionStanding } from '../sessions/index.ts';
-import { INTERACTION_PATH } from './configuration.ts';
-import { findClientById } from './client-store.ts';
+import { findClientById, type OAuthClient } from './client-store.ts';
+import { consentPage, goOnPage } from './consent-page.ts';
+import { INTERACTION_PATH } from './mount.ts';
 import type { OpenIdProvider } from './provider.ts';
 import { withProviderRequest } from './request-session.ts';
 
@@ -23,41 +24,119 @@ const needsFreshLogin = (interaction: Interaction, { session }: SessionStanding)
   return isAsked && seconds(session.createdAt) < interaction.iat;
 };
 
-/**
- * An authorization request that waits for somebody to sign in: goes on with the browser session if there is one, to
- * the sign-in page otherwise. Nothing is asked twice, and nothing is decided from the address.
- */
-export const interactionRoutes = (context: IdentityContext): Route[] => [
+const params = z.object({ uid: z.string().regex(/^[\w-]{10,64}$/) });
+
+/** The authorization request behind an address, in the browser it was begun in; null when it has ended. */
+const findInteraction = async (
+  context: IdentityContext,
+  ctx: Koa.Context,
+  uid: string,
+): Promise<Interaction | null> => {
+  const interaction = await interactionOf(context.openIdProvider, ctx);
+  return interaction?.uid === uid ? interaction : null;
+};
+
+/** Hands a result to the provider; answers where the browser goes on. */
+const goOn = async (
+  context: IdentityContext,
+  { session }: SessionStanding,
+  { request, ctx, result }: { request: RequestContext; ctx: Koa.Context; result: () => Promise<InteractionResults> },
+): Promise<string> => {
+  const { orgId, id, accountId, epochAtIssue, expiresAt } = session;
+  const origin = { requestId: request.requestId, ip: request.ip };
+  const { provider } = context.openIdProvider;
+  return await withProviderRequest(
+    { session: { orgId, id, accountId, epoch: epochAtIssue, expiresAt }, origin },
+    async () => await provider.interactionResult(ctx.req, ctx.res, await result(), { mergeWithLastSubmission: true }),
+  );
+};
+
+const signInFirst = (uid: string): RouteResponse => {
+  const query = new URLSearchParams({ returnTo: `${INTERACTION_PATH}/${uid}` });
+  return { status: 303, headers: { location: `/login?${query.toString()}` } };
+};
+
+const goOnRoute = (context: IdentityContext): Route =>
   route({
     method: 'GET',
     path: `${INTERACTION_PATH}/:uid`,
     permission: PUBLIC,
     surface: 'browser',
     summary: 'Goes on with an authorization request once somebody is signed in.',
-    params: z.object({ uid: z.string().regex(/^[\w-]{10,64}$/) }),
-    responses: { 303: null, 400: z.string() },
-    handler: async ({ params, ctx, context: request }) => {
-      const interaction = await interactionOf(context.openIdProvider, ctx);
-      if (interaction === null || interaction.uid !== params.uid) return expired();
+    params,
+    responses: { 200: z.string(), 303: null, 400: z.string() },
+    handler: async ({ params: { uid }, ctx, context: request }) => {
+      const interaction = await findInteraction(context, ctx, uid);
+      if (interaction === null) return expired();
       const standing = await sessionOfRequest(context, ctx);
-      if (standing === null || needsFreshLogin(interaction, standing)) {
-        const query = new URLSearchParams({ returnTo: `${INTERACTION_PATH}/${params.uid}` });
-        return { status: 303, headers: { location: `/login?${query.toString()}` } };
+      if (standing === null || needsFreshLogin(interaction, standing)) return signInFirst(uid);
+      const client = await clientOf(context, interaction);
+      const isForeign = client?.orgId !== standing.session.orgId;
+      if (!isForeign && client.thirdParty && interaction.prompt.name === 'consent') {
+        return { status: 200, body: consentPage(client, uid, scopesOf(interaction)) };
       }
-      const result = (await isForeign(context, interaction, standing))
+      const result = isForeign
         ? { error: 'access_denied', error_description: 'the person belongs to another organisation' }
         : loginResult(standing);
-      const { orgId, id, accountId, epochAtIssue, expiresAt } = standing.session;
-      const origin = { requestId: request.requestId, ip: request.ip };
-      const session = { orgId, id, accountId, epoch: epochAtIssue, expiresAt };
-      const { provider } = context.openIdProvider;
-      const returnTo = await withProviderRequest({ session, origin }, async () => {
-        return await provider.interactionResult(ctx.req, ctx.res, result, { mergeWithLastSubmission: true });
-      });
-      return { status: 303, headers: { location: returnTo } };
+      const location = await goOn(context, standing, { request, ctx, result: () => Promise.resolve(result) });
+      return { status: 303, headers: { location } };
     },
-  }),
-];
+  });
+
+/** What is asked for, as it is said to people: the scopes of the request. */
+const scopesOf = ({ params: asked }: Interaction): string[] => {
+  const { scope } = asked;
+  return typeof scope === 'string' ? scope.split(' ') : [];
+};
+
+const consentRoute = (context: IdentityContext): Route =>
+  route({
+    method: 'POST',
+    path: `${INTERACTION_PATH}/:uid/consent`,
+    permission: PUBLIC,
+    surface: 'browser',
+    summary: 'Takes the answer of somebody whom another company\u2019s application asked for something.',
+    params,
+    body: z.object({ answer: z.enum(['allow', 'refuse']) }),
+    responses: { 200: z.string(), 303: null, 400: z.string() },
+    handler: async ({ params: { uid }, body, ctx, context: request }) => {
+      const interaction = await findInteraction(context, ctx, uid);
+      const standing = await sessionOfRequest(context, ctx);
+      if (interaction === null || standing === null || interaction.prompt.name !== 'consent') return expired();
+      const isTheirs = interaction.session?.accountId === standing.session.accountId;
+      const client = await clientOf(context, interaction);
+      if (!isTheirs || client?.orgId !== standing.session.orgId) return expired();
+      const result = async (): Promise<InteractionResults> =>
+        body.answer === 'refuse'
+          ? { error: 'access_denied', error_description: 'the person refused' }
+          : { consent: { grantId: await widenGrant(context, interaction, client.id) } };
+      const location = await goOn(context, standing, { request, ctx, result });
+      // A redirect would be held against the policy of the form, at the application's address too.
+      return { status: 200, body: goOnPage(location) };
+    },
+  });
+
+/** The grant with what was asked for, made if there was none; answers its id. */
+const widenGrant = async (
+  { openIdProvider: { provider } }: IdentityContext,
+  interaction: Interaction,
+  clientId: string,
+): Promise<string> => {
+  const { accountId } = interaction.session ?? {};
+  const existing = interaction.grantId === undefined ? undefined : await provider.Grant.find(interaction.grantId);
+  const isTheirs = existing?.accountId === accountId && existing?.clientId === clientId;
+  const owner = accountId === undefined ? {} : { accountId };
+  const grant = isTheirs ? existing : new provider.Grant({ clientId, ...owner });
+  grant.addOIDCScope(scopesOf(interaction).join(' '));
+  return await grant.save();
+};
+
+/**
+ * An authorization request that waits for somebody to sign in: goes on with the browser session if there is one, to
+ * the sign-in page otherwise. Whoever is asked by an application that is not the organisation's own answers first.
+ * Nothing is asked twice, and nothing is decided from the address.
+ */
+export const interactionRoutes = (context: IdentityContext): Route[] => [goOnRoute(context), consentRoute(context)];
 
 const loginResult = ({ session }: SessionStanding): InteractionResults => ({
   login: {
@@ -79,16 +158,11 @@ const interactionOf = async ({ provider }: OpenIdProvider, ctx: Koa.Context): Pr
   }
 };
 
-const isForeign = async (
-  { db }: IdentityContext,
-  interaction: Interaction,
-  { session }: SessionStanding,
-): Promise<boolean> => {
-  const clientId = interaction.params['client_id'];
-  const client = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
+const clientOf = async ({ db }: IdentityContext, interaction: Interaction): Promise<OAuthClient | null> => {
+  const { client_id: clientId } = interaction.params;
+  return await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
     return await findClientById(tx, typeof clientId === 'string' ? clientId : '');
   });
-  return client?.orgId !== session.orgId;
 };
 
 const expired = (): { status: number; body: string } => ({

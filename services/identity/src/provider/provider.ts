@@ -1,51 +1,150 @@
-import type { AuditLog } from '@sallyport/audit';
-import { AppError } from '@sallyport/errors';
-import { contentSecurityPolicy, type Mount } from '@sallyport/http';
+import type { AuditContext, AuditLog } from '@sallyport/audit';
+import type { Mount } from '@sallyport/http';
 import { constantTimeEqual, secretHash } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
+import { importJWK, SignJWT } from 'jose';
 import type Koa from 'koa';
 import { Provider } from 'oidc-provider';
 
 import { providerConfiguration, type ProviderOptions } from './configuration.ts';
-import { presentedSecret, withProviderRequest, type ProviderSession } from './request-session.ts';
+import { LogoutPusher, type SignToken } from './logout-pusher.ts';
+import { MOUNT } from './mount.ts';
+import { providerMiddleware } from './provider-middleware.ts';
+import { presentedSecret, signedOutOf, type ProviderSession, type SignedOutApplication } from './request-session.ts';
+import { keysAt, withoutSchedule, type SigningKey } from './signing-keys.ts';
 
-export const MOUNT = '/oidc';
-const KIB = 1024;
-const MAX_FORM_BYTES = 64 * KIB;
+const SECOND_MS = 1_000;
+/** How often the key file is looked at: far less than the lead a new key has. */
+const KEYS_POLL_MS = 30 * SECOND_MS;
 
-export interface OpenIdProviderOptions extends Omit<ProviderOptions, 'signingAlgorithm'> {
+/** Somebody signed out through an application. */
+export interface SignedOut {
+  readonly session: ProviderSession;
+  /** The browser session is over too; else only what the one application had. */
+  readonly isEverything: boolean;
+  readonly applications: readonly SignedOutApplication[];
+  readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
+}
+
+export interface OpenIdProviderOptions extends Omit<ProviderOptions, 'signingAlgorithm' | 'jwks'> {
   readonly logger: Logger;
   readonly audit: AuditLog;
+  readonly keys: readonly SigningKey[];
+  /** Reads the keys anew. */
+  readonly readKeys: () => Promise<readonly SigningKey[]>;
   /** The live browser session of a request, or null. */
   readonly sessionOf: (ctx: Koa.Context) => Promise<ProviderSession | null>;
-  /** Called when somebody signed out through an application: ends the browser session too. */
-  readonly onSignedOut: (ctx: Koa.Context, session: ProviderSession) => Promise<void>;
+  /** Ends the browser session where it is over, and notes whom to tell. */
+  readonly onSignedOut: (signedOut: SignedOut) => Promise<void>;
 }
 
 /** The OpenID Provider: its middleware for the HTTP app, and what the sign-in pages need of it. */
 export interface OpenIdProvider {
   readonly issuer: string;
   readonly mount: Mount;
+  /** The library's provider with the keys of this moment. */
   readonly provider: Provider;
+  /** Looks at the keys again: what has been published or has begun to sign since is used from now on. */
+  refreshKeys(): Promise<void>;
+  /** Follows the keys and tells applications about logouts, until it is stopped. */
+  start(): Promise<() => Promise<void>>;
+}
+
+interface Built {
+  readonly provider: Provider;
+  readonly middleware: Koa.Middleware;
+  /** What it was built from. */
+  readonly published: string;
+  readonly signing: SigningKey;
 }
 
 /** Builds the provider. @throws INTERNAL when no key can sign */
 export const createOpenIdProvider = (options: OpenIdProviderOptions): OpenIdProvider => {
   const issuer = `${options.publicOrigin}${MOUNT}`;
-  const signingAlgorithm = signingAlgorithmOf(options.jwks);
-  const provider = new Provider(issuer, providerConfiguration({ ...options, signingAlgorithm }));
+  const nowSeconds = (): number => Math.floor(options.clock.now().getTime() / 1000);
+  let current = build(issuer, options, keysAt(options.keys, nowSeconds()));
+  const refreshKeys = async (): Promise<void> => {
+    const keys = keysAt(await options.readKeys(), nowSeconds());
+    if (current.published === fingerprintOf(keys)) return;
+    current = build(issuer, options, keys);
+    options.logger.info({ kids: keys.map(({ kid }) => kid) }, 'the OpenID Provider has other keys');
+  };
+  return {
+    issuer,
+    get provider() {
+      return current.provider;
+    },
+    mount: {
+      prefix: MOUNT,
+      surface: 'oauth',
+      middleware: async (ctx, next) => {
+        await current.middleware(ctx, next);
+      },
+    },
+    refreshKeys,
+    start: async () => {
+      const signNow: SignToken = async (claims, header) =>
+        await sign(current.signing, { iss: issuer, ...claims }, header);
+      return await start(options, refreshKeys, signNow);
+    },
+  };
+};
+
+const start = async (
+  options: OpenIdProviderOptions,
+  refreshKeys: () => Promise<void>,
+  signToken: SignToken,
+): Promise<() => Promise<void>> => {
+  const pusher = new LogoutPusher({ ...options, sign: signToken });
+  await pusher.start();
+  const timer = setInterval(() => {
+    refreshKeys().catch((error: unknown) => {
+      options.logger.warn({ err: error }, 'the keys of the OpenID Provider could not be read; the ones at hand go on');
+    });
+  }, KEYS_POLL_MS);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await pusher.close();
+  };
+};
+
+const algorithmOf = ({ kty }: SigningKey): 'ES256' | 'RS256' => (kty === 'EC' ? 'ES256' : 'RS256');
+const fingerprintOf = (keys: readonly SigningKey[]): string => keys.map(({ kid }) => kid ?? '').join(' ');
+
+const sign = async (
+  key: SigningKey,
+  claims: Readonly<Record<string, unknown>>,
+  header: { readonly typ: string },
+): Promise<string> => {
+  const alg = algorithmOf(key);
+  const privateKey = await importJWK(withoutSchedule(key), alg);
+  const about = { alg, ...header, ...(key.kid === undefined ? {} : { kid: key.kid }) };
+  return await new SignJWT({ ...claims }).setProtectedHeader(about).sign(privateKey);
+};
+
+const build = (issuer: string, options: OpenIdProviderOptions, keys: readonly SigningKey[]): Built => {
+  const [signing] = keys as [SigningKey];
+  const jwks = { keys: keys.map(withoutSchedule) } as unknown as ProviderOptions['jwks'];
+  const configuration = providerConfiguration({ ...options, jwks, signingAlgorithm: algorithmOf(signing) });
+  const provider = new Provider(issuer, configuration);
   pinTransport(provider, options.publicOrigin);
   compareSecretsByHash(provider);
+  leaveLogoutsToThePusher(provider);
   provider.on('server_error', (_ctx, error) => {
     options.logger.error({ err: error }, 'the OpenID Provider failed');
   });
-  return { issuer, provider, mount: { prefix: MOUNT, middleware: middleware(provider, options), surface: 'oauth' } };
+  return { provider, middleware: providerMiddleware(provider, options), published: fingerprintOf(keys), signing };
 };
 
-const signingAlgorithmOf = ({ keys }: ProviderOptions['jwks']): 'ES256' | 'RS256' => {
-  const [first] = keys.map((key) => ('kty' in key && key.kty === 'EC' ? ('ES256' as const) : ('RS256' as const)));
-  if (first === undefined) throw new AppError('INTERNAL', 'The OpenID Provider has no signing key.');
-  return first;
+/** The library would tell applications once, while the browser waits, and forget it. */
+const leaveLogoutsToThePusher = (provider: Provider): void => {
+  Object.defineProperty(provider.Client.prototype, 'backchannelLogout', {
+    value: async function backchannelLogout(this: { clientId: string }, _sub: string, sid: string): Promise<void> {
+      signedOutOf({ clientId: this.clientId, sid });
+      await Promise.resolve();
+    },
+  });
 };
 
 /** Host and protocol are configuration, and its cookies are Secure also where the last hop is plain HTTP. */
@@ -68,73 +167,4 @@ const compareSecretsByHash = (provider: Provider): void => {
       return isOne;
     },
   });
-};
-
-// HTML of the provider: one automatic form (its hash is added by the library); forms go on to registered addresses.
-const PAGE_POLICY = contentSecurityPolicy()
-  .split('; ')
-  .filter((directive) => !directive.startsWith('form-action'))
-  .join('; ');
-
-const middleware = (provider: Provider, options: OpenIdProviderOptions): Koa.Middleware => {
-  const keys = [...options.cookieKeys];
-  return async (ctx, next) => {
-    // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
-    if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
-    if (ctx.method === 'POST' && ctx.path === '/auth') return await redirectToGet(ctx);
-    // The library signs its cookies with the keys of the application it is mounted in.
-    ctx.app.keys = keys;
-    ctx.cookies.secure = true;
-    Object.defineProperty(ctx, 'secure', { value: true, configurable: true });
-    ctx.set('content-security-policy', PAGE_POLICY);
-    const session = await options.sessionOf(ctx);
-    const origin = {
-      requestId: ctx.response.get('x-request-id'),
-      ip: ctx.ip,
-      ...(ctx.get('user-agent') === '' ? {} : { userAgent: ctx.get('user-agent') }),
-    };
-    await withProviderRequest({ session, origin }, async () => {
-      await runAll(provider.middleware, ctx, next);
-    });
-    if (session !== null && isSignedOut(ctx)) await options.onSignedOut(ctx, session);
-  };
-};
-
-const runAll = async (
-  stack: readonly Koa.Middleware[],
-  ctx: Koa.ParameterizedContext,
-  next: Koa.Next,
-): Promise<void> => {
-  const [first, ...rest] = stack;
-  if (first === undefined) await next();
-  else await first(ctx, async () => await runAll(rest, ctx, next));
-};
-
-/** True once the logout form was confirmed with "sign out" (the library has then dropped its own session). */
-const isSignedOut = (ctx: Koa.ParameterizedContext): boolean => {
-  const { oidc } = ctx as {
-    oidc?: { route?: string; params?: { logout?: string }; session?: { destroyed?: boolean } };
-  };
-  return oidc?.route === 'end_session_confirm' && oidc.session?.destroyed === true;
-};
-
-/**
- * OpenID Connect Core §3.1.2.1 wants POST at the authorization endpoint; cookies with SameSite=Lax do not come with it.
- * The same request as a GET does carry them.
- */
-const redirectToGet = async (ctx: Koa.ParameterizedContext): Promise<void> => {
-  if (ctx.is('application/x-www-form-urlencoded') === false)
-    throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'A form is expected.');
-  const chunks: Uint8Array[] = [];
-  let received = 0;
-  for await (const chunk of ctx.req as AsyncIterable<Uint8Array>) {
-    received += chunk.byteLength;
-    if (received > MAX_FORM_BYTES) throw new AppError('PAYLOAD_TOO_LARGE', 'The request is too large.');
-    chunks.push(chunk);
-  }
-  const parameters = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
-  ctx.status = 303;
-  ctx.set('location', `${MOUNT}/auth?${parameters.toString()}`);
-  ctx.body = null;
-  ctx.status = 303;
 };

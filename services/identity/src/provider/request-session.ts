@@ -18,6 +18,16 @@ export interface ProviderRequest {
   readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
   /** Hash of the secret the client has authenticated with. */
   secretHash?: Buffer;
+  /** Id of the key a service account has authenticated with. */
+  workloadKeyId?: string;
+  /** Applications that have to be told that this session has ended for them. */
+  readonly signedOutOf?: SignedOutApplication[];
+}
+
+/** An application, and the session as it knows it. */
+export interface SignedOutApplication {
+  readonly clientId: string;
+  readonly sid: string;
 }
 
 // oidc-provider calls its adapter without any context. What an artifact is bound to, above all the epoch the person
@@ -34,4 +44,9 @@ export const providerRequest = (): ProviderRequest | undefined => current.getSto
 export const presentedSecret = (secretHash: Buffer): void => {
   const request = current.getStore();
   if (request !== undefined) request.secretHash = secretHash;
+};
+
+/** Notes that an application has to be told that somebody signed out. */
+export const signedOutOf = (application: SignedOutApplication): void => {
+  current.getStore()?.signedOutOf?.push(application);
 };

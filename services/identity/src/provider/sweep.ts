@@ -1,11 +1,14 @@
 import type { Database } from '@sallyport/storage';
 
 import { deleteExpiredArtifacts } from './artifact-store.ts';
+import { deleteOldNotices } from './logout-notice-store.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
 /** A grant lives a day; what was consumed under it is kept until then, so that late reuse still ends the grant. */
 const KEEP_MS = 25 * HOUR_MS;
 const BATCH = 500;
+/** How long it can be looked up when an application was told. */
+const KEEP_NOTICES_MS = 7 * 24 * HOUR_MS;
 
 /** Deletes expired artifacts in small batches; answers how many. */
 export const sweepArtifacts = async (db: Database, now: Date): Promise<number> => {
@@ -15,5 +18,8 @@ export const sweepArtifacts = async (db: Database, now: Date): Promise<number> =
       return await deleteExpiredArtifacts(tx, new Date(now.getTime() - KEEP_MS), BATCH);
     });
   }
+  await db.unauditedWrite('all-organizations', 'logout notices nobody needs any more', async (tx) => {
+    await deleteOldNotices(tx, new Date(now.getTime() - KEEP_NOTICES_MS));
+  });
   return swept;
 };

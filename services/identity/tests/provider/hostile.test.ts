@@ -175,7 +175,7 @@ describe('OpenID Provider under attack', () => {
 
   it('refuses a wrong secret, none, and the stored hash itself', async () => {
     const [row] = await scene.identity.admin<{ secret_hash: Buffer }>(
-      'SELECT secret_hash FROM identity.oauth_client WHERE id = $1',
+      'SELECT secret_hash FROM identity.oauth_client_secret WHERE client_id = $1',
       [app.clientId],
     );
     for (const clientSecret of ['wrong', '', row?.secret_hash.toString('hex') ?? '']) {

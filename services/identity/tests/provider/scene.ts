@@ -16,6 +16,7 @@ import {
   type Configuration,
 } from 'openid-client';
 
+import type { IdentityConfig } from '../../src/config.ts';
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from '../support/identity.ts';
@@ -60,10 +61,10 @@ export class ProviderScene {
     this.idp = parts.idp;
   }
 
-  static async start(): Promise<ProviderScene> {
+  static async start(config: Partial<IdentityConfig> = {}): Promise<ProviderScene> {
     const port = await freePort();
     const origin = `http://localhost:${port}`;
-    const identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    const identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin, ...config } });
     const organization = await newOrganization(identity);
     const api = apiClient(identity, organization);
     const directory = await newDirectory(identity, organization);
