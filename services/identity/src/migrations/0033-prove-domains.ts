@@ -11,13 +11,14 @@ const CLAIM = `
   CREATE INDEX connection_domain_check ON connection_domain (checked_at) WHERE verified_by = 'dns';
 `;
 
-// The organisation a domain is proven for: one, whoever else claims it. The key is the domain alone, because that is the
+// The organisation a domain is proven for: one, whoever else claims it. The domain alone is unique, because that is the
 // promise; an organisation sees its own rows only, and learns of others by not getting one.
 const OWNER = `
   CREATE TABLE domain_owner (
-    domain text PRIMARY KEY CHECK (domain = lower(domain) AND domain <> ''),
     org_id uuid NOT NULL REFERENCES organization (org_id),
-    since timestamptz NOT NULL
+    domain text NOT NULL UNIQUE CHECK (domain = lower(domain) AND domain <> ''),
+    since timestamptz NOT NULL,
+    PRIMARY KEY (org_id, domain)
   );
   ${orgTable('identity', 'domain_owner', { privileges: ['SELECT', 'INSERT', 'DELETE'] })}
   SET LOCAL sallyport.all_orgs = 'on';
