@@ -202,6 +202,18 @@ export class Scene {
     });
   }
 
+  /** The secret with this prefix in the newest mail to somebody; what is due is sent first. */
+  async mailedSecret(prefix: string, to: string): Promise<string> {
+    for (let tries = 0; tries < 5; tries += 1) {
+      await this.identity.context.mail.deliverDue();
+      const mail = this.mailer.sent.findLast((message) => message.to === to);
+      const secret = new RegExp(`${prefix}\\w+`).exec(mail?.text ?? '')?.[0];
+      if (secret !== undefined) return secret;
+      this.clock.advance(30_000);
+    }
+    throw new Error(`no mail to ${to}`);
+  }
+
   /** Entries of this action since the last reset, newest last. */
   async entries(action: string): Promise<{ reason?: string; outcome: string; actor: { type: string; id: string } }[]> {
     const { audit } = this.identity.context;
