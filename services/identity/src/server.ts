@@ -15,11 +15,9 @@ import { domainRoutes, loginRoutes, stepUpRoutes, startSweeping } from './login/
 import { loginTestRoutes } from './login-tests/index.ts';
 import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { invitationPageRoutes, invitationRoutes } from './invitations/index.ts';
-import { invitationPageRoutes, invitationRoutes } from './invitations/index.ts';
 import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { renderErrorPage } from './pages/index.ts';
-import { passwordResetRoutes, sweepResets } from './password-reset/index.ts';
 import { passwordResetRoutes, sweepResets } from './password-reset/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
 import { samlAdminRoutes, samlRoutes, startSamlMaintenance } from './saml/index.ts';
@@ -44,9 +42,6 @@ export const routes = (context: IdentityContext): Route[] => [
   ...securityPageRoutes(context), // /account/security
   ...factorRoutes(context), //     /api/identity/v1/factors, …/password
   ...localSignInAdminRoutes(context), // …/accounts/:accountId/factors, …/local-sign-in
-  ...passwordResetRoutes(context), // /login/forgot, /login/reset
-  ...invitationPageRoutes(context), // /login/invitation
-  ...invitationRoutes(context), // /api/identity/v1/invitations
   ...passwordResetRoutes(context), // /login/forgot, /login/reset
   ...invitationPageRoutes(context), // /login/invitation
   ...invitationRoutes(context), // /api/identity/v1/invitations
