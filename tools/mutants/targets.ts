@@ -42,7 +42,20 @@ export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
         },
       ],
       goal: 0.8,
-      equivalent: [],
+      equivalent: [
+        ...['assertion-checks.ts', 'decrypt.ts', 'signature.ts', 'verify-logout.ts'].map((file) => ({
+          file,
+          line: "?? refuse('ELEMENT_MISSING'",
+          change: 'no refusal of what is absent',
+          reason: 'The structural allow-list, which runs before, has refused what is absent.',
+        })),
+        {
+          file: 'read-message.ts',
+          line: 'MESSAGE_LIMITS.maxBytes * BASE64_OVERHEAD',
+          change: 'if (false)',
+          reason: 'Saves the decoding; the reader refuses the same message for the same reason.',
+        },
+      ],
     },
   ],
 ]);

@@ -253,6 +253,11 @@ const redirectCases: readonly Row[] = [
     query: { deflate: () => Buffer.from('not deflated') },
   },
   {
+    name: 'a message that is not base64',
+    reason: 'BASE64_MALFORMED',
+    query: { beforeSigning: (query) => query.replace(/SAMLRequest=[^&]*/, 'SAMLRequest=_-_-') },
+  },
+  {
     name: 'broken escapes',
     reason: 'BASE64_MALFORMED',
     query: { beforeSigning: (query) => query.replace('=', '=%zz') },

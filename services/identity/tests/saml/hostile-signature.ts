@@ -80,6 +80,17 @@ export const signatureCases: readonly HostileCase[] = [
     reason: 'TRANSFORM_FORBIDDEN',
     signing: { transforms: ['http://www.w3.org/2000/09/xmldsig#enveloped-signature'] },
   },
+  {
+    name: 'prefixes for the enveloped-signature transform',
+    reason: 'TRANSFORM_FORBIDDEN',
+    response: {
+      afterSigning: (xml) =>
+        xml.replace(
+          'enveloped-signature"></ds:Transform>',
+          'enveloped-signature"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="x"/></ds:Transform>',
+        ),
+    },
+  },
   { name: 'empty Reference URI (whole document)', reason: 'REFERENCE_INVALID', signing: { reference: '' } },
   { name: 'Reference to another ID', reason: 'REFERENCE_INVALID', signing: { reference: '#_r1' } },
   { name: 'Reference by XPointer', reason: 'REFERENCE_INVALID', signing: { reference: '#xpointer(/)' } },
