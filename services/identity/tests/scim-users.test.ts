@@ -122,7 +122,14 @@ describe('SCIM Users', () => {
   });
 
   it('refuses what is no filter with 400 invalidFilter: a filter is never ignored', async () => {
-    for (const filter of ['userName is "a"', 'nope eq "a"', 'password pr', '', 'active gt true', "userName eq 'x'; drop"])
+    for (const filter of [
+      'userName is "a"',
+      'nope eq "a"',
+      'password pr',
+      '',
+      'active gt true',
+      "userName eq 'x'; drop",
+    ])
       assertError(await scim('GET', `/Users?filter=${encodeURIComponent(filter)}`), 400, 'invalidFilter');
   });
 
