@@ -5,6 +5,8 @@ import type { Workshop } from './workshop.ts';
 export interface Prepared {
   readonly params?: Readonly<Record<string, string>>;
   readonly body?: object;
+  /** Whose request it is, where it is about the sender's own: in place of the headers of `as`. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What is known of a route beyond its row: a request that works, made anew each time. */

@@ -1,6 +1,7 @@
 import { expectStatus } from '@sallyport/dev-env/actors';
 
 import { IDENTITY_ROUTE_CASES } from './identity-route-cases.ts';
+import { LOCAL_ACCOUNT_ROUTE_CASES } from './local-account-route-cases.ts';
 import { nothing, of, type Prepared, type RouteCase } from './route-case.ts';
 import type { Workshop } from './workshop.ts';
 
@@ -213,6 +214,7 @@ const CHANGES: Readonly<Record<string, RouteCase>> = {
 /** By the name of the row. */
 export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   ...IDENTITY_ROUTE_CASES,
+  ...LOCAL_ACCOUNT_ROUTE_CASES,
   ...POLICY,
   ...PROJECTS,
   ...FLAGS,

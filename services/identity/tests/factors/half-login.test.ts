@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 
+import { Authenticator } from '@sallyport/dev-env/actors';
+
 import { Browser } from '../support/browser.ts';
 import { OWNER_PASSWORD } from '../support/identity.ts';
-import { Authenticator } from './authenticator.ts';
 import { OWNER_EMAIL, Scene } from './scene.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
+import { Authenticator, type Deviation } from '@sallyport/dev-env/actors';
+
 import { Browser } from '../support/browser.ts';
-import { Authenticator, type Deviation } from './authenticator.ts';
 import { Scene } from './scene.ts';
 
 const MINUTE_MS = 60_000;

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 
+import { Authenticator } from '@sallyport/dev-env/actors';
+
 import { apiClient, type Client } from '../support/http.ts';
 import { Browser } from '../support/browser.ts';
 import { OWNER_PASSWORD } from '../support/identity.ts';
-import { Authenticator } from './authenticator.ts';
 import { Scene } from './scene.ts';
 
 describe('what organisations ask of local accounts, and what administrators do about factors', () => {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 
 import { freePort } from '@sallyport/dev-env';
+import { Authenticator, totpCode } from '@sallyport/dev-env/actors';
 import type { MailMessage } from '@sallyport/mail';
 import { systemClock } from '@sallyport/storage';
 
 import { createAccount } from '../../src/accounts/index.ts';
-import { codeAt, stepAt } from '../../src/factors/totp.ts';
 import { Browser } from '../support/browser.ts';
 import {
   newOrganization,
@@ -14,7 +14,6 @@ import {
   type TestIdentity,
   type TestOrganization,
 } from '../support/identity.ts';
-import { Authenticator } from './authenticator.ts';
 
 export const OWNER_EMAIL = 'owner@example.com';
 
@@ -23,14 +22,6 @@ export interface Answer {
   readonly status: number;
   readonly body: Record<string, unknown>;
 }
-
-const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
-
-/** RFC 4648 §6, the other way round. */
-export const fromBase32 = (text: string): Buffer => {
-  const bits = [...text].map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, '0')).join('');
-  return Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => Number.parseInt(byte, 2)));
-};
 
 /** A clock that runs as fast as the real one, from where a test puts it. */
 export class TestClock {
@@ -164,7 +155,7 @@ export class Scene {
 
   /** The code an authenticator app shows, some steps away from now. */
   code(secret: string, away = 0): string {
-    return codeAt(fromBase32(secret), stepAt(this.clock.now()) + BigInt(away));
+    return totpCode(secret, new Date(this.clock.now().getTime() + away * 30_000));
   }
 
   /** Moves to the next step, so that a code is there that was not used. */

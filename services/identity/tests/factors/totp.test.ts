@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 
+import { fromBase32 } from '@sallyport/dev-env/actors';
+
 import { Browser } from '../support/browser.ts';
-import { fromBase32, Scene } from './scene.ts';
+import { Scene } from './scene.ts';
 
 const MINUTE_MS = 60_000;
 const ascending = (a: number, b: number): number => a - b;

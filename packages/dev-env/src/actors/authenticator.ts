@@ -1,6 +1,6 @@
 import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 
-/** The CBOR this test needs (RFC 8949): integers, byte strings, text strings, maps. */
+/** The CBOR an authenticator needs (RFC 8949): integers, byte strings, text strings, maps. */
 type Cbor = number | string | Buffer | ReadonlyMap<number | string, Cbor>;
 
 const head = (major: number, value: number): Buffer => {
