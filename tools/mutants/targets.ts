@@ -50,6 +50,12 @@ export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
           reason: 'The structural allow-list, which runs before, has refused what is absent.',
         })),
         {
+          file: 'structure.ts',
+          line: "if (rule === undefined) return refuse('ELEMENT_FORBIDDEN', name)",
+          change: 'if (false)',
+          reason: 'Only elements that a rule names as children are reached, and each of those has a rule.',
+        },
+        {
           file: 'read-message.ts',
           line: 'MESSAGE_LIMITS.maxBytes * BASE64_OVERHEAD',
           change: 'if (false)',

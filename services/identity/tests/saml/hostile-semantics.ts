@@ -160,6 +160,15 @@ export const semanticCases: readonly HostileCase[] = [
     },
   },
   {
+    name: 'an attribute of the signature vocabulary on an Attribute',
+    reason: 'ATTRIBUTE_FORBIDDEN',
+    response: {
+      attributes: [['a', ['b']]],
+      beforeSigning: (xml) =>
+        xml.replace('<saml:Attribute ', '<saml:Attribute xmlns:d="http://www.w3.org/2000/09/xmldsig#" d:ID="x" '),
+    },
+  },
+  {
     name: 'an Attribute without a name',
     reason: 'ATTRIBUTE_MISSING',
     response: { attributes: [['a', ['b']]], beforeSigning: (xml) => xml.replace(' Name="a"', '') },

@@ -206,6 +206,15 @@ describe('SAML strict layer', () => {
       accepted(judge({ beforeSigning, attributes: [['a', ['b']]] }));
     });
 
+    it('xsi attributes on Attribute', () => {
+      const beforeSigning = (xml: string): string =>
+        xml.replace(
+          '<saml:Attribute ',
+          '<saml:Attribute xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="a" ',
+        );
+      accepted(judge({ beforeSigning, attributes: [['a', ['b']]] }));
+    });
+
     it('line breaks in base64, an XML declaration, white space between elements', () => {
       const text = responseText({
         ...base,
