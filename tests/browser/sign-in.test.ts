@@ -69,7 +69,7 @@ describe('in a browser', function () {
   const sendLocal = async (email: string, password: string): Promise<void> => {
     await page.getByLabel('E-mail', { exact: true }).fill(email);
     await page.getByLabel('Password').fill(password);
-    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   };
 
   const isSignedIn = async (name: string): Promise<void> => {
@@ -168,8 +168,8 @@ describe('in a browser', function () {
       return await focused();
     };
     assert.deepEqual(
-      [await tab(), await tab(), await tab()],
-      ['Work e-mail', 'Continue', 'Sign in with a local account'],
+      [await tab(), await tab(), await tab(), await tab()],
+      ['Sign in with a passkey', 'Work e-mail', 'Continue', 'Sign in with a local account'],
     );
     const outline = await page.evaluate(() => getComputedStyle(document.activeElement as Element).outlineStyle);
     assert.notEqual(outline, 'none');
@@ -186,7 +186,7 @@ describe('in a browser', function () {
     await page.getByRole('button', { name: `Sign in as ${person.name}` }).focus();
     await page.keyboard.press('Enter');
     await isSignedIn(person.name);
-    assert.equal(await tab(), 'Sign out');
+    assert.deepEqual([await tab(), await tab()], ['How you sign in', 'Sign out']);
     await page.keyboard.press('Enter');
     await page.getByRole('status').getByText('You are signed out.').waitFor();
   });
