@@ -22,10 +22,10 @@ import {
   type EncryptOptions,
 } from './encrypt.ts';
 import { encryptionCases, sealing, type HostileEncryption } from './hostile-encryption.ts';
+import { expectationsOf, expectedResponse } from './expectations.ts';
 import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
 
 const NOW = Date.now();
-const [IDP, SP, ACS] = ['https://idp.example/saml', 'https://sp.example/saml', 'https://sp.example/saml/c1/acs'];
 const ASSERTION = 'urn:oasis:names:tc:SAML:2.0:assertion';
 
 describe('SAML encrypted assertions', () => {
@@ -43,21 +43,10 @@ describe('SAML encrypted assertions', () => {
       SigningKey,
       SigningKey,
     ];
-    base = { now: NOW, issuer: IDP, audience: SP, acsUrl: ACS, inResponseTo: '_request1', signing: { with: idp } };
+    base = expectedResponse(idp, NOW);
   });
 
-  const expectations = (over: Partial<Expectations> = {}): Expectations => ({
-    idpEntityId: IDP,
-    spEntityId: SP,
-    acsUrl: ACS,
-    certificates: [idp.cert],
-    requireSignedResponse: false,
-    requireSignedAssertion: false,
-    allowUnsolicited: false,
-    maxAuthenticationAgeMs: null,
-    nowMs: NOW,
-    ...over,
-  });
+  const expectations = (over: Partial<Expectations> = {}): Expectations => expectationsOf(idp, NOW, over);
 
   type Play = Partial<Omit<HostileEncryption, 'name' | 'reason'>>;
   const judge = (row: Play, over: Partial<Expectations> = {}, keys: readonly SigningKey[] = [ours]): Verdict => {

@@ -11,12 +11,10 @@ import type { Expectations, Verdict, VerifiedLogin } from '../../src/saml/verify
 import { verdictOf } from '../../src/saml/verify/read-message.ts';
 import { verifyResponse } from '../../src/saml/verify/verify-response.ts';
 import { hostileCases, timedCases, type HostileCase } from './hostile.ts';
+import { SP, expectationsOf, expectedResponse } from './expectations.ts';
 import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
 
 const NOW = Date.now();
-const IDP = 'https://idp.example/saml';
-const SP = 'https://sp.example/saml';
-const ACS = 'https://sp.example/saml/c1/acs';
 const DEADLINE_MS = 200;
 /** Valid until 2126. */
 const SECP256K1 = `-----BEGIN CERTIFICATE-----
@@ -44,21 +42,10 @@ describe('SAML strict layer', () => {
     const made = await issueDevCertificate(await createDevCa(directory), { service: 'idp', deployment: 'test' });
     elliptic = { key: made.key.toString(), cert: made.cert.toString() };
     rmSync(directory, { recursive: true });
-    base = { now: NOW, issuer: IDP, audience: SP, acsUrl: ACS, inResponseTo: '_request1', signing: { with: idp } };
+    base = expectedResponse(idp, NOW);
   });
 
-  const expectations = (over: Partial<Expectations> = {}): Expectations => ({
-    idpEntityId: IDP,
-    spEntityId: SP,
-    acsUrl: ACS,
-    certificates: [idp.cert],
-    requireSignedResponse: false,
-    requireSignedAssertion: false,
-    allowUnsolicited: false,
-    maxAuthenticationAgeMs: null,
-    nowMs: NOW,
-    ...over,
-  });
+  const expectations = (over: Partial<Expectations> = {}): Expectations => expectationsOf(idp, NOW, over);
 
   const judge = (response: Partial<ResponseOptions>, over: Partial<Expectations> = {}): Verdict =>
     verifyResponse(encoded(responseText({ ...base, ...response })), expectations(over));
