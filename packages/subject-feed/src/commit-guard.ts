@@ -16,8 +16,11 @@ interface Hold {
   readonly subject: GuardedSubject;
 }
 
-/** ms a commit waits for the replica to catch up with whoever decided: two replicas hear of news at two moments. */
-const CATCH_UP_MS = 300;
+/**
+ * ms a commit waits for the replica to catch up with whoever decided: two replicas hear of news at two moments. No longer
+ * than a decision lasts by default: after that the fence has fallen anyway.
+ */
+const CATCH_UP_MS = 1_000;
 
 type Verdict = 'stands' | 'ended' | 'unknown';
 
@@ -44,7 +47,7 @@ export class CommitGuard {
   }
 
   /**
-   * Asks for leave to commit on a subject's authority. Waits up to 300 ms for knowledge that is on its way.
+   * Asks for leave to commit on a subject's authority. Waits up to a second for knowledge that is on its way.
    *
    * @returns null when the access the decision rested on has ended, or when nobody can say that it has not
    */
