@@ -2,7 +2,7 @@ import { escapeHtml } from '@sallyport/http';
 
 import type { Passkey, TotpEnrolment } from '../factors/index.ts';
 import { totpForm } from '../local-sign-in/index.ts';
-import { input, page, PASSKEY_SCRIPT_PATH, recoveryCodeList } from '../pages/index.ts';
+import { input, newPasswordField, page, PASSKEY_SCRIPT_PATH, recoveryCodeList } from '../pages/index.ts';
 import type { SignInMethods } from './factors-view.ts';
 
 const API = '/api/identity/v1/factors';
@@ -70,16 +70,7 @@ ${input({
   maxLength: 1024,
   problem: problem?.field === 'current' ? problem.text : undefined,
 })}
-${input({
-  id: 'password',
-  name: 'password',
-  label: 'New password',
-  type: 'password',
-  autocomplete: 'new-password',
-  maxLength: 1024,
-  hint: 'At least 15 characters; several words are fine.',
-  problem: problem?.field === 'password' ? problem.text : undefined,
-})}
+${newPasswordField(problem?.field === 'password' ? problem.text : undefined)}
 <button type="submit">Change the password</button>
 </form>`;
 

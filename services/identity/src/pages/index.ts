@@ -7,6 +7,6 @@
  */
 export { renderErrorPage } from './error-page.ts';
 export { mailedLinkPage, type MailedLinkPage } from './mailed-link.ts';
-export { hidden, input, recoveryCodeList, type InputContent } from './parts.ts';
+export { hidden, input, newPasswordField, recoveryCodeList, type InputContent } from './parts.ts';
 export { LINK_SCRIPT_PATH, page, PASSKEY_SCRIPT_PATH, STYLE, STYLE_PATH, type PageContent } from './page.ts';
 export { LINK_SCRIPT, PASSKEY_SCRIPT } from './scripts.ts';

@@ -1,6 +1,6 @@
 import { escapeHtml } from '@sallyport/http';
 
-import { input } from './parts.ts';
+import { input, newPasswordField } from './parts.ts';
 import { LINK_SCRIPT_PATH, page } from './page.ts';
 
 export interface MailedLinkPage {
@@ -34,16 +34,7 @@ export const mailedLinkPage = (content: MailedLinkPage): string => {
 <p>${escapeHtml(intro)}</p>
 <form method="post" action="${action}">
 ${secret}
-${input({
-  id: 'password',
-  name: 'password',
-  label: 'New password',
-  type: 'password',
-  autocomplete: 'new-password',
-  maxLength: 1024,
-  hint: 'At least 15 characters; several words are fine.',
-  problem,
-})}
+${newPasswordField(problem)}
 ${more}
 <button type="submit">${escapeHtml(submit)}</button>
 </form>

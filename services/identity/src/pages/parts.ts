@@ -37,6 +37,19 @@ ${hint === undefined ? '' : `<p id="${id}-hint" class="hint">${escapeHtml(hint)}
 ${problem === undefined ? '' : `<p id="${id}-problem" class="problem" role="alert">${escapeHtml(problem)}</p>\n`}`;
 };
 
+/** The field of a new password. @param problem what was wrong with the last one */
+export const newPasswordField = (problem: string | undefined): string =>
+  input({
+    id: 'password',
+    name: 'password',
+    label: 'New password',
+    type: 'password',
+    autocomplete: 'new-password',
+    maxLength: 1024,
+    hint: 'At least 15 characters; several words are fine.',
+    problem,
+  });
+
 /** A value that is sent along with a form. */
 export const hidden = (name: string, value: string): string =>
   `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`;

@@ -13,6 +13,14 @@ const toText = (buffer) =>
     .replaceAll('=', '');
 const withBytes = (list) => (list ?? []).map((item) => ({ ...item, id: toBytes(item.id) }));
 
+const asJson = (credential, response) => ({
+  id: credential.id,
+  rawId: toText(credential.rawId),
+  type: credential.type,
+  clientExtensionResults: {},
+  response: { clientDataJSON: toText(credential.response.clientDataJSON), ...response },
+});
+
 const create = async (options) => {
   const credential = await navigator.credentials.create({
     publicKey: {
@@ -23,17 +31,10 @@ const create = async (options) => {
     },
   });
   const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: toText(credential.rawId),
-    type: credential.type,
-    clientExtensionResults: {},
-    response: {
-      clientDataJSON: toText(response.clientDataJSON),
-      attestationObject: toText(response.attestationObject),
-      transports: response.getTransports?.() ?? [],
-    },
-  };
+  return asJson(credential, {
+    attestationObject: toText(response.attestationObject),
+    transports: response.getTransports?.() ?? [],
+  });
 };
 
 const get = async (options) => {
@@ -45,18 +46,11 @@ const get = async (options) => {
     },
   });
   const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: toText(credential.rawId),
-    type: credential.type,
-    clientExtensionResults: {},
-    response: {
-      clientDataJSON: toText(response.clientDataJSON),
-      authenticatorData: toText(response.authenticatorData),
-      signature: toText(response.signature),
-      ...(response.userHandle === null ? {} : { userHandle: toText(response.userHandle) }),
-    },
-  };
+  return asJson(credential, {
+    authenticatorData: toText(response.authenticatorData),
+    signature: toText(response.signature),
+    ...(response.userHandle === null ? {} : { userHandle: toText(response.userHandle) }),
+  });
 };
 
 const send = async (path, body) => {
