@@ -115,14 +115,15 @@ describe('bad input', function () {
   const targets = async (): Promise<Target[]> => {
     const taking = rows.filter(({ hasBody, access, name }) => hasBody && access !== 'public' && name in ROUTE_CASES);
     assert.ok(taking.length > 30, `${String(taking.length)} routes`);
-    return await Promise.all(
-      taking.map(async (row) => {
-        const routeCase = ROUTE_CASES[row.name];
-        const { params = {} } = (await routeCase?.prepare(workshop)) ?? {};
-        const url = urlOf(filled(row.path, (name) => params[name] ?? ''));
-        return { row, url, headers: workshop.credentials[routeCase?.as ?? 'owner'] };
-      }),
-    );
+    const found: Target[] = [];
+    // One after another: some of what is made keeps a processor busy, and decisions do not last for ever.
+    for (const row of taking) {
+      const routeCase = ROUTE_CASES[row.name];
+      const { params = {} } = (await routeCase?.prepare(workshop)) ?? {};
+      const url = urlOf(filled(row.path, (name) => params[name] ?? ''));
+      found.push({ row, url, headers: workshop.credentials[routeCase?.as ?? 'owner'] });
+    }
+    return found;
   };
 
   const assertError = (
@@ -275,11 +276,15 @@ describe('bad input', function () {
       assert.equal((await send('GET', urlOf(path))).status, 404, path);
   });
 
+  const patternOf = (path: string): RegExp => new RegExp(`^${path.replaceAll(/:\w+/g, '[^/]+')}$`);
+
   it('with another method is 405 and names those there are, on every route', async () => {
     const methods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
     for (const path of new Set(rows.map((row) => row.path))) {
       const known = new Set<string>(rows.filter((row) => row.path === path).map(({ method }) => method));
-      const other = methods.find((method) => !known.has(method));
+      // A path such as …/Users/.search is one of …/Users/:id too.
+      const taken = new Set(rows.filter((row) => patternOf(row.path).test(path)).map(({ method }) => method));
+      const other = methods.find((method) => !taken.has(method));
       if (other === undefined) continue;
       const url = urlOf(filled(path, () => '0190a000-0000-7000-8000-000000000001'));
       const { status, headers } = await send(other, url, { headers: workshop.credentials.owner });
