@@ -12,7 +12,8 @@ const textOf = (query: unknown): string => {
 };
 
 /** What a service does by itself, whoever asks it for what. */
-const BACKGROUND = /feed_node|pending_receipt|subject_log_head h ON true|LISTEN/;
+const BACKGROUND =
+  /feed_node|pending_receipt|subject_log_head h ON true|LISTEN|scim_exchange|mail_outbox|logout_notice|SET last_used_at/;
 
 /** Watches every connection of this process to PostgreSQL while `work` runs; transactions begin and end uncounted. */
 export const recordStatements = async (work: () => Promise<unknown>): Promise<Recorded> => {
