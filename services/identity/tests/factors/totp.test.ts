@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
 import { fromBase32 } from '@sallyport/dev-env/actors';
+import pg from 'pg';
 
+import { verifyFactor } from '../../src/factors/index.ts';
 import { Browser } from '../support/browser.ts';
 import { Scene } from './scene.ts';
 
@@ -48,6 +51,32 @@ describe('authenticator apps and recovery codes', () => {
     assert.deepEqual(statuses.toSorted(ascending), [200, 403, 403, 403, 403, 403]);
     const reasons = (await scene.entries('factor.refused')).map(({ reason }) => reason);
     assert.ok(reasons.length === 5 && reasons.every((reason) => reason === 'CODE_USED' || reason === 'CODE_WRONG'));
+  });
+
+  it('take a code once of two who have both been found right before either is noted', async () => {
+    const { secret } = await enrolled();
+    const { context, database } = scene.identity;
+    const { orgId, ownerId: accountId } = scene.organization;
+    const proof = { kind: 'code', code: scene.nextCode(secret) } as const;
+    const audit = { orgId, actor: { type: 'user', id: accountId }, ip: '192.0.2.1', requestId: 'test' } as const;
+    const holder = new pg.Client({ connectionString: database.adminUrl });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM identity.totp_factor FOR UPDATE');
+    const both = [1, 2].map(() => verifyFactor(context, { orgId, accountId, epoch: 1n }, proof, audit));
+    await waitFor(
+      async () => {
+        const [row] = await scene.identity.admin<{ count: string }>(
+          `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE totp_factor%'`,
+        );
+        return row?.count === '2';
+      },
+      { message: 'both to be about to note their step' },
+    );
+    await holder.query('COMMIT');
+    await holder.end();
+    const verified = await Promise.all(both);
+    assert.equal(verified.filter(({ ok }) => ok).length, 1);
   });
 
   it('do not take the code that confirmed them a second time', async () => {
