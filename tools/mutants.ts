@@ -1,29 +1,34 @@
-// npm run mutants -- <target> [file]: takes away one check after another and asks whether a test notices.
-// Works on copies in a temporary folder, never on the tree. Slow by nature, so no part of npm test.
-import { spawn } from 'node:child_process';
+// npm run mutants -- <target> [--file part] [--sample n] [--seed text] [--jobs n]: takes away one check after another
+// and asks whether a test notices. Works on copies in a temporary folder, never on the tree. Takes minutes, so no part
+// of npm test.
+import { createHash, randomBytes } from 'node:crypto';
 import { cpSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import process from 'node:process';
+import { parseArgs } from 'node:util';
 
 import { mutantsOf, type Mutant } from './mutants/mutate.ts';
+import { runSuite, type Outcome } from './mutants/run-suite.ts';
 import { TARGETS, type EquivalentMutant, type MutationTarget } from './mutants/targets.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-/** A suite that takes longer hangs because of the mutant: noticed. */
-const TIMEOUT_MS = 120_000;
+/** A suite that takes this many times as long as without a mutant, and this much more, hangs. */
+const HANGING = { times: 5, ms: 10_000 };
 const OUTPUT_CHARACTERS = 3_000;
+const PROGRESS_EVERY = 25;
 
 interface Case extends Mutant {
   readonly file: string;
   readonly original: string;
+  /** In this order; the first that fails notices. */
   readonly suites: readonly string[];
 }
 
 interface Judged {
   readonly mutant: Case;
-  readonly noticed: boolean;
+  readonly noticedBy: Exclude<Outcome, 'passed'> | null;
 }
 
 const isValid = (text: string): boolean => {
@@ -43,14 +48,15 @@ const isEquivalent = (mutant: Case, known: readonly EquivalentMutant[]): boolean
       basename(mutant.file) === file && lineOf(mutant).includes(line) && (change === null || change === mutant.change),
   );
 
-const casesOf = (target: MutationTarget, only: string | undefined): Case[] => {
+const casesOf = (target: MutationTarget, only: string): Case[] => {
   const folder = join(ROOT, target.folder);
-  const filesOf = (patterns: readonly string[]): string[] =>
-    globSync([...patterns], { cwd: folder })
-      .filter((file) => only === undefined || file.includes(only))
-      .toSorted();
   return target.groups
-    .flatMap(({ files, suites }) => filesOf(files).map((file) => ({ file, suites })))
+    .flatMap(({ files, suites }) =>
+      globSync([...files], { cwd: folder })
+        .filter((file) => file.includes(only))
+        .toSorted()
+        .map((file) => ({ file, suites })),
+    )
     .flatMap(({ file, suites }) => {
       const original = readFileSync(join(folder, file), 'utf8');
       return mutantsOf(original).map((mutant) => ({ ...mutant, file, original, suites }));
@@ -58,69 +64,85 @@ const casesOf = (target: MutationTarget, only: string | undefined): Case[] => {
     .filter((mutant) => isValid(mutant.text) && !isEquivalent(mutant, target.equivalent));
 };
 
+/** The same mutants for the same seed, whatever the order they were made in. */
+const sampleOf = (cases: readonly Case[], count: number, seed: string): Case[] => {
+  const rank = ({ file, line, change }: Case): string =>
+    createHash('sha256')
+      .update(`${seed}:${file}:${String(line)}:${change}`)
+      .digest('hex');
+  return cases.toSorted((one, other) => (rank(one) < rank(other) ? -1 : 1)).slice(0, count);
+};
+
 /** A copy of the folder that finds everything else where it is. */
-const makeCopy = (folder: string): string => {
-  const copy = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'));
+const makeCopy = (folder: string, within: string): string => {
+  const copy = mkdtempSync(join(within, 'copy-'));
   const inside = (path: string): boolean => basename(path) !== 'node_modules';
   cpSync(join(ROOT, folder), join(copy, folder), { recursive: true, filter: inside });
   for (const modules of ['node_modules', join(folder, 'node_modules')]) {
     if (existsSync(join(ROOT, modules))) symlinkSync(join(ROOT, modules), join(copy, modules));
   }
-  return copy;
+  return join(copy, folder);
 };
 
-interface Run {
-  readonly passed: boolean;
-  readonly output: string;
+/** One copy of the folder, in which one mutant after another is tried. */
+class Bench {
+  readonly #folder: string;
+  readonly #cache: string;
+  readonly #tookMs = new Map<string, number>();
+
+  constructor(target: MutationTarget, within: string) {
+    this.#folder = makeCopy(target.folder, within);
+    this.#cache = join(within, 'compiled');
+  }
+
+  /** How long each suite takes as things are. @throws when one fails: nothing could be learnt from it */
+  async measure(suites: Iterable<string>): Promise<void> {
+    for (const file of suites) {
+      const { outcome, output, tookMs } = await this.#run(file, 10 * 60_000);
+      if (outcome !== 'passed')
+        throw new Error(`Without a mutant ${file} fails already:\n${output.slice(-OUTPUT_CHARACTERS)}`);
+      this.#tookMs.set(file, tookMs);
+    }
+  }
+
+  async judge(mutant: Case): Promise<Judged> {
+    const path = join(this.#folder, mutant.file);
+    writeFileSync(path, mutant.text);
+    try {
+      for (const suite of mutant.suites) {
+        const { outcome } = await this.#run(suite, (this.#tookMs.get(suite) ?? 0) * HANGING.times + HANGING.ms);
+        if (outcome !== 'passed') return { mutant, noticedBy: outcome };
+      }
+      return { mutant, noticedBy: null };
+    } finally {
+      writeFileSync(path, mutant.original);
+    }
+  }
+
+  async #run(file: string, timeoutMs: number): ReturnType<typeof runSuite> {
+    return await runSuite({ root: ROOT, cwd: this.#folder, file, cache: this.#cache, timeoutMs });
+  }
 }
 
-const runSuite = async (copy: string, folder: string, suite: readonly string[]): Promise<Run> => {
-  const cwd = join(copy, folder);
-  const bin = join(ROOT, 'node_modules', '.bin');
-  const args = ['--no-config', '--extension', 'ts', '--timeout', '60000', '--exit', '--bail', ...suite];
-  const env = { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` };
-  const child = spawn(join(bin, 'mocha'), args, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
-  const chunks: Buffer[] = [];
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
-  const status = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
-  clearTimeout(timer);
-  return { passed: status === 0, output: Buffer.concat(chunks).toString('utf8') };
-};
-
-const judge = async (copy: string, target: MutationTarget, mutant: Case): Promise<Judged> => {
-  const path = join(copy, target.folder, mutant.file);
-  writeFileSync(path, mutant.text);
-  try {
-    return { mutant, noticed: !(await runSuite(copy, target.folder, mutant.suites)).passed };
-  } finally {
-    writeFileSync(path, mutant.original);
-  }
-};
-
-const judgeAll = async (target: MutationTarget, cases: readonly Case[]): Promise<Judged[]> => {
+const judgeAll = async (target: MutationTarget, cases: readonly Case[], jobs: number): Promise<Judged[]> => {
+  const within = mkdtempSync(join(tmpdir(), 'sallyport-mutants-'));
   const queue = [...cases];
   const judged: Judged[] = [];
   const worker = async (): Promise<void> => {
-    const copy = makeCopy(target.folder);
-    try {
-      for (const suites of new Set(cases.map((one) => one.suites))) {
-        const { passed, output } = await runSuite(copy, target.folder, suites);
-        if (!passed) throw new Error(`Without a mutant these fail already:\n${output.slice(-OUTPUT_CHARACTERS)}`);
-      }
-      for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-        const result = await judge(copy, target, next);
-        judged.push(result);
-        if (!result.noticed) console.log(describe(result.mutant));
-      }
-    } finally {
-      rmSync(copy, { recursive: true, force: true });
+    const bench = new Bench(target, within);
+    await bench.measure(new Set(cases.flatMap(({ suites }) => suites)));
+    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+      const result = await bench.judge(next);
+      judged.push(result);
+      if (result.noticedBy === null) console.log(describe(result.mutant));
+      if (judged.length % PROGRESS_EVERY === 0) console.log(`${String(judged.length)} of ${String(cases.length)}`);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker));
+  try {
+    await Promise.all(Array.from({ length: jobs }, worker));
+  } finally {
+    rmSync(within, { recursive: true, force: true });
+  }
   return judged;
 };
 
@@ -128,28 +150,43 @@ const describe = (mutant: Case): string =>
   `survived  ${mutant.file}:${String(mutant.line)}  ${mutant.change}\n          ${lineOf(mutant)}`;
 
 const report = (judged: readonly Judged[]): number => {
-  const files = [...new Set(judged.map(({ mutant }) => mutant.file))].toSorted();
-  for (const file of files) {
+  const isNoticed = ({ noticedBy }: Judged): boolean => noticedBy !== null;
+  for (const file of [...new Set(judged.map(({ mutant }) => mutant.file))].toSorted()) {
     const own = judged.filter(({ mutant }) => mutant.file === file);
-    const noticed = own.filter((one) => one.noticed).length;
+    const noticed = own.filter(isNoticed).length;
     console.log(`${String(noticed).padStart(4)} of ${String(own.length).padStart(3)} noticed  ${file}`);
   }
-  const score = judged.filter(({ noticed }) => noticed).length / Math.max(1, judged.length);
-  console.log(`score ${(score * 100).toFixed(1)} % of ${String(judged.length)} mutants`);
+  const hung = judged.filter(({ noticedBy }) => noticedBy === 'hung').length;
+  const score = judged.filter(isNoticed).length / Math.max(1, judged.length);
+  console.log(`score ${(score * 100).toFixed(1)} % of ${String(judged.length)} mutants; ${String(hung)} hung a suite`);
   return score;
 };
 
+const OPTIONS = {
+  file: { type: 'string', default: '' },
+  sample: { type: 'string' },
+  seed: { type: 'string' },
+  jobs: { type: 'string', default: '2' },
+} as const;
+
+const usage = (): number => {
+  console.error(
+    `usage: npm run mutants -- <${[...TARGETS.keys()].join('|')}> [--file part-of-a-name] [--sample number] [--seed text] [--jobs number]`,
+  );
+  return 2;
+};
+
 const main = async (): Promise<number> => {
-  const [name = '', only] = process.argv.slice(2);
-  const target = TARGETS.get(name);
-  if (target === undefined) {
-    console.error(`usage: npm run mutants -- <${[...TARGETS.keys()].join('|')}> [part of a file name]`);
-    return 2;
-  }
-  const cases = casesOf(target, only);
-  console.log(`${String(cases.length)} mutants in ${target.folder}`);
-  const score = report(await judgeAll(target, cases));
-  return score >= target.goal ? 0 : 1;
+  const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
+  const target = TARGETS.get(positionals[0] ?? '');
+  const [jobs, sample] = [Number(values.jobs), Number(values.sample ?? Number.MAX_SAFE_INTEGER)];
+  if (target === undefined || positionals.length !== 1 || !(jobs >= 1) || !(sample >= 1)) return usage();
+  const all = casesOf(target, values.file);
+  const seed = values.seed ?? randomBytes(4).toString('hex');
+  const cases = sample < all.length ? sampleOf(all, sample, seed) : all;
+  const which = cases.length < all.length ? `, ${String(cases.length)} of them tried (--seed ${seed})` : '';
+  console.log(`${String(all.length)} mutants in ${target.folder}${which}`);
+  return report(await judgeAll(target, cases, jobs)) >= target.goal ? 0 : 1;
 };
 
 process.exitCode = await main();

@@ -96,6 +96,24 @@ const quantifiers = (line: string, at: number): Place[] =>
     })),
   );
 
+/** What is asked for the other way round. */
+const negations = (line: string, at: number): Place[] =>
+  [...withoutTexts(line).matchAll(/(?<=[ (])!(?=[A-Za-z(])/g)].map(({ index }) => ({
+    from: at + index,
+    to: at + index + 1,
+    by: '',
+    change: 'no negation',
+  }));
+
+/** How often an element may stand somewhere, where that is a rule in a table: once becomes any number of times. */
+const occurrences = (line: string, at: number): Place[] =>
+  [...line.matchAll(/(?<=', )'([1?])'(?=\])/g)].map(({ index, 1: occurs = '' }) => ({
+    from: at + index,
+    to: at + index + 3,
+    by: occurs === '1' ? "'+'" : "'*'",
+    change: 'may be repeated',
+  }));
+
 /** Every mutant of a text, in the order of its lines. */
 export const mutantsOf = (text: string): Mutant[] => {
   const mutants: Mutant[] = [];
@@ -107,6 +125,8 @@ export const mutantsOf = (text: string): Mutant[] => {
         ...operators(line, at),
         ...refusals(text, line, at),
         ...quantifiers(line, at),
+        ...negations(line, at),
+        ...occurrences(line, at),
       ];
       for (const { from, to, by, change } of places) {
         mutants.push({ line: index + 1, change, text: text.slice(0, from) + by + text.slice(to) });

@@ -9,9 +9,10 @@ export interface MutationTarget {
   readonly equivalent: readonly EquivalentMutant[];
 }
 
-/** Files and the suites that answer for them; glob patterns within the folder. */
+/** Files (glob patterns) and the suites that answer for them, within the folder. */
 export interface MutationGroup {
   readonly files: readonly string[];
+  /** Run one after the other until one fails: what covers the files best and takes least comes first. */
   readonly suites: readonly string[];
 }
 
@@ -25,6 +26,11 @@ export interface EquivalentMutant {
 }
 
 const SAML = 'tests/saml';
+const VERIFY = `${SAML}/verify.test.ts`;
+const LOGOUT_VERIFY = `${SAML}/logout-verify.test.ts`;
+const ENCRYPTION = `${SAML}/encryption.test.ts`;
+const SIGN_ON = `${SAML}/sign-on.test.ts`;
+const LOGOUT = `${SAML}/logout.test.ts`;
 
 export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
   [
@@ -33,13 +39,19 @@ export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
       folder: 'services/identity',
       groups: [
         {
-          files: ['src/saml/verify/*.ts'],
-          suites: [`${SAML}/verify.test.ts`, `${SAML}/encryption.test.ts`, `${SAML}/logout-verify.test.ts`],
+          files: [
+            'src/saml/verify/{assertion-checks,login,name-id,names,response-checks,rules,signature,time}.ts',
+            'src/saml/verify/{read-message,structure,verify-response}.ts',
+          ],
+          suites: [VERIFY, LOGOUT_VERIFY, ENCRYPTION],
         },
-        {
-          files: ['src/saml/consume-response.ts', 'src/saml/logout/receive-logout.ts'],
-          suites: [`${SAML}/sign-on.test.ts`, `${SAML}/logout.test.ts`],
-        },
+        { files: ['src/saml/verify/decrypt.ts'], suites: [ENCRYPTION, VERIFY] },
+        { files: ['src/saml/verify/{logout,redirect-message,verify-logout}.ts'], suites: [LOGOUT_VERIFY] },
+        { files: ['src/saml/xml/*.ts'], suites: [VERIFY, `${SAML}/xml.test.ts`, ENCRYPTION] },
+        { files: ['src/saml/verifier/*.ts'], suites: [`${SAML}/verifier-pool.test.ts`, SIGN_ON] },
+        { files: ['src/saml/consume-response.ts'], suites: [SIGN_ON, `${SAML}/step-up.test.ts`] },
+        { files: ['src/saml/logout/{receive-logout,subject-key}.ts'], suites: [LOGOUT] },
+        { files: ['src/saml/metadata/{idp-metadata,certificate}.ts'], suites: [`${SAML}/metadata.test.ts`] },
       ],
       goal: 0.8,
       equivalent: [
