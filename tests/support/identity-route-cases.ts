@@ -237,7 +237,7 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
     status: 201,
     prepare: async (workshop) =>
       await Promise.resolve({ body: { kind: 'service_account', userName: workshop.name('robot') } }),
-    entries: ['account.created'],
+    entries: ['account.created', 'service-account.owner-changed'],
   },
   [`PATCH ${A}/:accountId`]: {
     status: 200,
@@ -268,6 +268,35 @@ const ACCOUNTS: Readonly<Record<string, RouteCase>> = {
     status: 204,
     prepare: async (workshop) => ({ params: await workshop.signedIn() }),
     entries: ['session.ended'],
+  },
+  [`GET ${A}/:accountId/owner`]: {
+    status: 200,
+    prepare: of('accountId', async (workshop) => await workshop.serviceAccount()),
+  },
+  [`PUT ${A}/:accountId/owner`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      params: { accountId: await workshop.serviceAccount() },
+      body: { ownerId: await workshop.user() },
+    }),
+    entries: ['service-account.owner-changed'],
+  },
+  [`GET ${A}/:accountId/keys`]: {
+    status: 200,
+    prepare: of('accountId', async (workshop) => await workshop.serviceAccount()),
+  },
+  [`POST ${A}/:accountId/keys`]: {
+    status: 201,
+    prepare: async (workshop) => ({ params: { accountId: await workshop.serviceAccount() }, body: workshop.keyBody() }),
+    entries: ['workload-key.created'],
+  },
+  [`DELETE ${A}/:accountId/keys/:keyId`]: {
+    status: 204,
+    prepare: async (workshop) => {
+      const accountId = await workshop.serviceAccount();
+      return { params: { accountId, keyId: await workshop.workloadKey(accountId) } };
+    },
+    entries: ['workload-key.revoked'],
   },
   [`GET ${A}/:accountId/api-tokens`]: {
     status: 200,

@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { generateKeyPairSync, randomUUID } from 'node:crypto';
 
 import { waitFor } from '@sallyport/dev-env';
 import { expectStatus, issueApiToken, Person, WebClient, type Caller } from '@sallyport/dev-env/actors';
@@ -185,6 +185,18 @@ export class Workshop {
 
   async serviceAccount(): Promise<string> {
     return await this.#owned(`${IDENTITY}/accounts`, { kind: 'service_account', userName: this.name('robot') });
+  }
+
+  /** What a service account registers a public key with. */
+  keyBody(): object {
+    const jwk = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
+    return { name: this.name('key'), jwk: { ...jwk, kid: this.name('kid') }, expiresAt: inAnHour().toISOString() };
+  }
+
+  /** A key of a service account. */
+  async workloadKey(accountId: string): Promise<string> {
+    const path = `${IDENTITY}/accounts/${accountId}/keys`;
+    return String((await expectStatus(this.company.owner, 201, 'POST', path, this.keyBody()))['id']);
   }
 
   async serviceAccountToken(accountId: string): Promise<{ id: string; token: string }> {

@@ -30,6 +30,8 @@ export interface Principal {
   readonly amr?: readonly string[];
   /** Actions refused until the subject has signed in once more; absent: none. */
   readonly stepUpDue?: readonly string[];
+  /** The people behind a service account: who owns it, who issued the credential; absent for people. */
+  readonly sponsorIds?: readonly string[];
   /** The OAuth client of an access token. */
   readonly clientId?: string;
 }
@@ -90,11 +92,13 @@ const optionalsOf = ({
   amr,
   clientId,
   stepUpDue,
-}: WirePrincipal): Pick<Principal, 'acr' | 'amr' | 'clientId' | 'stepUpDue'> => ({
+  sponsorSubjectIds,
+}: WirePrincipal): Pick<Principal, 'acr' | 'amr' | 'clientId' | 'stepUpDue' | 'sponsorIds'> => ({
   ...(acr === '' ? {} : { acr }),
   ...(amr.length === 0 ? {} : { amr: Object.freeze(amr) }),
   ...(clientId === '' ? {} : { clientId }),
   ...(stepUpDue.length === 0 ? {} : { stepUpDue: Object.freeze(stepUpDue) }),
+  ...(sponsorSubjectIds.length === 0 ? {} : { sponsorIds: Object.freeze(sponsorSubjectIds) }),
 });
 
 const toPrincipal = (wire: WirePrincipal): Principal =>

@@ -32,6 +32,7 @@ const wire: Principal = {
   displayName: 'Ada',
   clientId: '',
   stepUpDue: [],
+  sponsorSubjectIds: [],
 };
 const active = (changes: Partial<Principal> = {}): IntrospectResponse =>
   IntrospectResponse.fromPartial({ active: true, principal: { ...wire, ...changes } });

@@ -22,6 +22,8 @@ export interface Principal {
    * routes give in `stepUp`. What identity says at this moment; absent: none.
    */
   readonly stepUpDue?: readonly string[];
+  /** The people behind a service account: who owns it, who issued the credential. Absent for people. */
+  readonly sponsorIds?: readonly string[];
 }
 
 /** Where a permission is asked. Neither: the organisation. */

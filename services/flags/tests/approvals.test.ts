@@ -73,6 +73,36 @@ describe('approvals', () => {
         assert.equal((await act(writer, change.id, 'approve', { hash })).body.code, 'SELF_APPROVAL');
     });
 
+    it('cannot be given by the people behind a machine that wrote a revision (owner, issuer of its token)', async () => {
+      const { releaseManager, approver, owner } = await arrange(org);
+      const sponsors = [approver.id, owner.id];
+      const robot = org.person('releaseManager', { type: 'service_account', sponsors });
+      const change = await requestToggle(robot);
+      for (const sponsor of [approver, owner])
+        for (const verdict of ['approve', 'request-changes'])
+          assert.equal((await act(sponsor, change.id, verdict, { hash: change.hash })).body.code, 'SELF_APPROVAL');
+      assert.equal((await act(owner, change.id, 'apply')).body.code, 'APPROVAL_REQUIRED');
+      ok(await act(org.person('releaseManager'), change.id, 'approve', { hash: change.hash }), 200);
+
+      const theirs = await requestToggle(releaseManager);
+      const edit = { kind: 'set-targeting', flag: 'checkout', environment: 'production', rules: RULES };
+      const edited = ok(await robot.call('PATCH', `${PROJECT}/changes/${theirs.id}`, { changes: [edit] }), 200).body;
+      assert.equal((await act(approver, theirs.id, 'approve', { hash: edited.hash })).body.code, 'SELF_APPROVAL');
+    });
+
+    it('is refused by PostgreSQL too when it comes from behind a machine', async () => {
+      const { approver } = await arrange(org);
+      const robot = org.person('releaseManager', { type: 'service_account', sponsors: [approver.id] });
+      const change = await requestToggle(robot);
+      const refused = world.asService(
+        org.id,
+        `SELECT record_review($1, $2, decode($3, 'hex'), jsonb_build_object('reviewerId', $4::text, 'reviewerType', 'user',
+           'verdict', 'approve', 'environments', '[]'::jsonb, 'comment', ''), now())`,
+        [org.id, change.id, change.hash, approver.id],
+      );
+      await assert.rejects(refused, { code: 'FLSLF' });
+    });
+
     it('cannot be given by a service account, which may still object', async () => {
       const { releaseManager } = await arrange(org);
       const change = await requestToggle(releaseManager);

@@ -26,6 +26,7 @@ import { sessionAdminRoutes, sessionRoutes, settingsRoutes } from './sessions/in
 import { subjectFeedService } from './subject-log/index.ts';
 import { withoutGuessing } from './throttle/index.ts';
 import { serviceAccountTokenRoutes, tokenRoutes } from './tokens/index.ts';
+import { workloadRoutes } from './workload/index.ts';
 
 /** The HTTP surface of the whole service; each slice's `routes.ts` holds its rows. */
 export const routes = (context: IdentityContext): Route[] => [
@@ -59,6 +60,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...tokenRoutes(context), //      /api/identity/v1/api-tokens
   ...sessionAdminRoutes(context), // /api/identity/v1/accounts/:accountId/sessions
   ...serviceAccountTokenRoutes(context), // /api/identity/v1/accounts/:accountId/api-tokens
+  ...workloadRoutes(context), //   /api/identity/v1/accounts/:accountId/owner, …/keys
   ...clientRoutes(context), //     /api/identity/v1/oauth-clients, …/secrets
 ];
 

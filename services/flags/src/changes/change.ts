@@ -40,7 +40,7 @@ export interface Change {
   readonly revisionAuthor: Subject;
   /** Security epoch they were in: the revision is not applied once it has risen. */
   readonly revisionAuthorEpoch: bigint;
-  /** Everybody who wrote a revision: none of them may review. */
+  /** Everybody who wrote a revision, and whoever is behind a machine that did: none of them may review. */
   readonly contributors: readonly string[];
   readonly content: ChangeContent;
   /** Lower-case hexadecimal SHA-256 of the content, computed by PostgreSQL. */

@@ -57,7 +57,9 @@ export const editChange = async (
     if (plan !== undefined) {
       revision = locked.revision + 1;
       const author = { type, id: subjectId };
-      hash = await addRevision(tx, orgId, { changeId, revision, author, authorEpoch, content: plan.content, at });
+      const { content } = plan;
+      const { sponsors } = caller;
+      hash = await addRevision(tx, orgId, { changeId, revision, author, authorEpoch, sponsors, content, at });
     }
     await describeChange(tx, orgId, { changeId, title, description, at });
     const [decision] = granted;

@@ -103,7 +103,8 @@ const write = async (
 /**
  * Gives a verdict on the current revision.
  *
- * 1. Nobody reviews what they wrote a revision of: no role is exempt, and no other credential of theirs helps.
+ * 1. Nobody reviews what they, or a machine of theirs, wrote a revision of: no role is exempt, and no other credential
+ * of theirs helps.
  * 2. Only people approve: a machine answers to whoever holds its token, and would be a second voice of theirs.
  * 3. The verdict names the hash that was looked at; another revision now means that nothing is stored.
  * 4. It counts for the environments in which policy lets the reviewer review, and for no other.

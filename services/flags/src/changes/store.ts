@@ -40,7 +40,8 @@ const CHANGE = `
          r.created_at, r.updated_at, r.applied_at, r.applied_by,
          v.author_type AS revision_author_type, v.author_id AS revision_author_id,
          v.author_epoch AS revision_author_epoch, v.content, v.content_hash,
-         (SELECT coalesce(jsonb_agg(DISTINCT a.author_id), '[]') FROM change_revision a
+         (SELECT coalesce(jsonb_agg(DISTINCT p.id), '[]')
+            FROM change_revision a CROSS JOIN LATERAL unnest(a.author_sponsors || a.author_id) AS p (id)
            WHERE a.org_id = r.org_id AND a.change_id = r.change_id) AS contributors,
          (SELECT coalesce(jsonb_agg(jsonb_build_object('reviewerId', w.reviewer_id, 'reviewerType', w.reviewer_type,
                    'reviewerEpoch', w.reviewer_epoch::text, 'verdict', w.verdict, 'environments', w.environments, 'comment', w.comment,
@@ -119,6 +120,8 @@ export interface NewChange {
   readonly direct: boolean;
   readonly author: Subject;
   readonly authorEpoch: bigint;
+  /** Of a machine: the people behind it. */
+  readonly sponsors: readonly string[];
   readonly content: ChangeContent;
   readonly at: Date;
 }
@@ -144,14 +147,15 @@ export const insertChange = async (tx: WriteTx, orgId: string, change: NewChange
   return await insertRevision(tx, orgId, { ...change, revision: 1 });
 };
 
-type NewRevision = Pick<NewChange, 'changeId' | 'author' | 'authorEpoch' | 'content' | 'at'> & {
+type NewRevision = Pick<NewChange, 'changeId' | 'author' | 'authorEpoch' | 'sponsors' | 'content' | 'at'> & {
   readonly revision: number;
 };
 
 const insertRevision = async (tx: WriteTx, orgId: string, revision: NewRevision): Promise<string> => {
   const [row] = await tx.query<{ content_hash: Buffer }>(
-    `INSERT INTO change_revision (org_id, change_id, revision, content, author_type, author_id, created_at, author_epoch)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING content_hash`,
+    `INSERT INTO change_revision (org_id, change_id, revision, content, author_type, author_id, created_at, author_epoch,
+                                  author_sponsors)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING content_hash`,
     [
       orgId,
       revision.changeId,
@@ -161,6 +165,7 @@ const insertRevision = async (tx: WriteTx, orgId: string, revision: NewRevision)
       revision.author.id,
       revision.at,
       revision.authorEpoch.toString(),
+      revision.sponsors,
     ],
   );
   if (row === undefined) throw new TypeError('the insert returns its row');

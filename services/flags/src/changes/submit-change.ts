@@ -138,6 +138,7 @@ export const submitChange = async (
       direct,
       author,
       authorEpoch: caller.subject.epoch,
+      sponsors: caller.sponsors,
       content,
       at,
     });

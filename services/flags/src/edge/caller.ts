@@ -24,6 +24,8 @@ export const decisionsFrom = (client: Pick<DecisionClient, 'check'>, guard: Pick
 /** Who runs a command, and how the command asks for what it needs. A value per request. */
 export interface Caller {
   readonly subject: DecisionSubject;
+  /** Of a machine: the people behind it, who own it or issued its credential. */
+  readonly sponsors: readonly string[];
   readonly requestId: string;
   readonly audit: AuditContext;
   /** @throws PERMISSION_DENIED after recording the refused attempt; DECISION_UNAVAILABLE */
@@ -36,6 +38,7 @@ export const callerOf = (context: RequestContext): Caller => {
   if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
   return {
     subject: principal,
+    sponsors: principal.sponsorIds ?? [],
     requestId: context.requestId,
     audit: context.auditContext(),
     require: async (permission, scope) => await context.require(permission, scope),

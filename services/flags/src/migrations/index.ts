@@ -8,6 +8,7 @@ import { createApplyFunction } from './0005-create-apply-function.ts';
 import { createEnvironmentKeys } from './0006-create-environment-keys.ts';
 import { bindEpochs } from './0007-bind-epochs.ts';
 import { letPeopleApprove } from './0008-let-people-approve.ts';
+import { recordSponsors } from './0009-record-sponsors.ts';
 
 /** Every migration of the schema `flags`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -19,5 +20,6 @@ export const migrations: readonly Migration[] = [
   createEnvironmentKeys,
   bindEpochs,
   letPeopleApprove,
+  recordSponsors,
   auditAppendMigration('flags', 30),
 ];

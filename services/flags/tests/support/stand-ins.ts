@@ -26,6 +26,8 @@ export interface Account {
   readonly type: 'user' | 'service_account';
   active: boolean;
   epoch: bigint;
+  /** Of a service account: who answers for it. */
+  readonly sponsors?: readonly string[];
 }
 
 export interface Token {
@@ -72,6 +74,7 @@ export class IdentityStandIn extends FeedStandIn {
               authenticatedAt: new Date(),
               expiresAt: new Date(Date.now() + 3_600_000),
               displayName: 'Somebody',
+              sponsorSubjectIds: [...(account.sponsors ?? [])],
             },
           });
         }),

@@ -303,9 +303,13 @@ export class Organization {
     this.id = id;
   }
 
-  person(role: Role, options: { type?: Account['type']; scopes?: string[] } = {}): Person {
+  person(
+    role: Role,
+    options: { type?: Account['type']; scopes?: string[]; sponsors?: readonly string[] } = {},
+  ): Person {
     const { policy } = this.world;
-    const account: Account = { id: newId(), orgId: this.id, type: options.type ?? 'user', active: true, epoch: 1n };
+    const { type = 'user', sponsors = [] } = options;
+    const account: Account = { id: newId(), orgId: this.id, type, active: true, epoch: 1n, sponsors };
     policy.accounts.set(account.id, account);
     policy.grants.set(account.id, ROLES[role]);
     return this.credentialOf(account, options.scopes);

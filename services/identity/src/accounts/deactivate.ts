@@ -9,6 +9,7 @@ import type { WriteTx } from '@sallyport/storage';
 import { appendSubjectChange, insertPendingReceipt } from '../subject-log/index.ts';
 import { auditStanding, statusOf, type Account } from './account.ts';
 import type { CredentialVoiders, VoidRequest } from './credential-voiders.ts';
+import { listOwned } from './owner-store.ts';
 import { countOtherBreakGlass, deleteMemberships, lockAccounts, updateStanding } from './store.ts';
 
 /** More than this at once is several transactions, so that no lock is held long. */
@@ -96,12 +97,48 @@ const lockThose = async (tx: AuditedTx, ids: readonly string[]): Promise<Account
   return accounts;
 };
 
+/** One account whose epoch rises, and why. */
+interface Ending {
+  readonly account: Account;
+  readonly by: CloseRequest['by'];
+  readonly cause: string;
+  readonly reason?: string;
+}
+
+/** The service accounts that people who are closed out answer for: what they hold ends with their owner. */
+const machinesOf = async (tx: AuditedTx, by: CloseRequest['by'], ids: readonly string[]): Promise<Ending[]> => {
+  const all = by === 'security-event' ? [] : await listOwned(tx, tx.orgId, ids);
+  const owned = all.filter((id) => !ids.includes(id)); // One that is closed itself is in the list already.
+  if (owned.length === 0) return [];
+  const machines = await lockAccounts(tx, tx.orgId, owned);
+  return machines.map((account) => ({ account, by: 'security-event', cause: 'owner.closed' }));
+};
+
+/** @throws CONFLICT when nobody would be left to let anybody in */
+const refuseLastOwner = async (tx: AuditedTx, by: CloseRequest['by'], open: readonly Account[]): Promise<void> => {
+  if (by === 'security-event' || !open.some(({ breakGlass }) => breakGlass)) return;
+  const ids = open.map(({ id }) => id);
+  if ((await countOtherBreakGlass(tx, tx.orgId, ids)) === 0)
+    throw new AppError('CONFLICT', 'The last local Owner cannot be closed out.');
+};
+
+const recordEnding = (tx: AuditedTx, { account: before, by, cause, reason }: Ending, after: Account): void => {
+  tx.record({
+    action: ACTIONS[by],
+    target: { type: 'account', id: after.id, version: after.version.toString() },
+    before: auditStanding(before),
+    after: { ...auditStanding(after), cause },
+    ...(reason === undefined ? {} : { reason }),
+  });
+};
+
 /**
  * Ends the access of accounts within the caller's transaction. Idempotent: an account that is closed to `by` already
  * is left alone, and when all are, nothing is changed and no entry is due.
  *
  * 1. Locks the accounts, in the order of their ids; 2. refuses to lock out the last local Owner; 3. writes the
- * switches, the status and the next epoch (which alone already voids every credential); 4. voids sessions, API tokens
+ * switches, the status and the next epoch (which alone already voids every credential), the epoch of the service accounts
+ * they own too; 4. voids sessions, API tokens
  * and provider artifacts; 5. takes a tombstone out of its groups; 6. records before and after; 7. as the last
  * statements, appends to the subject log and notes that a receipt is due.
  *
@@ -117,35 +154,23 @@ export const closeAccess = async (
     tx.unchanged();
     return { orgId: tx.orgId, subjects: [], position: () => undefined };
   }
+  const { by, cause, reason } = request;
+  await refuseLastOwner(tx, by, open); // 2
+  const why = { by, cause, ...(reason === undefined ? {} : { reason }) };
   const ids = open.map(({ id }) => id);
-  if (
-    request.by !== 'security-event' &&
-    open.some(({ breakGlass }) => breakGlass) &&
-    (await countOtherBreakGlass(tx, tx.orgId, ids)) === 0
-  )
-    throw new AppError('CONFLICT', 'The last local Owner cannot be closed out.'); // 2
+  const endings: Ending[] = [...open.map((account) => ({ account, ...why })), ...(await machinesOf(tx, by, ids))];
   const at = clock.now();
   const closed: Account[] = [];
-  for (const account of open)
-    closed.push(await updateStanding(tx, account, { ...nextStanding(account, request.by), raiseEpoch: true, at })); // 3
-  const voided = await voidEverything(tx, credentialVoiders, {
-    orgId: tx.orgId,
-    subjectIds: ids,
-    scope: request.by === 'security-event' ? 'security-event' : 'account',
-    cause: request.cause,
-  }); // 4
-  if (request.by === 'removal') await deleteMemberships(tx, tx.orgId, ids, at); // 5
-  for (const [index, account] of closed.entries())
-    tx.record({
-      action: ACTIONS[request.by],
-      target: { type: 'account', id: account.id, version: account.version.toString() },
-      before: auditStanding(open[index] ?? account),
-      after: { ...auditStanding(account), cause: request.cause },
-      ...(request.reason === undefined ? {} : { reason: request.reason }),
-    }); // 6
+  for (const { account, by: as } of endings)
+    closed.push(await updateStanding(tx, account, { ...nextStanding(account, as), raiseEpoch: true, at })); // 3
+  const allIds = closed.map(({ id }) => id);
+  const scope = by === 'security-event' ? 'security-event' : 'account';
+  const voided = await voidEverything(tx, credentialVoiders, { orgId: tx.orgId, subjectIds: allIds, scope, cause }); // 4
+  if (by === 'removal') await deleteMemberships(tx, tx.orgId, ids, at); // 5
+  for (const [index, ending] of endings.entries()) recordEnding(tx, ending, closed[index] ?? ending.account); // 6
   const subjects = closed.map(({ id, epoch }) => ({ subjectId: id, epoch }));
   let position: bigint | undefined;
-  appendSubjectChange(tx, { cause: ACTIONS[request.by], subjectIds: ids }, async (last, taken, receipts) => {
+  appendSubjectChange(tx, { cause: ACTIONS[request.by], subjectIds: allIds }, async (last, taken, receipts) => {
     position = taken;
     await insertPendingReceipt(last, {
       orgId: tx.orgId,

@@ -5,6 +5,8 @@
  * credentials (sessions/, tokens/, provider/ void their own inside the door's transaction), groups, SCIM's shapes.
  */
 export { emailsOf, type Account, type AccountStatus, type Profile } from './account.ts';
+export { changeOwner, ownerOfCaller } from './change-owner.ts';
+export { findOwnership, lockOwnerForIssue, peopleBehind } from './owner-store.ts';
 export { awaitEffective } from './await-effective.ts';
 export { createAccount, type CreateAccount } from './create-account.ts';
 export type { CredentialVoiders, VoidCredentials, VoidRequest } from './credential-voiders.ts';

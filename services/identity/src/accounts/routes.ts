@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { IdentityContext } from '../context.ts';
 import { emailsOf, type Account } from './account.ts';
 import { awaitEffective } from './await-effective.ts';
+import { changeOwner, ownerOfCaller } from './change-owner.ts';
 import { createAccount } from './create-account.ts';
 import { closeAccess, type Closed } from './deactivate.ts';
 import { refuseDirectoryOwned } from './directory-owned.ts';
@@ -130,13 +131,16 @@ const serviceAccountRoute = (service: IdentityContext): Route =>
     handler: async ({ body: { userName, displayName }, context }) => {
       const { value: account } = await service.audit.mutate(context.auditContext(), async (tx) => {
         if (context.decision !== null) tx.fence(context.decision);
-        return await createAccount(tx, service, {
+        const ownerId = await ownerOfCaller(tx, context.auditContext().actor);
+        const created = await createAccount(tx, service, {
           kind: 'service_account',
           connectionId: null,
           externalId: null,
           userName,
           profile: displayName === undefined ? {} : { displayName },
         });
+        await changeOwner(tx, created.id, ownerId);
+        return created;
       });
       return { status: 201, body: render(account), headers: { location: `${BASE}/${account.id}` } };
     },

@@ -37,6 +37,7 @@ const toWire = (principal: Principal & { readonly clientId?: string }): WirePrin
   orgSlug: principal.orgSlug,
   displayName: principal.displayName,
   clientId: principal.clientId ?? '',
+  sponsorSubjectIds: [...(principal.sponsorIds ?? [])],
   stepUpDue: [...(principal.stepUpDue ?? [])],
 });
 

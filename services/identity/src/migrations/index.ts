@@ -19,6 +19,7 @@ import { createFactors } from './0025-create-factors.ts';
 import { createInvitations } from './0026-create-invitations.ts';
 import { widenOidc } from './0029-widen-oidc.ts';
 import { widenProvider } from './0030-widen-provider.ts';
+import { createWorkloadIdentity } from './0031-create-workload-identity.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
 import { createLoginTrace } from './0034-create-login-trace.ts';
@@ -47,6 +48,7 @@ export const migrations: readonly Migration[] = [
   createMailOutbox,
   widenOidc,
   widenProvider,
+  createWorkloadIdentity,
   limitSessions,
   proveDomains,
   createLoginTrace,

@@ -18,10 +18,12 @@ import {
   type NewArtifact,
 } from './artifact-store.ts';
 import { findScimClientAnywhere, SCIM_CLIENT_PREFIX } from '../connections/index.ts';
-import { clientMetadata, scimClientMetadata } from './client.ts';
+import { findWorkloadClient, WORKLOAD_PREFIX } from '../workload/index.ts';
+import { clientMetadata, scimClientMetadata, workloadClientMetadata } from './client.ts';
 import { findClientById } from './client-store.ts';
 import { providerRequest } from './request-session.ts';
 import { insertScimAccessToken } from './scim-access-token-store.ts';
+import { insertWorkloadToken } from './workload-token-store.ts';
 
 export interface AdapterDependencies {
   readonly db: Database;
@@ -64,6 +66,12 @@ class ClientAdapter implements Adapter {
       });
       return scimClient === undefined ? undefined : scimClientMetadata(scimClient);
     }
+    if (id.startsWith(WORKLOAD_PREFIX)) {
+      const workload = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
+        return await findWorkloadClient(tx, id, clock.now());
+      });
+      return workload === null ? undefined : workloadClientMetadata(id, workload);
+    }
     const client = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
       return await findClientById(tx, id);
     });
@@ -88,7 +96,7 @@ class ArtifactAdapter implements Adapter {
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const artifact = this.#artifact(id, payload, expiresIn);
     if (this.#model === 'ReplayDetection') return await this.#insertOnce(artifact);
-    if (this.#model === 'ClientCredentials') return await this.#insertScimAccessToken(artifact);
+    if (this.#model === 'ClientCredentials') return await this.#insertMachineToken(artifact);
     const accountId = subjectOf(payload);
     if (accountId === null)
       return await this.#write(async (tx) => {
@@ -167,6 +175,14 @@ class ArtifactAdapter implements Adapter {
     const isWritten =
       secret !== undefined && (await this.#writing(async (tx) => await insertScimAccessToken(tx, artifact, secret)));
     if (!isWritten) throw new errors.InvalidClientAuth('the client may not have tokens (any more)');
+  }
+
+  async #insertMachineToken(artifact: NewArtifact): Promise<void> {
+    if (artifact.clientId?.startsWith(WORKLOAD_PREFIX) !== true) return await this.#insertScimAccessToken(artifact);
+    const by = providerRequest()?.workload;
+    const isWritten =
+      by !== undefined && (await this.#writing(async (tx) => await insertWorkloadToken(tx, artifact, by)));
+    if (!isWritten) throw new errors.InvalidClientAuth('the service account may not have tokens (any more)');
   }
 
   async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {

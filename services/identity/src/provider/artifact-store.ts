@@ -91,7 +91,7 @@ export interface FoundArtifact {
 
 // The one condition under which anything of the provider can be read, whichever endpoint asks: the account is active
 // in the epoch of issue, the browser session has not ended, the client still exists; of a directory's token the secret,
-// the client and the connection are live.
+// the client and the connection are live; of a service account's the key is, and its owner.
 const STANDING = `
        FROM provider_artifact p
        LEFT JOIN account a ON a.org_id = p.org_id AND a.id = p.account_id
@@ -99,7 +99,11 @@ const STANDING = `
        LEFT JOIN oauth_client c ON c.id = p.client_id
       WHERE (p.account_id IS NULL OR (a.status = 'active' AND a.epoch = p.epoch_at_issue))
         AND (p.browser_session_id IS NULL OR (s.ended_at IS NULL AND s.expires_at > $1))
-        AND (p.client_id IS NULL OR c.id IS NOT NULL OR p.scim_secret_id IS NOT NULL)
+        AND (p.client_id IS NULL OR c.id IS NOT NULL OR p.scim_secret_id IS NOT NULL OR p.workload_key_id IS NOT NULL)
+        AND (p.workload_key_id IS NULL OR (
+          EXISTS (SELECT FROM workload_key w WHERE w.org_id = p.org_id AND w.id = p.workload_key_id
+            AND w.revoked_at IS NULL AND w.expires_at > $1)
+          AND EXISTS (SELECT FROM account b WHERE b.org_id = a.org_id AND b.id = a.owner_id AND b.status = 'active')))
         AND (p.scim_secret_id IS NULL OR EXISTS (
           SELECT FROM scim_client_secret ss
             JOIN scim_client k ON k.org_id = ss.org_id AND k.id = ss.client_id AND k.revoked_at IS NULL

@@ -1,7 +1,7 @@
 import type { Clock } from '@sallyport/storage';
 import { errors, type Client, type KoaContextWithOIDC } from 'oidc-provider';
 
-import { CLIENT_WORKLOAD_EPOCH } from './client.ts';
+import { CLIENT_ORG, CLIENT_WORKLOAD, CLIENT_WORKLOAD_EPOCH } from './client.ts';
 import { providerRequest } from './request-session.ts';
 
 const MAX_LIFE_S = 5 * 60;
@@ -11,6 +11,14 @@ const timeOf = (claims: Readonly<Record<string, unknown>>, name: string): number
   const value = claims[name];
   if (typeof value === 'number' && Number.isFinite(value)) return value;
   throw new errors.InvalidClientAuth(`the assertion has no usable ${name}`);
+};
+
+/** What is issued now is bound to the account in the epoch it was found in, and to the key. */
+const noteWorkload = (client: Client, kid: string): void => {
+  const { [CLIENT_WORKLOAD]: accountId, [CLIENT_WORKLOAD_EPOCH]: epoch, [CLIENT_ORG]: orgId } = client;
+  const request = providerRequest();
+  if (request === undefined || typeof accountId !== 'string' || typeof epoch !== 'string') return;
+  request.workload = { orgId: String(orgId), accountId, epoch: BigInt(epoch), kid };
 };
 
 /**
@@ -36,7 +44,6 @@ export const assertClientAssertion =
       throw new errors.InvalidClientAuth('the assertion lives longer than five minutes');
     if (issuedAt > now + CLOCK_SKEW_S) throw new errors.InvalidClientAuth('the assertion was issued in the future');
     if (typeof header['kid'] !== 'string') throw new errors.InvalidClientAuth('the assertion names no key');
-    const request = providerRequest();
-    if (request !== undefined && client[CLIENT_WORKLOAD_EPOCH] !== undefined) request.workloadKeyId = header['kid'];
+    noteWorkload(client, header['kid']);
     await Promise.resolve();
   };

@@ -1,7 +1,7 @@
 import { AppError } from '@sallyport/errors';
 import { z } from 'zod';
 
-import { renderKeySet, publicKeySet } from './public-keys.ts';
+import { publicKeySet, renderKeySet } from '../workload/index.ts';
 import type { ClientSecret, OAuthClient } from './client-store.ts';
 
 const MAX_URIS = 20;

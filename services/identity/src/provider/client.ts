@@ -1,6 +1,7 @@
 import type { AdapterPayload } from 'oidc-provider';
 
 import type { AuthenticatingScimClient } from '../connections/index.ts';
+import type { WorkloadClient } from '../workload/index.ts';
 import type { OAuthClient } from './client-store.ts';
 
 /** Metadata of ours on a client, next to the standard ones. */
@@ -10,7 +11,8 @@ export const CLIENT_THIRD_PARTY = 'sallyport_third_party';
 export const CLIENT_JWT_AUDIENCE = 'sallyport_jwt_audience';
 /** Only on SCIM clients: seconds their access tokens live. */
 export const CLIENT_SCIM_TOKEN_TTL = 'sallyport_scim_token_ttl';
-/** Only on service accounts: the epoch they authenticate in. */
+/** Only on service accounts: which, and the epoch they authenticate in. */
+export const CLIENT_WORKLOAD = 'sallyport_workload';
 export const CLIENT_WORKLOAD_EPOCH = 'sallyport_workload_epoch';
 
 /** Every one of them, for the provider's settings. */
@@ -20,6 +22,7 @@ export const CLIENT_METADATA = [
   CLIENT_THIRD_PARTY,
   CLIENT_JWT_AUDIENCE,
   CLIENT_SCIM_TOKEN_TTL,
+  CLIENT_WORKLOAD,
   CLIENT_WORKLOAD_EPOCH,
 ];
 
@@ -87,4 +90,22 @@ export const scimClientMetadata = (client: AuthenticatingScimClient): AdapterPay
   client_secret: client.secretHashes.map((hash) => hash.toString('hex')).join(','),
   [CLIENT_ORG]: client.orgId,
   [CLIENT_SCIM_TOKEN_TTL]: client.tokenTtlSeconds,
+});
+
+const keySetOf = ({ keys }: WorkloadClient): NonNullable<AdapterPayload['jwks']> => {
+  const set: unknown = { keys: keys.map(({ jwk }) => jwk) };
+  return set as NonNullable<AdapterPayload['jwks']>;
+};
+
+/** A service account: nothing but the token endpoint, nothing but client credentials, shown by a key of its own. */
+export const workloadClientMetadata = (clientId: string, workload: WorkloadClient): AdapterPayload => ({
+  client_id: clientId,
+  redirect_uris: [],
+  response_types: [],
+  grant_types: ['client_credentials'],
+  token_endpoint_auth_method: 'private_key_jwt',
+  jwks: keySetOf(workload),
+  [CLIENT_ORG]: workload.orgId,
+  [CLIENT_WORKLOAD]: workload.accountId,
+  [CLIENT_WORKLOAD_EPOCH]: workload.epoch.toString(),
 });

@@ -18,10 +18,18 @@ export interface ProviderRequest {
   readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
   /** Hash of the secret the client has authenticated with. */
   secretHash?: Buffer;
-  /** Id of the key a service account has authenticated with. */
-  workloadKeyId?: string;
+  /** The service account that has authenticated, the epoch it did so in and the id of its key. */
+  workload?: WorkloadAuthentication;
   /** Applications that have to be told that this session has ended for them. */
   readonly signedOutOf?: SignedOutApplication[];
+}
+
+/** What a token of a service account is bound to. */
+export interface WorkloadAuthentication {
+  readonly orgId: string;
+  readonly accountId: string;
+  readonly epoch: bigint;
+  readonly kid: string;
 }
 
 /** An application, and the session as it knows it. */

@@ -25,6 +25,8 @@ const meSchema = z.object({
   amr: z.array(z.string()),
   /** What is refused until I sign in once more, at /login/step-up. */
   stepUpDue: z.array(z.string()),
+  /** The people behind a service account; what it does, they do not approve. */
+  sponsorIds: z.array(z.string()),
 });
 
 const callerOf = (principal: Principal | null): Principal => {
@@ -41,11 +43,11 @@ const whoAmI = (): Route =>
     summary: 'Who the credential of this request stands for.',
     responses: { 200: meSchema },
     handler: ({ context: request }) => {
-      const { acr, amr, stepUpDue, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
+      const { acr, amr, stepUpDue, sponsorIds, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
       const times = { authenticatedAt: authenticatedAt.toISOString(), expiresAt: expiresAt.toISOString() };
       const clientId = 'clientId' in who && typeof who.clientId === 'string' ? who.clientId : null;
       const proof = { acr: acr ?? null, amr: amr ?? [], stepUpDue: stepUpDue ?? [] };
-      const body = { ...who, ...times, ...proof, clientId, epoch: epoch.toString() };
+      const body = { ...who, ...times, ...proof, clientId, epoch: epoch.toString(), sponsorIds: sponsorIds ?? [] };
       return Promise.resolve({ status: 200, body });
     },
   });

@@ -2,6 +2,7 @@ import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
 
+import { lockOwnerForIssue } from '../accounts/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
 import { countTokens, insertToken, type ApiToken } from './store.ts';
 
@@ -17,6 +18,8 @@ export interface TokenRequest {
   readonly accountId: string;
   /** Whoever asks: the owner, or the custodian of a service account. */
   readonly createdBy: string;
+  /** The people behind them. */
+  readonly people: readonly string[];
   readonly name: string;
   /** Permissions the token is limited to; empty: whatever the owner may do. */
   readonly scopes: readonly string[];
@@ -41,11 +44,13 @@ export const issueToken = async (tx: AuditedTx, request: TokenRequest): Promise<
       fields: [{ pointer: '/expiresAt', code: 'range' }],
     });
   }
+  const ownerId = await lockOwnerForIssue(tx, tx.orgId, request.accountId);
   const account = await lockAccountForIssue(tx, tx.orgId, request.accountId);
   if (account === null || account.status !== 'active') throw new AppError('CONFLICT', 'The account is not active.');
   if ((await countTokens(tx, tx.orgId, account.id)) >= MAX_TOKENS_PER_ACCOUNT) {
     throw new AppError('CONFLICT', `An account holds at most ${MAX_TOKENS_PER_ACCOUNT} tokens.`);
   }
+  const sponsorIds = ownerId === null ? [] : [...new Set([ownerId, ...request.people])];
   const secret = newSecret(TOKEN_PREFIX);
   const token = {
     orgId: tx.orgId,
@@ -57,7 +62,7 @@ export const issueToken = async (tx: AuditedTx, request: TokenRequest): Promise<
     createdAt: now,
     expiresAt,
   };
-  await insertToken(tx, { ...token, tokenHash: secretHash(secret), createdBy: request.createdBy });
+  await insertToken(tx, { ...token, sponsorIds, tokenHash: secretHash(secret), createdBy: request.createdBy });
   tx.record({
     action: 'api-token.created',
     target: { type: 'api_token', id: token.id },

@@ -10,14 +10,15 @@ const TOUCH_MS = 60_000;
 /** True when a bearer value claims to be an API token. */
 export const isApiToken = (bearer: string): boolean => bearer.startsWith(TOKEN_PREFIX);
 
-const inactiveReason = ({ token, accountStatus, accountEpoch }: ApiTokenStanding, now: Date): InactiveReason | null => {
+const inactiveReason = (standing: ApiTokenStanding, now: Date): InactiveReason | null => {
+  const { token, accountStatus, accountEpoch } = standing;
   if (token.revokedAt !== null) return 'ENDED';
   if (now >= token.expiresAt) return 'EXPIRED';
-  if (accountStatus !== 'active') return 'ACCOUNT_INACTIVE';
+  if (accountStatus !== 'active' || !standing.hasStandingOwner) return 'ACCOUNT_INACTIVE';
   return accountEpoch === token.epochAtIssue ? null : 'EPOCH_RAISED';
 };
 
-const principalOf = ({ token, accountType, displayName, orgSlug }: ApiTokenStanding): Principal => ({
+const principalOf = ({ token, accountType, displayName, orgSlug, sponsorIds }: ApiTokenStanding): Principal => ({
   orgId: token.orgId,
   orgSlug,
   subjectId: token.accountId,
@@ -29,6 +30,7 @@ const principalOf = ({ token, accountType, displayName, orgSlug }: ApiTokenStand
   authenticatedAt: token.createdAt,
   expiresAt: token.expiresAt,
   displayName,
+  ...(sponsorIds.length === 0 ? {} : { sponsorIds }),
 });
 
 export type ResolvedToken =

@@ -11,6 +11,7 @@ import {
 } from '@sallyport/http';
 import { z } from 'zod';
 
+import { peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { issueToken, MAX_LIFETIME_MS } from './issue-token.ts';
 import { listTokens, revokeTokens } from './store.ts';
@@ -21,9 +22,14 @@ const callerOf = (principal: Principal | null): Principal => {
   return principal;
 };
 
-/** A token must not widen what it was made from, nor outlive it (ASVS 8.3.3). */
+/**
+ * A token must not widen what it was made from, nor outlive it (ASVS 8.3.3). A token had with a key makes none: it ends
+ * with the key, and what it made would not.
+ */
 const assertNotWider = (caller: Principal, scopes: readonly string[], expiresAt: Date): void => {
   if (caller.credentialType === 'session') return;
+  if (caller.credentialType === 'access_token')
+    throw new AppError('ESCALATION', 'An access token makes no API token: it would outlive what it was made with.');
   const isWider =
     caller.scopes.length > 0 && (scopes.length === 0 || scopes.some((scope) => !caller.scopes.includes(scope)));
   if (isWider || expiresAt > caller.expiresAt) {
@@ -46,7 +52,7 @@ const createToken = (context: IdentityContext): Route =>
       const expiresAt = new Date(body.expiresAt);
       assertNotWider(caller, body.scopes, expiresAt);
       const { value: issued } = await context.audit.mutate(request.auditContext(), async (tx) => {
-        const who = { accountId: caller.subjectId, createdBy: caller.subjectId };
+        const who = { accountId: caller.subjectId, createdBy: caller.subjectId, people: peopleBehind(caller) };
         return await issueToken(tx, {
           ...who,
           name: body.name,

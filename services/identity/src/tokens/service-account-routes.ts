@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, listOf, listQuery, route, type Route } from
 import type { ReadTx } from '@sallyport/storage';
 import { z } from 'zod';
 
-import { findAccount } from '../accounts/index.ts';
+import { findAccount, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { issueToken } from './issue-token.ts';
 import { listTokens, revokeTokens } from './store.ts';
@@ -26,6 +26,7 @@ const createToken = (context: IdentityContext): Route =>
     method: 'POST',
     path: PATH,
     permission: 'account:manage',
+    stepUp: 'api-token:create',
     surface: 'api',
     summary: 'Issues an API token of a service account; the secret is in this answer and nowhere else.',
     params,
@@ -37,8 +38,9 @@ const createToken = (context: IdentityContext): Route =>
         if (request.decision !== null) tx.fence(request.decision);
         await assertServiceAccount(tx, who.orgId, accountId);
         const expiresAt = new Date(body.expiresAt);
+        const people = peopleBehind(request.principal);
         const token = { name: body.name, scopes: body.scopes, expiresAt, now: context.clock.now() };
-        return await issueToken(tx, { accountId, createdBy: who.actor.id, ...token });
+        return await issueToken(tx, { accountId, createdBy: who.actor.id, people, ...token });
       });
       return { status: 201, body: { ...renderToken(issued.token), token: issued.secret } };
     },

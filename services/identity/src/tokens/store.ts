@@ -22,6 +22,10 @@ export interface ApiTokenStanding {
   readonly accountType: 'user' | 'service_account';
   readonly displayName: string;
   readonly orgSlug: string;
+  /** Of a service account: whoever can have the token in their hands; empty for people. */
+  readonly sponsorIds: readonly string[];
+  /** False when somebody owns the account and is not active. */
+  readonly hasStandingOwner: boolean;
 }
 
 interface TokenRow {
@@ -62,11 +66,15 @@ export const findTokenByHash = async (tx: ReadTx, tokenHash: Buffer): Promise<Ap
       kind: ApiTokenStanding['accountType'];
       display_name: string;
       slug: string;
+      sponsor_ids: string[];
+      owner_stands: boolean;
     }
   >(
-    `SELECT ${COLUMNS}, a.status, a.epoch, a.kind, a.display_name, o.slug
+    `SELECT ${COLUMNS}, a.status, a.epoch, a.kind, a.display_name, o.slug, t.sponsor_ids,
+            a.owner_id IS NULL OR coalesce(w.status = 'active', false) AS owner_stands
        FROM api_token t
        JOIN account a ON a.org_id = t.org_id AND a.id = t.account_id
+       LEFT JOIN account w ON w.org_id = a.org_id AND w.id = a.owner_id
        JOIN organization o ON o.org_id = t.org_id
       WHERE t.token_hash = $1`,
     [tokenHash],
@@ -79,6 +87,8 @@ export const findTokenByHash = async (tx: ReadTx, tokenHash: Buffer): Promise<Ap
     accountType: row.kind,
     displayName: row.display_name,
     orgSlug: row.slug,
+    sponsorIds: row.sponsor_ids,
+    hasStandingOwner: row.owner_stands,
   };
 };
 
@@ -86,12 +96,14 @@ export const findTokenByHash = async (tx: ReadTx, tokenHash: Buffer): Promise<Ap
 export type NewApiToken = Omit<ApiToken, 'lastUsedAt' | 'revokedAt'> & {
   readonly tokenHash: Buffer;
   readonly createdBy: string;
+  readonly sponsorIds: readonly string[];
 };
 
 export const insertToken = async (tx: WriteTx, token: NewApiToken): Promise<void> => {
   await tx.query(
-    `INSERT INTO api_token (org_id, id, token_hash, account_id, epoch_at_issue, name, scopes, created_at, created_by, expires_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    `INSERT INTO api_token (org_id, id, token_hash, account_id, epoch_at_issue, name, scopes, created_at, created_by, expires_at,
+                            sponsor_ids)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`,
     [
       token.orgId,
       token.id,
@@ -103,6 +115,7 @@ export const insertToken = async (tx: WriteTx, token: NewApiToken): Promise<void
       token.createdAt,
       token.createdBy,
       token.expiresAt,
+      token.sponsorIds,
     ],
   );
 };

@@ -61,6 +61,7 @@ export class FakeIdentity extends FeedStandIn {
       displayName: 'Somebody',
       clientId: '',
       stepUpDue: [],
+      sponsorSubjectIds: [],
       ...principal,
     });
   }

@@ -165,6 +165,11 @@ export interface Principal {
    * moment by identity's clock; whoever enforces compares no times.
    */
   stepUpDue: string[];
+  /**
+   * The people behind a service account: who owns it, who issued the
+   * credential. What it does, they do not approve. Empty for people.
+   */
+  sponsorSubjectIds: string[];
 }
 
 function createBaseIntrospectRequest(): IntrospectRequest {
@@ -392,6 +397,7 @@ function createBasePrincipal(): Principal {
     displayName: "",
     clientId: "",
     stepUpDue: [],
+    sponsorSubjectIds: [],
   };
 }
 
@@ -444,6 +450,9 @@ export const Principal: MessageFns<Principal> = {
     }
     for (const v of message.stepUpDue) {
       writer.uint32(122).string(v!);
+    }
+    for (const v of message.sponsorSubjectIds) {
+      writer.uint32(130).string(v!);
     }
     return writer;
   },
@@ -581,6 +590,14 @@ export const Principal: MessageFns<Principal> = {
             message.stepUpDue.push(reader.string());
             continue;
           }
+          case 16: {
+            if (tag !== 130) {
+              break;
+            }
+
+            message.sponsorSubjectIds.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -654,6 +671,11 @@ export const Principal: MessageFns<Principal> = {
         : globalThis.Array.isArray(object?.step_up_due)
         ? object.step_up_due.map((e: any) => globalThis.String(e))
         : [],
+      sponsorSubjectIds: globalThis.Array.isArray(object?.sponsorSubjectIds)
+        ? object.sponsorSubjectIds.map((e: any) => globalThis.String(e))
+        : globalThis.Array.isArray(object?.sponsor_subject_ids)
+        ? object.sponsor_subject_ids.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -704,6 +726,9 @@ export const Principal: MessageFns<Principal> = {
     if (message.stepUpDue?.length) {
       obj.stepUpDue = message.stepUpDue;
     }
+    if (message.sponsorSubjectIds?.length) {
+      obj.sponsorSubjectIds = message.sponsorSubjectIds;
+    }
     return obj;
   },
 
@@ -727,6 +752,7 @@ export const Principal: MessageFns<Principal> = {
     message.displayName = object.displayName ?? "";
     message.clientId = object.clientId ?? "";
     message.stepUpDue = object.stepUpDue?.map((e) => e) || [];
+    message.sponsorSubjectIds = object.sponsorSubjectIds?.map((e) => e) || [];
     return message;
   },
 };
