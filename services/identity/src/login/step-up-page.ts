@@ -7,6 +7,9 @@ import { startPathOf } from './pages.ts';
 const hidden = (name: string, value: string): string =>
   `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`;
 
+const otherWay = (returnTo: string): string =>
+  `<p><a href="/login?${escapeHtml(new URLSearchParams({ returnTo }).toString())}">Sign in another way</a></p>`;
+
 /** Where somebody who is signed in proves to be there: at the identity provider of the session, or with the password. */
 export const stepUpPage = (
   { session, displayName, connectionName, orgSlug }: SessionStanding,
@@ -19,7 +22,8 @@ export const stepUpPage = (
     const href = `${startPathOf({ id, protocol: method }, returnTo)}&stepUp=1`;
     return page({
       title: 'Sign in once more',
-      main: `${why}<p><a class="button" href="${escapeHtml(href)}">Continue at ${escapeHtml(connectionName ?? 'your identity provider')}</a></p>`,
+      main: `${why}<p><a class="button" href="${escapeHtml(href)}">Continue at ${escapeHtml(connectionName ?? 'your identity provider')}</a></p>
+${otherWay(returnTo)}`,
     });
   }
   return page({
@@ -30,6 +34,6 @@ ${hidden('returnTo', returnTo)}${hidden('email', userName)}${hidden('organizatio
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="1024">
 <button type="submit">Sign in</button>
 </form>
-<p><a href="/login?${escapeHtml(new URLSearchParams({ returnTo }).toString())}">Sign in another way</a></p>`,
+${otherWay(returnTo)}`,
   });
 };

@@ -1,5 +1,6 @@
-import { PUBLIC, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
+import { PUBLIC, STEP_UP_PATH, route, type RequestContext, type Route, type RouteResponse } from '@sallyport/http';
 import { isAppError } from '@sallyport/errors';
+import { decodeJwt } from 'jose';
 import type Koa from 'koa';
 import { errors, type InteractionResults } from 'oidc-provider';
 import { z } from 'zod';
@@ -9,6 +10,7 @@ import { page } from '../pages/index.ts';
 import { sessionOfRequest, type SessionStanding } from '../sessions/index.ts';
 import { findClientById, type OAuthClient } from './client-store.ts';
 import { consentPage, goOnPage } from './consent-page.ts';
+import { needsFreshLogin, type FreshnessAsked } from './fresh-login.ts';
 import { INTERACTION_PATH } from './mount.ts';
 import type { OpenIdProvider } from './provider.ts';
 import { withProviderRequest } from './request-session.ts';
@@ -17,11 +19,10 @@ const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 
 type Interaction = Awaited<ReturnType<OpenIdProvider['provider']['interactionDetails']>>;
 
-/** The request asks for a fresh sign-in, and the one at hand is older than the request. */
-const needsFreshLogin = (interaction: Interaction, { session }: SessionStanding): boolean => {
-  const { reasons } = interaction.prompt;
-  const isAsked = reasons.includes('login_prompt') || reasons.includes('max_age');
-  return isAsked && seconds(session.createdAt) < interaction.iat;
+/** What the request says about how fresh the sign-in has to be. */
+const freshnessOf = ({ prompt: { reasons }, iat, params: asked }: Interaction): FreshnessAsked => {
+  const { max_age: maxAge } = asked;
+  return { reasons, askedAt: iat, maxAge: typeof maxAge === 'number' ? maxAge : undefined };
 };
 
 const params = z.object({ uid: z.string().regex(/^[\w-]{10,64}$/) });
@@ -51,9 +52,21 @@ const goOn = async (
   );
 };
 
-const signInFirst = (uid: string): RouteResponse => {
+const signInFirst = (path: '/login' | typeof STEP_UP_PATH, uid: string): RouteResponse => {
   const query = new URLSearchParams({ returnTo: `${INTERACTION_PATH}/${uid}` });
-  return { status: 303, headers: { location: `/login?${query.toString()}` } };
+  return { status: 303, headers: { location: `${path}?${query.toString()}` } };
+};
+
+/**
+ * Makes a request wait for whoever signs in next in this browser, as one that began when nobody was signed in: the
+ * session it began in is about to be replaced, and what is bound to that ends with it. The browser is bound by cookies.
+ */
+const detach = async (interaction: Interaction, now: Date): Promise<void> => {
+  delete interaction.session;
+  delete interaction.grantId;
+  delete (interaction as { accountId?: string }).accountId;
+  await interaction.destroy();
+  await interaction.save(interaction.exp - seconds(now));
 };
 
 const goOnRoute = (context: IdentityContext): Route =>
@@ -69,19 +82,35 @@ const goOnRoute = (context: IdentityContext): Route =>
       const interaction = await findInteraction(context, ctx, uid);
       if (interaction === null) return expired();
       const standing = await sessionOfRequest(context, ctx);
-      if (standing === null || needsFreshLogin(interaction, standing)) return signInFirst(uid);
+      if (standing === null) return signInFirst('/login', uid);
       const client = await clientOf(context, interaction);
       const isForeign = client?.orgId !== standing.session.orgId;
+      // Who is signed in proves to be there (the identity provider is told to ask); a stranger may be somebody else here.
+      if (needsFreshLogin(freshnessOf(interaction), standing.session, context.clock.now())) {
+        await detach(interaction, context.clock.now());
+        return signInFirst(isForeign ? '/login' : STEP_UP_PATH, uid);
+      }
       if (!isForeign && client.thirdParty && interaction.prompt.name === 'consent') {
         return { status: 200, body: consentPage(client, uid, scopesOf(interaction)) };
       }
-      const result = isForeign
-        ? { error: 'access_denied', error_description: 'the person belongs to another organisation' }
-        : loginResult(standing);
+      const result = refusalOf(interaction, standing, isForeign) ?? loginResult(standing);
       const location = await goOn(context, standing, { request, ctx, result: () => Promise.resolve(result) });
       return { status: 303, headers: { location } };
     },
   });
+
+/** Why the person who is signed in is not who the application may have; null when nothing speaks against it. */
+const refusalOf = (
+  interaction: Interaction,
+  { session }: SessionStanding,
+  isForeign: boolean,
+): InteractionResults | null => {
+  if (isForeign) return { error: 'access_denied', error_description: 'the person belongs to another organisation' };
+  const { id_token_hint: hint } = interaction.params;
+  // The provider has verified the hint when the request began, and does not look at it again (OIDC Core §3.1.2.1).
+  if (typeof hint !== 'string' || decodeJwt(hint).sub === session.accountId) return null;
+  return { error: 'login_required', error_description: 'somebody else than the id_token_hint says is signed in' };
+};
 
 /** What is asked for, as it is said to people: the scopes of the request. */
 const scopesOf = ({ params: asked }: Interaction): string[] => {

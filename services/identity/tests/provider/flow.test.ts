@@ -78,7 +78,50 @@ describe('OpenID Provider', () => {
   it('asks to sign in again where the application demands it (prompt=login)', async () => {
     await scene.identity.admin(`UPDATE identity.browser_session SET created_at = now() - interval '1 minute'`);
     const { url } = await scene.request(app, { prompt: 'login' });
-    assert.equal((await browser.follow(url)).url.pathname, '/login');
+    const page = await browser.follow(url);
+    assert.equal(page.url.pathname, '/login/step-up');
+    // The identity provider is told to ask the person, not to answer from its own session.
+    assert.match(await page.response.text(), /href="\/saml\/[^"]+&amp;stepUp=1"/);
+  });
+
+  it('is not satisfied with a new session of an old sign-in, and goes on after a new one (prompt=login)', async () => {
+    const tokens = await scene.tokens(browser, app);
+    await scene.identity.admin(`UPDATE identity.browser_session SET created_at = now() - interval '1 minute'`);
+    const { url, ...rest } = await scene.request(app, { prompt: 'login' });
+    const page = await browser.follow(url);
+    const [, stepUp = ''] = /href="(\/saml\/[^"]+stepUp=1)"/.exec(await page.response.text()) ?? [];
+    const plain = stepUp.replace('&amp;stepUp=1', '');
+    const hourOld = await scene.signInAt(browser, plain, 'ada', 3_600_000);
+    assert.equal(hourOld.status, 303);
+    const again = await browser.follow(scene.origin + (hourOld.headers.get('location') ?? ''));
+    assert.equal(again.url.pathname, '/login/step-up');
+    const fresh = await scene.signInAt(browser, stepUp, 'ada');
+    const goOn = scene.origin + (fresh.headers.get('location') ?? '');
+    const { url: callback } = await browser.follow(goOn, ({ origin }) => origin !== scene.origin);
+    const { sub, auth_time: at } = (await scene.exchange(app, { callback, ...rest })).claims() ?? {};
+    assert.deepEqual([sub, Number(at) >= Math.floor(Date.now() / 1000) - 10], [ada, true]);
+    assert.equal(await scene.me(tokens.access_token), 401); // The plain sign-in replaced the session it hung on.
+  });
+
+  it('signs nobody out of other applications for it', async () => {
+    const other = await scene.register();
+    const tokens = await scene.tokens(browser, other);
+    await scene.identity.admin(`UPDATE identity.browser_session SET created_at = now() - interval '1 minute'`);
+    const { url, ...rest } = await scene.request(app, { prompt: 'login' });
+    const page = await (await browser.follow(url)).response.text();
+    const [, stepUp = ''] = /href="(\/saml\/[^"]+stepUp=1)"/.exec(page) ?? [];
+    const fresh = await scene.signInAt(browser, stepUp, 'ada');
+    const goOn = scene.origin + (fresh.headers.get('location') ?? '');
+    const { url: callback } = await browser.follow(goOn, ({ origin }) => origin !== scene.origin);
+    await scene.exchange(app, { callback, ...rest });
+    assert.equal(await scene.me(tokens.access_token), 200);
+  });
+
+  it('answers an id_token_hint of somebody else with an error, not with another sign-in (OIDC Core §3.1.2.1)', async () => {
+    await scene.person('cyd');
+    const hint = (await scene.tokens(await scene.signIn('cyd'), app)).id_token ?? '';
+    const { callback } = await scene.authorize(browser, app, { id_token_hint: hint });
+    assert.equal(callback.searchParams.get('error'), 'login_required');
   });
 
   it('answers prompt=none without a page: a code when signed in, login_required when not', async () => {

@@ -8,6 +8,8 @@ import { waitFor } from '@sallyport/dev-env';
 export class LogoutReceiver {
   readonly #server: Server;
   readonly tokens: string[] = [];
+  /** The whole forms they came in. */
+  readonly forms: URLSearchParams[] = [];
   /** The status of the next answers; 0: none at all. */
   status = 200;
   address = '';
@@ -28,7 +30,9 @@ export class LogoutReceiver {
   }
 
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.tokens.push(new URLSearchParams(await text(request)).get('logout_token') ?? '');
+    const form = new URLSearchParams(await text(request));
+    this.forms.push(form);
+    this.tokens.push(form.get('logout_token') ?? '');
     if (this.status === 0) response.destroy();
     else response.writeHead(this.status).end();
   }

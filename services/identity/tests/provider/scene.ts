@@ -1,5 +1,6 @@
 /** Our OpenID Provider with people, a client application and openid-client: what the provider suites share. */
 import assert from 'node:assert/strict';
+import { inflateRawSync } from 'node:zlib';
 
 import { createSelfSigned, freePort } from '@sallyport/dev-env';
 import {
@@ -125,6 +126,27 @@ export class ProviderScene {
     const answer = await browser.post(acsUrl, { SAMLResponse: encoded(xml) }, 'https://idp.example');
     assert.equal(answer.status, 303);
     return browser;
+  }
+
+  /** Answers the IdP's question a page of ours leads to, as the person did there so long ago. */
+  async signInAt(browser: Browser, startPath: string, name: string, ageMs = 0): Promise<Response> {
+    const sent = await browser.open(new URL(startPath.replaceAll('&amp;', '&'), this.origin));
+    const { searchParams } = new URL(sent.headers.get('location') ?? '');
+    const request = inflateRawSync(Buffer.from(searchParams.get('SAMLRequest') ?? '', 'base64')).toString();
+    const acsUrl = `${this.origin}/saml/${this.directory.connectionId}/acs`;
+    const xml = responseText({
+      now: Date.now(),
+      issuer: 'https://idp.example',
+      audience: `${this.origin}/saml/${this.directory.connectionId}/metadata`,
+      acsUrl,
+      inResponseTo: / ID="([^"]+)"/.exec(request)?.[1] ?? '',
+      nameId: name,
+      authnInstant: Date.now() - ageMs,
+      assertionId: `_a${Math.floor(performance.now() * 1000)}`,
+      signing: { with: this.idp },
+    });
+    const form = { SAMLResponse: encoded(xml), RelayState: searchParams.get('RelayState') ?? '' };
+    return await browser.post(acsUrl, form, 'https://idp.example');
   }
 
   async register(over: object = {}, api = this.api): Promise<Application> {
