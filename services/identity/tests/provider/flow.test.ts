@@ -3,7 +3,13 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 
-import { fetchUserInfo, refreshTokenGrant, tokenIntrospection, tokenRevocation } from 'openid-client';
+import {
+  buildEndSessionUrl,
+  fetchUserInfo,
+  refreshTokenGrant,
+  tokenIntrospection,
+  tokenRevocation,
+} from 'openid-client';
 
 import { Browser } from '../support/browser.ts';
 import { apiClient } from '../support/http.ts';
@@ -28,7 +34,8 @@ describe('OpenID Provider', () => {
     browser = await scene.signIn('ada');
   });
 
-  it('completes code flow with PKCE, userinfo, refresh, introspection and revocation (openid-client)', async () => {
+  it('completes code + PKCE, userinfo, refresh, introspection, revocation and logout (openid-client)', async () => {
+    const app = await scene.register({ postLogoutRedirectUris: ['https://app.example/bye'] });
     const tokens = await scene.tokens(browser, app);
     const claims = tokens.claims() ?? assert.fail();
     assert.equal(claims.sub, ada);
@@ -45,8 +52,16 @@ describe('OpenID Provider', () => {
     assert.deepEqual([introspected.active, introspected.sub, introspected.client_id], [true, ada, app.clientId]);
     assert.equal(await scene.me(refreshed.access_token), 200);
     await tokenRevocation(app.configuration, refreshed.refresh_token ?? '');
-    assert.deepEqual(await scene.introspect(app, refreshed.access_token), { active: false });
+    assert.equal((await tokenIntrospection(app.configuration, refreshed.access_token)).active, false);
     assert.equal(await scene.me(refreshed.access_token), 401);
+    const again = await scene.tokens(browser, app);
+    const parameters = { id_token_hint: again.id_token ?? '', post_logout_redirect_uri: 'https://app.example/bye' };
+    const logout = buildEndSessionUrl(app.configuration, { ...parameters, state: 'st4te' });
+    const [, xsrf = ''] = /name="xsrf" value="([^"]+)"/.exec(await (await browser.open(logout)).text()) ?? [];
+    const done = await browser.post(`${scene.issuer}/session/end/confirm`, { xsrf, logout: 'yes' });
+    assert.equal(done.headers.get('location'), 'https://app.example/bye?state=st4te');
+    assert.equal((await tokenIntrospection(app.configuration, again.access_token)).active, false);
+    await assert.rejects(refreshTokenGrant(app.configuration, again.refresh_token ?? ''), { error: 'invalid_grant' });
   });
 
   it('sends whoever is not signed in to the sign-in page, and goes on from there', async () => {
