@@ -30,6 +30,12 @@ export const CLIENT_METADATA = [
 export const SCIM_SCOPE = 'scim';
 export const scimResource = (publicOrigin: string): string => `${publicOrigin}/scim/v2`;
 
+/** The one resource service accounts have tokens for: our own API, in every service. */
+export const apiResource = (publicOrigin: string): string => `${publicOrigin}/api`;
+
+/** A permission of the catalogue, by its form: what is not in the catalogue allows nothing. */
+export const isPermission = (text: string): boolean => /^[a-z-]+:[a-z-]+$/.test(text);
+
 /** Stands where no secret is live: no hash is this. */
 const NO_SECRET = 'none';
 

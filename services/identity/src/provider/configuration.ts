@@ -18,6 +18,7 @@ import type { GuardedFetch } from '../outbound/index.ts';
 import { findSubject } from './account-store.ts';
 import { adapterFactory, type AdapterDependencies } from './adapter.ts';
 import {
+  apiResource,
   CLIENT_JWT_AUDIENCE,
   CLIENT_MAY_INTROSPECT,
   CLIENT_METADATA,
@@ -25,6 +26,7 @@ import {
   CLIENT_SCIM_TOKEN_TTL,
   CLIENT_THIRD_PARTY,
   CLIENT_WORKLOAD_EPOCH,
+  isPermission,
   SCIM_SCOPE,
   scimResource,
 } from './client.ts';
@@ -131,24 +133,44 @@ const scimScopeOf = (requested: unknown): string => {
   throw new errors.InvalidScope('only the scope scim can be had', SCIM_SCOPE);
 };
 
+/**
+ * What a service account wants its token limited to; none: whatever the account may do. It is policy that says what that
+ * is: a scope takes away and never adds.
+ */
+const permissionsOf = (requested: unknown): string => {
+  const scope = typeof requested === 'string' ? requested : '';
+  const wrong = scope.split(' ').find((each) => each !== '' && !isPermission(each));
+  if (wrong !== undefined) throw new errors.InvalidScope('a scope is a permission, like flag:read', wrong);
+  return scope;
+};
+
 const isScimClient = (client: Client): boolean => client[CLIENT_SCIM_TOKEN_TTL] !== undefined;
-const isMachine = (client: Client): boolean => isScimClient(client) || client[CLIENT_WORKLOAD_EPOCH] !== undefined;
+const isWorkload = (client: Client): boolean => client[CLIENT_WORKLOAD_EPOCH] !== undefined;
+const isMachine = (client: Client): boolean => isScimClient(client) || isWorkload(client);
 
 type ResourceIndicators = NonNullable<NonNullable<Configuration['features']>['resourceIndicators']>;
 
-/** What a token can be for besides our own endpoints: SCIM for directories, one service of its own for an application. */
+/**
+ * What a token can be for besides our own endpoints: SCIM for directories, our API for service accounts, one service of
+ * its own for an application.
+ */
 const resourceIndicators = ({ publicOrigin, signingAlgorithm }: ProviderOptions): ResourceIndicators => {
-  const scim = scimResource(publicOrigin);
+  const [scim, api] = [scimResource(publicOrigin), apiResource(publicOrigin)];
   return {
     enabled: true,
-    // A directory's client need not name what its tokens are for: there is one thing they can be for.
-    defaultResource: (_ctx, client) => (isScimClient(client) ? scim : []),
+    // A machine need not name what its tokens are for: there is one thing they can be for.
+    defaultResource: (_ctx, client) => {
+      if (isScimClient(client)) return scim;
+      return isWorkload(client) ? api : [];
+    },
     useGrantedResource: () => false,
     getResourceServerInfo: (ctx, resource, client) => {
       if (!isMachine(client) && resource === client[CLIENT_JWT_AUDIENCE]) {
         const jwt = { sign: { alg: signingAlgorithm } };
         return { scope: '', audience: resource, accessTokenFormat: 'jwt', accessTokenTTL: MAX_JWT_S, jwt };
       }
+      if (isWorkload(client) && resource === api)
+        return { scope: permissionsOf(ctx.oidc.params?.['scope']), audience: api, accessTokenFormat: 'opaque' };
       if (!isScimClient(client) || resource !== scim) throw new errors.InvalidTarget();
       if (ctx.oidc.params !== undefined) ctx.oidc.params['scope'] = scimScopeOf(ctx.oidc.params['scope']);
       return { scope: SCIM_SCOPE, audience: scim, accessTokenFormat: 'opaque' };

@@ -42,6 +42,10 @@ const times = (payload: Record<string, unknown>): Pick<Principal, 'authenticated
   expiresAt: new Date(numberOf(payload['exp']) * 1000),
 });
 
+/** Permissions the token was limited to when it was asked for; empty: it was not. */
+const scopesOf = ({ scope }: Record<string, unknown>): string[] =>
+  typeof scope === 'string' ? scope.split(' ').filter((each) => each !== '') : [];
+
 const personPrincipal = (standing: AccessTokenStanding): TokenPrincipal => ({
   orgId: standing.orgId,
   orgSlug: standing.orgSlug,
@@ -67,7 +71,7 @@ const workloadPrincipal = (standing: WorkloadTokenStanding | null): TokenPrincip
         epoch: standing.epoch,
         credentialType: 'access_token',
         credentialId: standing.keyId,
-        scopes: [],
+        scopes: scopesOf(standing.payload),
         ...times(standing.payload),
         displayName: standing.displayName,
         clientId: standing.clientId,

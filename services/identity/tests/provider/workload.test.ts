@@ -1,223 +1,210 @@
 import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
-import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose';
-import { allowInsecureRequests, clientCredentialsGrant, discovery, PrivateKeyJwt } from 'openid-client';
+import { exportJWK } from 'jose';
 
-import { ProviderScene } from './scene.ts';
-
-/** A service account with a key. */
-interface Machine {
-  readonly id: string;
-  readonly ownerId: string;
-  readonly clientId: string;
-  readonly keyId: string;
-  readonly privateKey: CryptoKey;
-}
+import type { ProviderScene } from './scene.ts';
+import { newKey, tomorrow, WorkloadScene, type Forgery } from './workload-scene.ts';
 
 describe('Workload identity', () => {
-  let scene: ProviderScene;
+  let scene: WorkloadScene;
+  let provider: ProviderScene;
 
   before(async () => {
-    scene = await ProviderScene.start();
+    scene = await WorkloadScene.start();
+    ({ provider } = scene);
   });
   after(async () => {
     await scene.close();
   });
 
-  const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString();
-
-  const publicKey = async (kid = 'k1') => {
-    const { privateKey, publicKey: key } = await generateKeyPair('ES256', { extractable: true });
-    return { privateKey, jwk: { ...(await exportJWK(key)), kid } };
-  };
-
-  const machineOf = async (name: string): Promise<Machine> => {
-    const ownerId = await scene.person(name);
-    const made = await scene.api('POST', '/accounts', { kind: 'service_account', userName: `bot-${name}` });
-    assert.equal(made.status, 201, JSON.stringify(made.body));
-    assert.equal((await scene.api('PUT', `/accounts/${made.body.id}/owner`, { ownerId })).status, 200);
-    const { privateKey, jwk } = await publicKey();
-    const key = { name: 'ci', jwk, expiresAt: tomorrow() };
-    const added = await scene.api('POST', `/accounts/${made.body.id}/keys`, key);
-    assert.equal(added.status, 201, JSON.stringify(added.body));
-    return { id: made.body.id, ownerId, clientId: String(added.body['clientId']), keyId: added.body.id, privateKey };
-  };
-
-  const token = async ({ clientId, privateKey }: Machine): Promise<string> => {
-    const auth = PrivateKeyJwt({ key: privateKey, kid: 'k1' });
-    const configuration = await discovery(new URL(scene.issuer), clientId, undefined, auth, {
-      execute: [allowInsecureRequests],
-    });
-    const answer = await clientCredentialsGrant(configuration);
-    assert.equal(answer.refresh_token, undefined);
-    assert.ok((answer.expires_in ?? 0) <= 3600);
-    return answer.access_token;
-  };
-
-  const apiTokenOf = async ({ id }: Machine): Promise<string> => {
-    const body = { name: 'static', expiresAt: tomorrow() };
-    const answer = await scene.api('POST', `/accounts/${id}/api-tokens`, body);
-    assert.equal(answer.status, 201, JSON.stringify(answer.body));
-    return answer.body.token;
-  };
-
-  const whoIs = async (bearer: string): Promise<Record<string, unknown>> => {
-    const url = `${scene.origin}/api/identity/v1/me`;
-    return (await (await fetch(url, { headers: { authorization: `Bearer ${bearer}` } })).json()) as Record<
-      string,
-      unknown
-    >;
-  };
-
   it('gets a token with a key of its own and acts as the service account (RFC 7523, openid-client)', async () => {
-    const machine = await machineOf('ada');
-    const bearer = await token(machine);
+    const machine = await scene.machineOf('ada');
+    const bearer = await scene.token(machine);
     assert.match(bearer, /^[\w-]{43}$/);
-    assert.equal((await whoIs(bearer))['subjectId'], machine.id);
-    const rows = JSON.stringify(await scene.identity.admin('SELECT * FROM identity.provider_artifact'));
+    const who = await scene.whoIs(bearer);
+    assert.deepEqual([who['subjectId'], who['type'], who['scopes']], [machine.id, 'service_account', []]);
+    const lifeMs = Date.parse(String(who['expiresAt'])) - Date.now();
+    assert.ok(lifeMs > 0 && lifeMs <= 3_600_000, String(lifeMs));
+    const rows = JSON.stringify(await provider.identity.admin('SELECT * FROM identity.provider_artifact'));
     assert.ok(!rows.includes(bearer));
   });
 
-  it('belongs to whoever created it, until it is handed over', async () => {
-    const made = await scene.api('POST', '/accounts', { kind: 'service_account', userName: 'bot-new' });
-    const path = `/accounts/${made.body.id}/owner`;
-    assert.equal((await scene.api('GET', path)).body['ownerId'], scene.organization.ownerId);
-    assert.equal((await scene.api('PUT', path, { ownerId: made.body.id })).status, 409);
-    assert.equal((await scene.api('PUT', path, { ownerId: newId() })).status, 409);
-    assert.equal((await scene.api('GET', `/accounts/${scene.organization.ownerId}/owner`)).status, 404);
-    const left = await scene.person('left');
-    await scene.setActive(left, false);
-    assert.equal((await scene.api('PUT', path, { ownerId: left })).status, 409);
-  });
-
-  it('loses every token with its owner, and gets none until somebody else takes it over', async () => {
-    const machine = await machineOf('bert');
-    const tokens = [await token(machine), await apiTokenOf(machine)];
-    for (const each of tokens) assert.equal(await scene.me(each), 200);
-    await scene.setActive(machine.ownerId, false);
-    for (const each of tokens) assert.equal(await scene.me(each), 401);
-    await assert.rejects(token(machine));
-    const refused = await scene.api('POST', `/accounts/${machine.id}/api-tokens`, { name: 'x', expiresAt: tomorrow() });
-    assert.equal(refused.status, 409);
-    const raised = await scene.identity.context.audit.list(scene.organization.orgId, {
-      limit: 1,
-      order: 'newest-first',
-      action: 'account.epoch-raised',
-      targetId: machine.id,
-    });
-    assert.equal(JSON.stringify(raised[0]?.entry['after']).includes('owner.closed'), true);
-    const ownerId = await scene.person('bertha');
-    assert.equal((await scene.api('PUT', `/accounts/${machine.id}/owner`, { ownerId })).status, 200);
-    for (const each of tokens) assert.equal(await scene.me(each), 401); // What has ended does not live again.
-    assert.equal(await scene.me(await token(machine)), 200);
-  });
-
-  it('loses its tokens when the owner stands closed, whichever way that came about', async () => {
-    const machine = await machineOf('carl');
-    const tokens = [await token(machine), await apiTokenOf(machine)];
-    await scene.identity.admin(
-      `UPDATE identity.account SET status = 'inactive', admin_hold = true, epoch = epoch + 1 WHERE id = $1`,
-      [machine.ownerId],
+  it('lives no longer than the key it was had with', async () => {
+    const machine = await scene.machineOf('bela');
+    await provider.identity.admin(
+      `UPDATE identity.workload_key SET expires_at = now() + interval '5 seconds' WHERE id = $1`,
+      [machine.keyId],
     );
-    for (const each of tokens) assert.equal(await scene.me(each), 401);
-  });
-
-  it('keeps them when it was handed over before the owner left', async () => {
-    const machine = await machineOf('dora');
-    const bearer = await token(machine);
-    const ownerId = await scene.person('doris');
-    await scene.api('PUT', `/accounts/${machine.id}/owner`, { ownerId });
-    await scene.setActive(machine.ownerId, false);
-    assert.equal(await scene.me(bearer), 200);
-  });
-
-  it('loses its tokens with its own account', async () => {
-    const machine = await machineOf('emil');
-    const bearer = await token(machine);
-    assert.equal((await scene.api('POST', `/accounts/${machine.id}/deactivate`, {})).status, 200);
-    assert.equal(await scene.me(bearer), 401);
-    await assert.rejects(token(machine));
+    await scene.token(machine);
+    const [row] = await provider.identity.admin(
+      "SELECT expires_at <= now() + interval '5 seconds' AS short FROM identity.provider_artifact WHERE workload_key_id = $1",
+      [machine.keyId],
+    );
+    assert.deepEqual(row, { short: true });
   });
 
   it('loses with a key what was had with it, and nothing else', async () => {
-    const machine = await machineOf('finn');
-    const { privateKey, jwk } = await publicKey('k2');
-    await scene.api('POST', `/accounts/${machine.id}/keys`, { name: 'next', jwk, expiresAt: tomorrow() });
-    const [old, fixed] = [await token(machine), await apiTokenOf(machine)];
-    const { clientId } = machine;
-    const configuration = await discovery(
-      new URL(scene.issuer),
-      clientId,
-      undefined,
-      PrivateKeyJwt({ key: privateKey, kid: 'k2' }),
-      { execute: [allowInsecureRequests] },
-    );
-    const { access_token: next } = await clientCredentialsGrant(configuration);
-    assert.equal((await scene.api('DELETE', `/accounts/${machine.id}/keys/${machine.keyId}`)).status, 204);
-    assert.deepEqual([await scene.me(old), await scene.me(next), await scene.me(fixed)], [401, 200, 200]);
-    await assert.rejects(token(machine));
-    assert.equal((await scene.api('GET', `/accounts/${machine.id}/keys`)).body.items.length, 1);
+    const machine = await scene.machineOf('finn');
+    const second = await scene.addKey(machine.id, 'k2');
+    const [old, fixed, next] = [
+      await scene.token(machine),
+      await scene.apiTokenOf(machine),
+      await scene.token({ ...machine, ...second }),
+    ];
+    assert.equal((await provider.api('DELETE', `/accounts/${machine.id}/keys/${machine.keyId}`)).status, 204);
+    assert.deepEqual([await provider.me(old), await provider.me(next), await provider.me(fixed)], [401, 200, 200]);
+    await assert.rejects(scene.token(machine));
+    assert.equal((await provider.api('GET', `/accounts/${machine.id}/keys`)).body.items.length, 1);
+    assert.equal((await provider.api('DELETE', `/accounts/${machine.id}/keys/${machine.keyId}`)).status, 404);
+    const [revoked] = await provider.identity.context.audit.list(provider.organization.orgId, {
+      limit: 1,
+      order: 'newest-first',
+      action: 'workload-key.revoked',
+      targetId: machine.keyId,
+    });
+    assert.deepEqual(revoked?.entry['before'], { accountId: machine.id, name: 'ci', kid: 'k1', tokens: 1 });
+  });
+
+  it('cannot be used after its key was revoked, even where the row survived', async () => {
+    const machine = await scene.machineOf('frank');
+    const bearer = await scene.token(machine);
+    await provider.identity.admin('UPDATE identity.workload_key SET revoked_at = now() WHERE id = $1', [machine.keyId]);
+    assert.equal(await provider.me(bearer), 401);
+    assert.equal((await scene.ask(machine)).status, 401);
   });
 
   it('loses with a key that expires what was had with it', async () => {
-    const machine = await machineOf('gina');
-    const bearer = await token(machine);
-    await scene.identity.admin('UPDATE identity.workload_key SET expires_at = now() WHERE id = $1', [machine.keyId]);
-    assert.equal(await scene.me(bearer), 401);
-    await assert.rejects(token(machine));
+    const machine = await scene.machineOf('gina');
+    const bearer = await scene.token(machine);
+    await provider.identity.admin('UPDATE identity.workload_key SET expires_at = now() WHERE id = $1', [machine.keyId]);
+    assert.equal(await provider.me(bearer), 401);
+    assert.equal((await scene.ask(machine)).status, 401);
   });
 
-  it('shows a proof that is for us, for five minutes, once', async () => {
-    const { clientId, privateKey } = await machineOf('hugo');
-    const now = Math.floor(Date.now() / 1000);
-    const ask = async (over: Record<string, unknown>, key = privateKey): Promise<number> => {
-      const claims = { iss: clientId, sub: clientId, aud: scene.issuer, jti: newId(), iat: now, exp: now + 60 };
-      const assertion = await new SignJWT({ ...claims, ...over })
-        .setProtectedHeader({ alg: 'ES256', kid: 'k1' })
-        .sign(key);
-      const type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
-      const proof = { client_assertion: assertion, client_assertion_type: type };
-      const body = new URLSearchParams({ grant_type: 'client_credentials', client_id: clientId, ...proof });
-      return (await fetch(`${scene.issuer}/token`, { method: 'POST', body })).status;
+  describe('an assertion', () => {
+    const now = (): number => Math.floor(Date.now() / 1000);
+    const refused: Readonly<Record<string, () => Forgery | Promise<Forgery>>> = {
+      'for somebody else': () => ({ claims: { aud: 'https://evil.example' } }),
+      'for us and somebody else': () => ({ claims: { aud: [provider.issuer, 'https://evil.example'] } }),
+      'for us alone, in a list': () => ({ claims: { aud: [provider.issuer] } }),
+      'that has expired': () => ({ claims: { iat: now() - 120, exp: now() - 90 } }),
+      'that lives longer than five minutes': () => ({ claims: { exp: now() + 301 } }),
+      'that lives longer than five minutes, made in the future': () => ({
+        claims: { iat: now() + 90, exp: now() + 300 },
+      }),
+      'that never expires': () => ({ claims: { exp: undefined } }),
+      'of no known time': () => ({ claims: { iat: undefined } }),
+      'that could be used again': () => ({ claims: { jti: undefined } }),
+      'of another issuer': () => ({ claims: { iss: 'https://evil.example' } }),
+      'about another subject': () => ({ claims: { sub: newId() } }),
+      'of no named key': () => ({ header: { kid: undefined } }),
+      'of an unknown key': () => ({ header: { kid: 'k9' } }),
+      'signed by somebody else': async () => ({ key: (await newKey()).privateKey }),
     };
-    const jti = newId();
-    assert.equal(await ask({ jti }), 200);
-    assert.equal(await ask({ jti }), 401);
-    assert.equal(await ask({ exp: now + 3600 }), 401);
-    assert.equal(await ask({ aud: 'https://evil.example' }), 401);
-    assert.equal(await ask({}, (await publicKey()).privateKey), 401);
+    for (const [what, forge] of Object.entries(refused))
+      it(`${what} is refused (RFC 7523 §3)`, async () => {
+        const machine = await scene.machineOf(`h-${newId()}`);
+        const { status, body } = await scene.ask(machine, await forge());
+        assert.ok(status === 401 || status === 400, String(status));
+        assert.ok(body['error'] === 'invalid_client' || body['error'] === 'invalid_request', String(body['error']));
+        assert.equal((await scene.ask(machine)).status, 200);
+      });
+
+    it('is used once, also when it comes twice at the same moment (RFC 7523 §3 no. 7)', async () => {
+      const machine = await scene.machineOf('hugo');
+      const claims = { jti: newId() };
+      const answers = await Promise.all(Array.from({ length: 4 }, async () => await scene.ask(machine, { claims })));
+      const won = answers.filter(({ status }) => status === 200);
+      assert.deepEqual([won.length, answers.every(({ status }) => [200, 400, 401].includes(status))], [1, true]);
+      assert.equal((await scene.ask(machine, { claims })).status, 401);
+    });
+
+    it('of one machine is nothing to another', async () => {
+      const [one, other] = [await scene.machineOf('ina'), await scene.machineOf('jan')];
+      assert.equal((await scene.ask({ ...one, privateKey: other.privateKey })).status, 401);
+      assert.equal((await scene.ask(one, { parameters: { client_id: other.clientId } })).status, 400);
+    });
   });
 
-  it('has no other way in: no code flow, no secret, no introspection of others, no resource of directories', async () => {
-    const machine = await machineOf('iris');
-    const bearer = await token(machine);
-    const app = {
-      clientId: machine.clientId,
-      clientSecret: 'x',
-      configuration: (await scene.register()).configuration,
-    };
-    assert.equal((await scene.token(app, { grant_type: 'client_credentials' })).status, 401);
-    const { url } = await scene.request(app);
+  describe('a scope', () => {
+    it('takes away from what the account may do', async () => {
+      const machine = await scene.machineOf('karl');
+      const { status, body } = await scene.ask(machine, { parameters: { scope: 'account:read client:manage' } });
+      assert.deepEqual([status, body['scope']], [200, 'account:read client:manage']);
+      const caller = scene.as(String(body['access_token']));
+      assert.deepEqual((await caller('GET', '/me')).body['scopes'], ['account:read', 'client:manage']);
+      assert.equal((await caller('GET', '/accounts')).status, 200);
+      const made = await caller('POST', '/accounts', { kind: 'service_account', userName: 'bot-of-karl' });
+      assert.deepEqual([made.status, made.body.code], [403, 'PERMISSION_DENIED']);
+    });
+
+    it('never adds: what policy refuses the account stays refused', async () => {
+      const { body } = await scene.ask(await scene.machineOf('lea'), { parameters: { scope: 'account:read' } });
+      provider.identity.denied.add('account:read');
+      const answer = await scene.as(String(body['access_token']))('GET', '/accounts');
+      provider.identity.denied.delete('account:read');
+      assert.equal(answer.status, 403);
+    });
+
+    for (const scope of ['openid', 'scim', 'openid account:read', 'offline_access', '*', 'account:*'])
+      it(`${scope} is none of ours, and is not left out silently (RFC 6749 §5.2)`, async () => {
+        const { status, body } = await scene.ask(await scene.machineOf(`m-${newId()}`), { parameters: { scope } });
+        assert.deepEqual([status, body['error']], [400, 'invalid_scope']);
+      });
+
+    it('is not lost by naming what the token is for, or naming nothing (RFC 8707)', async () => {
+      const machine = await scene.machineOf('nils');
+      const scope = 'account:read';
+      const named = await scene.ask(machine, { parameters: { scope, resource: `${provider.origin}/api` } });
+      assert.deepEqual([named.status, named.body['scope']], [200, scope]);
+      for (const resource of [`${provider.origin}/scim/v2`, 'https://evil.example/'])
+        assert.equal((await scene.ask(machine, { parameters: { scope, resource } })).body['error'], 'invalid_target');
+      const empty = await scene.ask(machine, { parameters: { scope, resource: '' } });
+      assert.ok(empty.status === 400 || empty.body['scope'] === scope, JSON.stringify(empty.body));
+    });
+  });
+
+  it('makes no API token, which would not end with the key', async () => {
+    const caller = scene.as(await scene.token(await scene.machineOf('olaf')));
+    const answer = await caller('POST', '/api-tokens', { name: 'x', expiresAt: new Date(Date.now() + 60_000) });
+    assert.deepEqual([answer.status, answer.body.code], [403, 'ESCALATION']);
+  });
+
+  it('has no other way in: no code flow, no secret, no introspection, no resource of directories', async () => {
+    const machine = await scene.machineOf('iris');
+    const bearer = await scene.token(machine);
+    const app = { ...machine, clientSecret: 'x', configuration: (await provider.register()).configuration };
+    assert.equal((await provider.token(app, { grant_type: 'client_credentials' })).status, 401);
+    for (const grant of ['authorization_code', 'refresh_token'])
+      assert.equal((await scene.ask(machine, { parameters: { grant_type: grant } })).status, 400);
+    const { url } = await provider.request(app);
     url.searchParams.set('client_id', machine.clientId);
     assert.equal((await fetch(url, { redirect: 'manual' })).status, 400);
-    const answer = await fetch(`${scene.origin}/scim/v2/Users`, { headers: { authorization: `Bearer ${bearer}` } });
+    const answer = await fetch(`${provider.origin}/scim/v2/Users`, { headers: { authorization: `Bearer ${bearer}` } });
     assert.equal(answer.status, 401);
+    const application = await provider.register({ mayIntrospect: true });
+    assert.deepEqual(await provider.introspect(application, bearer), { active: false });
   });
 
-  it('registers public keys only, each id once, none for people', async () => {
-    const machine = await machineOf('jan');
-    const { privateKey, jwk } = await publicKey('k9');
+  it('registers public keys only, each id once, with an end, none for people', async () => {
+    const machine = await scene.machineOf('paul');
+    const { privateKey, jwk } = await newKey('k9');
     const path = `/accounts/${machine.id}/keys`;
     const whole = { ...(await exportJWK(privateKey)), kid: 'k8' };
-    const add = async (key: object, at = path, expiresAt = tomorrow()): Promise<number> =>
-      (await scene.api('POST', at, { name: 'x', jwk: key, expiresAt })).status;
+    const add = async (key: object, expiresAt: string | undefined = tomorrow(), at = path): Promise<number> =>
+      (await provider.api('POST', at, { name: 'x', jwk: key, expiresAt })).status;
     assert.equal(await add(whole), 400);
     assert.equal(await add({ ...jwk, kid: 'k1' }), 409);
-    assert.equal(await add(jwk, path, '2099-01-01T00:00:00Z'), 400);
-    assert.equal(await add(jwk, `/accounts/${machine.ownerId}/keys`), 404);
-    scene.identity.denied.add('account:manage');
+    for (const end of ['2099-01-01T00:00:00Z', new Date(Date.now() - 1000).toISOString(), 'never'])
+      assert.equal(await add(jwk, end), 400, end);
+    assert.equal((await provider.api('POST', path, { name: 'x', jwk })).status, 400);
+    assert.equal((await provider.api('POST', `/accounts/${machine.id}/api-tokens`, { name: 'x' })).status, 400);
+    assert.equal(await add(jwk, tomorrow(), `/accounts/${machine.ownerId}/keys`), 404);
+    provider.identity.denied.add('account:manage');
     assert.equal(await add(jwk), 403);
-    scene.identity.denied.delete('account:manage');
+    provider.identity.denied.delete('account:manage');
+    for (let count = 1; count < 10; count += 1) await scene.addKey(machine.id, `n${String(count)}`);
+    assert.equal(await add(jwk), 409);
   });
 });
