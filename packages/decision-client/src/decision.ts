@@ -19,6 +19,9 @@ export interface DecisionSubject {
   readonly epoch: bigint;
   /** Permissions the credential is limited to; absent or empty: only the subject's grants limit it. */
   readonly scopes?: readonly string[];
+  /** How it signed in, for conditions of grants; absent: not known. */
+  readonly acr?: string;
+  readonly amr?: readonly string[];
 }
 
 /** What is acted on, and where it lies. Neither project nor environment: organisation level. */
@@ -93,10 +96,15 @@ const required = (decision: Decision | undefined): Decision => {
   return decision;
 };
 
+const propertiesOf = ({ acr, amr }: DecisionSubject): { properties?: Record<string, unknown> } =>
+  acr === undefined && amr === undefined
+    ? {}
+    : { properties: { ...(acr === undefined ? {} : { acr }), ...(amr === undefined ? {} : { amr: [...amr] }) } };
+
 const toCheckRequest = ({ principal, action, resource, context, requestId }: DecisionRequest): CheckRequest =>
   CheckRequest.fromPartial({
     orgId: principal.orgId,
-    subject: { type: principal.type, id: principal.subjectId, epoch: principal.epoch },
+    subject: { type: principal.type, id: principal.subjectId, epoch: principal.epoch, ...propertiesOf(principal) },
     action,
     resource: {
       type: resource.type,

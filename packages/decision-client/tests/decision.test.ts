@@ -87,12 +87,18 @@ describe('decision client', () => {
     const [question] = asked;
     assert.deepEqual(question, {
       orgId: 'org',
-      subject: { type: 'user', id: 'ada', epoch: 7n },
+      subject: { type: 'user', id: 'ada', epoch: 7n, properties: undefined },
       action: 'flag:toggle',
       resource: { type: 'flag', id: 'checkout', projectId: 'shop', environmentId: 'production', properties: undefined },
       context: { changeRequest: 'cr-1' },
       requestId: 'request-0001',
+      actionProperties: undefined,
     });
+  });
+
+  it('says how the subject signed in when that is known', async () => {
+    await client.check({ ...request, principal: { ...request.principal, acr: 'high', amr: ['hwk'] } });
+    assert.deepEqual(asked.at(-1)?.subject?.properties, { acr: 'high', amr: ['hwk'] });
   });
 
   it('answers with the decision and when it was asked for', async () => {

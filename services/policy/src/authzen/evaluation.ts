@@ -95,11 +95,23 @@ const locate = (index: OrganizationIndex, resource: Evaluation['resource']): Loc
 export const toQuestion = (
   orgId: string,
   index: OrganizationIndex | undefined,
-  { subject, action, resource }: Evaluation,
+  { subject, action, resource, context }: Evaluation,
 ): DecisionRequest | Unlocated => {
   if (index === undefined) return { reason: 'GRANTS_STALE' };
   const where = locate(index, resource);
   if ('reason' in where) return where;
   // The asker holds no credential of the subject, so there is no epoch to compare.
-  return { orgId, subject: { type: subject.type, id: subject.id, epoch: 0n }, action: action.name, ...where };
+  return {
+    orgId,
+    subject: { type: subject.type, id: subject.id, epoch: 0n },
+    action: action.name,
+    ...where,
+    resource: { type: resource.type, id: resource.id },
+    given: {
+      subject: subject.properties,
+      resource: resource.properties,
+      action: action.properties,
+      context,
+    },
+  };
 };

@@ -7,7 +7,8 @@
  *    roles of an earlier life are being ended: GRANTS_STALE
  * 4. scope known             UNKNOWN_PROJECT, UNKNOWN_ENVIRONMENT
  * 5. a grant denies          EXPLICIT_DENY
- * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, NO_GRANT
+ * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, CONDITION_NOT_MET, NO_GRANT
+ *    and on its condition
  *
  * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
  */
@@ -15,6 +16,7 @@ import type { Clock } from '@sallyport/storage';
 import { isIdentifier, type SubjectStanding } from '@sallyport/subject-feed';
 import type { Metrics } from '@sallyport/telemetry';
 
+import { propertiesOf as conditionProperties, type Condition } from '../conditions/index.ts';
 import {
   findRole,
   isPermission,
@@ -40,6 +42,8 @@ export interface DecisionKnowledge {
   organization(orgId: string): OrganizationIndex | undefined;
 }
 
+const MAX_DESCRIPTION_CHARS = 1_024;
+
 interface Answer {
   readonly reason: Reason;
   readonly explanation?: string;
@@ -61,8 +65,12 @@ const isWellFormed = (request: DecisionRequest): boolean =>
   typeof request.subject.epoch === 'bigint' &&
   request.subject.epoch >= 0n &&
   isIdentifier(request.action) &&
-  (request.projectId === '' || isIdentifier(request.projectId)) &&
-  (request.environmentId === '' || isIdentifier(request.environmentId));
+  [request.projectId, request.environmentId].every((id) => id === '' || isIdentifier(id)) &&
+  (request.resource === undefined || isDescription(request.resource));
+
+/** Empty, or bounded text: nothing but conditions looks at it. */
+const isDescription = ({ type, id }: { readonly type: string; readonly id: string }): boolean =>
+  [type, id].every((text) => typeof text === 'string' && text.length <= MAX_DESCRIPTION_CHARS);
 
 /** The place of a request, from the scope registry alone: nothing the caller says about a tier is looked at. */
 export const findTarget = (index: OrganizationIndex, projectId: string, environmentId: string): Target | Reason => {
@@ -96,6 +104,10 @@ const roleName = (verdict: Verdict): string => {
   return key === undefined ? 'A role' : (findRole(key)?.name ?? key);
 };
 
+/** Which properties it looks at: names only, what they are compared with is the administrators'. */
+const propertiesOf = (condition: Condition | undefined): string =>
+  condition === undefined ? '' : conditionProperties(condition).join(', ');
+
 const explain = (verdict: Verdict, action: string, place: Place): Answer => {
   const what = `${action} in ${PLACE_NAMES[place]}`;
   switch (verdict.kind) {
@@ -115,6 +127,14 @@ const explain = (verdict: Verdict, action: string, place: Place): Answer => {
         explanation: `${roleName(verdict)} permitted ${what} until it ended.`,
         verdict,
       };
+    case 'condition-unmet': {
+      const properties = propertiesOf(verdict.grant.row.condition);
+      return {
+        reason: 'CONDITION_NOT_MET',
+        explanation: `${roleName(verdict)} permits ${what}, but only on a condition (${properties}).`,
+        verdict,
+      };
+    }
     case 'no-grant':
       break;
   }
@@ -184,7 +204,15 @@ export class DecisionPoint {
     if (typeof target === 'string') return { reason: target };
     const actor = { type: standing.type, id: request.subject.id, groupIds: standing.groupIds };
     const nowMs = this.#clock.now().getTime();
-    const verdict = evaluate(index, { actor, permission: permissionNumber(action), target, nowMs });
+    const { resource, given } = request;
+    const verdict = evaluate(index, {
+      actor,
+      permission: permissionNumber(action),
+      target,
+      nowMs,
+      ...(resource === undefined ? {} : { resource }),
+      ...(given === undefined ? {} : { given }),
+    });
     return explain(verdict, action, target.place);
   }
 

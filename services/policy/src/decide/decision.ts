@@ -1,3 +1,5 @@
+import type { GivenProperties } from '../conditions/index.ts';
+
 /** Why a decision came out as it did. GRANTED is the only one that allows. */
 export const REASONS = {
   GRANTED: 'A role you hold permits this.',
@@ -13,6 +15,7 @@ export const REASONS = {
   EXPLICIT_DENY: 'A rule forbids this, whatever other roles permit.',
   NO_GRANT: 'No role you hold here permits this.',
   GRANT_EXPIRED: 'The role that permitted this has ended.',
+  CONDITION_NOT_MET: 'The role that would permit this is held on a condition that is not met.',
   GRANT_NOT_YET_VALID: 'The role that permits this has not begun yet.',
 } as const;
 
@@ -33,6 +36,10 @@ export interface DecisionRequest {
   /** Empty project: the organisation; empty environment: the project. */
   readonly projectId: string;
   readonly environmentId: string;
+  /** What it acts on, as the caller describes it; only conditions look at it. */
+  readonly resource?: { readonly type: string; readonly id: string };
+  /** Properties of subject, resource, action and context; only conditions look at them. */
+  readonly given?: GivenProperties;
 }
 
 /** The answer, with everything that explains it. */

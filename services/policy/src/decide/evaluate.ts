@@ -2,7 +2,9 @@
  * The decision itself, on the index alone: does some grant allow, does none deny? Standing and freshness are decided
  * before this is asked (check.ts).
  */
+import type { Attributes, GivenProperties } from '../conditions/index.ts';
 import {
+  PERMISSION_NAMES,
   bitOf,
   hasBit,
   type BitPosition,
@@ -35,7 +37,7 @@ export type Verdict =
       readonly untilMs: number;
     }
   | { readonly kind: 'denied'; readonly grant: CompiledGrant | undefined }
-  | { readonly kind: 'too-early' | 'too-late'; readonly grant: CompiledGrant }
+  | { readonly kind: 'too-early' | 'too-late' | 'condition-unmet'; readonly grant: CompiledGrant }
   | { readonly kind: 'no-grant' };
 
 const NO_GRANT: Verdict = Object.freeze({ kind: 'no-grant' });
@@ -67,18 +69,19 @@ const endsAt = ({ row }: CompiledGrant): number => row.validUntilMs ?? Number.PO
 interface Denial {
   readonly found: boolean;
   readonly grant: CompiledGrant | undefined;
-  /** The next moment at which a denial begins. */
+  /** The next moment at which a denial may begin. */
   readonly nextMs: number;
 }
 
-const findDenial = (cells: readonly Cell[], bit: BitPosition, nowMs: number): Denial => {
+const findDenial = (cells: readonly Cell[], bit: BitPosition, asked: Asked): Denial => {
   let nextMs = Number.POSITIVE_INFINITY;
   for (const cell of cells) {
     if (hasBit(cell.deny, bit)) return { found: true, grant: grantWith(cell, 'deny', bit), nextMs };
-    for (const grant of cell.timed) {
-      if (grant.row.effect !== 'deny' || !hasBit(grant.permits, bit) || nowMs >= endsAt(grant)) continue;
-      if (nowMs >= startsAt(grant)) return { found: true, grant, nextMs };
-      nextMs = Math.min(nextMs, startsAt(grant));
+    for (const grant of cell.limited) {
+      if (grant.row.effect !== 'deny' || !hasBit(grant.permits, bit) || asked.nowMs >= endsAt(grant)) continue;
+      if (asked.nowMs < startsAt(grant)) nextMs = Math.min(nextMs, startsAt(grant));
+      else if (isMet(grant, asked)) return { found: true, grant, nextMs };
+      else nextMs = Math.min(nextMs, grant.condition?.changesAt(asked.nowMs) ?? nextMs);
     }
   }
   return { found: false, grant: undefined, nextMs };
@@ -86,30 +89,51 @@ const findDenial = (cells: readonly Cell[], bit: BitPosition, nowMs: number): De
 
 const isAlive = (grant: CompiledGrant, nowMs: number): boolean => nowMs >= startsAt(grant) && nowMs < endsAt(grant);
 
-const longest = (grants: readonly CompiledGrant[]): CompiledGrant | undefined =>
-  grants.reduce<CompiledGrant | undefined>(
-    (best, grant) => (best === undefined || endsAt(grant) > endsAt(best) ? grant : best),
-    undefined,
-  );
+const isMet = ({ condition, row }: CompiledGrant, asked: Asked): boolean =>
+  condition === null || condition.holds(asked.attributes, row.effect);
 
-const findTimedAllowance = (cells: readonly Cell[], bit: BitPosition, nowMs: number): Verdict => {
-  const allowing = cells.flatMap(({ timed }) =>
-    timed.filter(({ row, permits }) => row.effect === 'allow' && hasBit(permits, bit)),
-  );
-  const best = longest(allowing.filter((grant) => isAlive(grant, nowMs)));
-  if (best !== undefined) return { kind: 'allowed', grant: best, untilMs: endsAt(best) };
-  const [missed] = allowing;
-  if (missed === undefined) return NO_GRANT;
-  return { kind: nowMs < startsAt(missed) ? 'too-early' : 'too-late', grant: missed };
+/** Until when a grant that applies now surely does. */
+const surelyUntil = (grant: CompiledGrant, nowMs: number): number =>
+  Math.min(endsAt(grant), grant.condition?.changesAt(nowMs) ?? Number.POSITIVE_INFINITY);
+
+/** The nearest miss: a grant out of its time before one whose condition is not met. */
+const missOf = (grant: CompiledGrant, nowMs: number): Verdict => {
+  if (nowMs < startsAt(grant)) return { kind: 'too-early', grant };
+  return { kind: nowMs >= endsAt(grant) ? 'too-late' : 'condition-unmet', grant };
 };
 
-const findAllowance = (cells: readonly Cell[], bit: BitPosition, nowMs: number): Verdict => {
+const nearerMiss = (missed: CompiledGrant | undefined, grant: CompiledGrant, nowMs: number): CompiledGrant =>
+  missed === undefined || (isAlive(missed, nowMs) && !isAlive(grant, nowMs)) ? grant : missed;
+
+const MISSED = Number.NEGATIVE_INFINITY;
+
+const findLimitedAllowance = (cells: readonly Cell[], bit: BitPosition, asked: Asked): Verdict => {
+  const { nowMs } = asked;
+  let best: CompiledGrant | undefined;
+  let bestUntilMs = MISSED;
+  let missed: CompiledGrant | undefined;
+  for (const cell of cells) {
+    for (const grant of cell.limited) {
+      if (grant.row.effect !== 'allow' || !hasBit(grant.permits, bit)) continue;
+      const untilMs = isAlive(grant, nowMs) && isMet(grant, asked) ? surelyUntil(grant, nowMs) : MISSED;
+      if (untilMs === MISSED) missed = nearerMiss(missed, grant, nowMs);
+      else if (untilMs > bestUntilMs) {
+        best = grant;
+        bestUntilMs = untilMs;
+      }
+    }
+  }
+  if (best !== undefined) return { kind: 'allowed', grant: best, untilMs: bestUntilMs };
+  return missed === undefined ? NO_GRANT : missOf(missed, nowMs);
+};
+
+const findAllowance = (cells: readonly Cell[], bit: BitPosition, asked: Asked): Verdict => {
   for (const cell of cells) {
     if (!hasBit(cell.allow, bit)) continue;
     const grant = grantWith(cell, 'allow', bit);
     if (grant !== undefined) return { kind: 'allowed', grant, untilMs: Number.POSITIVE_INFINITY };
   }
-  return findTimedAllowance(cells, bit, nowMs);
+  return findLimitedAllowance(cells, bit, asked);
 };
 
 /** One question to the index. */
@@ -120,14 +144,51 @@ export interface Question {
   readonly target: Target;
   /** Wall time, ms since 1970. */
   readonly nowMs: number;
+  /** What the caller says about the resource; absent: nothing. */
+  readonly resource?: { readonly type: string; readonly id: string };
+  /** What the caller says otherwise, for conditions. */
+  readonly given?: GivenProperties;
 }
 
-/** Decides from the index: deny grants first, then allowing ones, each only within its time. */
-export const evaluate = (index: OrganizationIndex, { actor, permission, target, nowMs }: Question): Verdict => {
+/** Everything conditions may look at, of one question. */
+export const attributesOf = ({ actor, permission, target, nowMs, resource, given }: Question): Attributes => ({
+  subjectType: actor.type,
+  subjectId: actor.id,
+  action: PERMISSION_NAMES[permission] ?? '',
+  resourceType: resource?.type ?? '',
+  resourceId: resource?.id ?? '',
+  place: target.place,
+  projectId: target.projectId,
+  environmentId: target.environmentId,
+  nowMs,
+  given,
+});
+
+/** A question with its attributes, which most questions never need. */
+class Asked {
+  readonly nowMs: number;
+  readonly #question: Question;
+  #attributes: Attributes | null = null;
+
+  constructor(question: Question) {
+    this.nowMs = question.nowMs;
+    this.#question = question;
+  }
+
+  get attributes(): Attributes {
+    return (this.#attributes ??= attributesOf(this.#question));
+  }
+}
+
+/** Decides from the index: deny grants first, then allowing ones, each only within its time and on its condition. */
+export const evaluate = (index: OrganizationIndex, question: Question): Verdict => {
+  const { actor, permission, target } = question;
   const bit = bitOf(permission, target.place);
   const cells = cellsOf(index, actor, target);
-  const denial = findDenial(cells, bit, nowMs);
+  const asked = new Asked(question);
+  const denial = findDenial(cells, bit, asked);
   if (denial.found) return { kind: 'denied', grant: denial.grant };
-  const verdict = findAllowance(cells, bit, nowMs);
-  return verdict.kind === 'allowed' ? { ...verdict, untilMs: Math.min(verdict.untilMs, denial.nextMs) } : verdict;
+  const verdict = findAllowance(cells, bit, asked);
+  if (verdict.kind !== 'allowed' || denial.nextMs >= verdict.untilMs) return verdict;
+  return { ...verdict, untilMs: denial.nextMs };
 };

@@ -4,9 +4,10 @@
  * Owns: the order of checks, the reasons and explanations. Does not own: what is known (knowledge comes in through
  * DecisionKnowledge), how a question arrives (rpc.ts for gRPC, authzen/ for HTTP).
  */
+export { adminProperties } from './admin-properties.ts';
 export { DecisionPoint, findTarget, type DecisionKnowledge } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 export { checkRoutes } from './routes.ts';
 export { decisionService } from './rpc.ts';
 export { holdsOutlived } from './outlived.ts';
-export { evaluate, type Actor, type Target, type Verdict } from './evaluate.ts';
+export { attributesOf, evaluate, type Actor, type Question, type Target, type Verdict } from './evaluate.ts';

@@ -6,11 +6,29 @@ import type { DecisionPoint } from './check.ts';
 
 const name = z.string().min(1).max(256);
 
+const MAX_PROPERTIES = 64;
+const properties = z
+  .record(z.string().max(64), z.unknown())
+  .refine((given) => Object.keys(given).length <= MAX_PROPERTIES, `at most ${String(MAX_PROPERTIES)} properties`);
+
 const question = z.object({
-  subject: z.object({ type: z.enum(['user', 'service_account']), id: name }),
+  subject: z.object({
+    type: z.enum(['user', 'service_account']),
+    id: name,
+    properties: properties.optional(),
+  }),
   action: name,
   projectId: name.optional(),
   environmentId: name.optional(),
+  /** For conditions only: project and environment say where. */
+  resource: z
+    .object({
+      type: z.string().max(256).default(''),
+      id: z.string().max(256).default(''),
+      properties: properties.optional(),
+    })
+    .optional(),
+  context: properties.optional(),
 });
 
 const answer = z.object({
@@ -38,10 +56,12 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
       const decision = point.decide({
         orgId: context.principal.orgId,
         // Nobody shows a credential of the subject here.
-        subject: { ...body.subject, epoch: 0n },
+        subject: { type: body.subject.type, id: body.subject.id, epoch: 0n },
         action: body.action,
         projectId: body.projectId ?? '',
         environmentId: body.environmentId ?? '',
+        ...(body.resource === undefined ? {} : { resource: { type: body.resource.type, id: body.resource.id } }),
+        given: { subject: body.subject.properties, resource: body.resource?.properties, context: body.context },
       });
       const { reason, explanation, matchedGrant, matchedRole, policyRevision, validForMs } = decision;
       return await Promise.resolve({

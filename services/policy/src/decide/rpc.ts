@@ -27,12 +27,19 @@ const toResponse = (decision: Decision): CheckResponse => ({
   validForMs: decision.validForMs,
 });
 
-const check = (point: DecisionPoint, { orgId, subject, action, resource }: CheckRequest): CheckResponse => {
+const check = (point: DecisionPoint, request: CheckRequest): CheckResponse => {
+  const { orgId, subject, action, resource, context, actionProperties } = request;
   // Without a resource there is no telling where; the organisation would be a guess.
   if (subject === undefined || resource === undefined)
     return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', 'INVALID_REQUEST'));
-  const { projectId, environmentId } = resource;
-  return toResponse(point.decide({ orgId, subject, action, projectId, environmentId }));
+  const { type, id, projectId, environmentId } = resource;
+  const given = {
+    subject: subject.properties,
+    resource: resource.properties,
+    action: actionProperties,
+    context,
+  };
+  return toResponse(point.decide({ orgId, subject, action, projectId, environmentId, resource: { type, id }, given }));
 };
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */

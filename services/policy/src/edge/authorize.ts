@@ -3,12 +3,12 @@ import type { Decide, OnDenied } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
 import type { CommitGuard } from '@sallyport/subject-feed';
 
-import type { DecisionPoint } from '../decide/index.ts';
+import { adminProperties, type DecisionPoint } from '../decide/index.ts';
 
 /** Decisions about our own API: made in this process, by the same point that answers everybody else. */
 export const decideLocally =
   (point: DecisionPoint, guard: CommitGuard, clock: Clock): Decide =>
-  async (principal, permission, scope) => {
+  async (principal, permission, scope, { context }) => {
     const decidedAtMonotonicMs = clock.monotonicMs();
     const decision = point.decide({
       orgId: principal.orgId,
@@ -16,6 +16,7 @@ export const decideLocally =
       action: permission,
       projectId: scope.projectId ?? '',
       environmentId: scope.environmentId ?? '',
+      given: adminProperties(principal, context.ip),
     });
     const hold = (): ReturnType<CommitGuard['enter']> => guard.enter(principal);
     return await Promise.resolve({ ...decision, decidedAtMonotonicMs, hold });

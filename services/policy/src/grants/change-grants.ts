@@ -7,7 +7,8 @@ import { AppError, isAppError } from '@sallyport/errors';
 import type { GrantedDecision, Principal, RequestContext, Scope } from '@sallyport/http';
 import { isUniqueViolation, type Clock } from '@sallyport/storage';
 
-import { evaluate, findTarget } from '../decide/index.ts';
+import type { GivenProperties } from '../conditions/index.ts';
+import { adminProperties, evaluate, findTarget } from '../decide/index.ts';
 import { BUILT_IN_ROLES, permissionNumber, type GrantRow, type OrganizationIndex } from '../model/index.ts';
 import type { Standing } from '@sallyport/subject-feed';
 import type { NewGrant } from './grant.ts';
@@ -37,6 +38,8 @@ export interface LockedState {
   readonly before: OrganizationIndex;
   readonly population: Population;
   readonly nowMs: number;
+  /** What conditions may know of the administrator. */
+  readonly given: GivenProperties;
   /** The index as it would be with these grants instead. @throws CONFLICT when it could not be built */
   after(change: { readonly add?: NewGrant; readonly remove?: string }): OrganizationIndex;
 }
@@ -57,6 +60,9 @@ export const toRow = (grant: NewGrant): GrantRow => ({
   projectId: grant.projectId,
   environmentId: grant.environmentId,
   effect: grant.effect,
+  ...(grant.tier === null ? {} : { tier: grant.tier }),
+  ...(grant.resourceType === null ? {} : { resourceType: grant.resourceType }),
+  ...(grant.condition === null ? {} : { condition: grant.condition }),
   validFromMs: grant.validFrom?.getTime() ?? null,
   validUntilMs: grant.validUntil?.getTime() ?? null,
   subjectEpoch: Number(grant.subjectEpoch),
@@ -83,7 +89,7 @@ const changed = (
 const locked = async (
   tx: AuditedTx,
   { standing, clock }: GrantDependencies,
-  principal: Principal,
+  { principal, context }: Administrator,
 ): Promise<LockedState> => {
   const { orgId, subjectId: id, type, scopes } = principal;
   const raw = await lockOrganization(tx, orgId);
@@ -94,6 +100,7 @@ const locked = async (
     before: compiled(raw),
     population: populationOf(standing, orgId),
     nowMs: clock.now().getTime(),
+    given: adminProperties(principal, context.auditContext().ip),
     after: (change) => compiled(changed(raw, change)),
   };
 };
@@ -128,11 +135,11 @@ export interface GrantChange {
 }
 
 /** @throws DECISION_EXPIRED when what was decided a moment ago no longer holds */
-const assertStillAllowed = ({ before, actor, nowMs }: LockedState, { permission, scope }: GrantChange): void => {
+const assertStillAllowed = ({ before, actor, nowMs, given }: LockedState, { permission, scope }: GrantChange): void => {
   const target = findTarget(before, scope.projectId ?? '', scope.environmentId ?? '');
   const isAllowed =
     typeof target !== 'string' &&
-    evaluate(before, { actor, permission: permissionNumber(permission), target, nowMs }).kind === 'allowed';
+    evaluate(before, { actor, permission: permissionNumber(permission), target, nowMs, given }).kind === 'allowed';
   if (!isAllowed) throw new AppError('DECISION_EXPIRED', 'The roles have changed meanwhile. Try again.');
 };
 
@@ -150,17 +157,18 @@ const assertStillAllowed = ({ before, actor, nowMs }: LockedState, { permission,
  */
 export const changeGrants = async <T>(
   dependencies: GrantDependencies,
-  { principal, context }: Administrator,
+  administrator: Administrator,
   change: GrantChange,
   work: (tx: AuditedTx, state: LockedState, decision: GrantedDecision) => Promise<T>,
 ): Promise<T> => {
   const { audit, knowledge } = dependencies;
+  const { context } = administrator;
   const decision = await context.require(change.permission, change.scope);
   const auditContext = context.auditContext();
   try {
     const { value } = await audit.mutate(auditContext, async (tx) => {
       tx.fence(decision);
-      const state = await locked(tx, dependencies, principal);
+      const state = await locked(tx, dependencies, administrator);
       assertStillAllowed(state, change);
       return await work(tx, state, decision);
     });

@@ -12,7 +12,7 @@ import {
   type GrantDependencies,
 } from './change-grants.ts';
 import { describeGrant, type Grant, type NewGrant } from './grant.ts';
-import { toScope, type GrantScope } from './held.ts';
+import { givenBy, toScope, type GrantScope } from './held.ts';
 import { futureOf, refuseBeyondOwn, refuseCombination, refuseLastOwner, refuseOwn } from './rules.ts';
 import { insertGrant } from './store.ts';
 
@@ -23,6 +23,9 @@ export interface GrantInput {
   readonly roleKey: string;
   readonly scope: GrantScope;
   readonly effect: Effect;
+  readonly tier: Grant['tier'];
+  readonly resourceType: Grant['resourceType'];
+  readonly condition: Grant['condition'];
   readonly source: Grant['source'];
   readonly validFrom: Date | null;
   readonly validUntil: Date | null;
@@ -54,6 +57,23 @@ const checkRole = (roleKey: string, scope: GrantScope): void => {
   if (role === undefined) throw invalid('/role', 'UNKNOWN_ROLE', 'There is no such role.');
   if (!role.levels.includes(levelOf(scope)))
     throw invalid('/scope', 'WRONG_LEVEL', `The role ${role.name} can be granted at: ${role.levels.join(', ')}.`);
+};
+
+/** A tier of which the environment is not, or a type the role permits nothing of, would be a grant of nothing. */
+const checkNarrowing = (index: OrganizationIndex, scope: GrantScope, input: GrantInput): void => {
+  const { roleKey, tier, resourceType } = input;
+  const given = givenBy(index, {
+    roleKey,
+    ...scope,
+    ...(tier === null ? {} : { tier }),
+    ...(resourceType === null ? {} : { resourceType }),
+  });
+  if ((tier !== null || resourceType !== null) && given.every((word) => word === 0))
+    throw invalid(
+      tier === null ? '/resourceType' : '/tier',
+      'GIVES_NOTHING',
+      'Of this role nothing is left within this scope, tier and resource type.',
+    );
 };
 
 const checkPeriod = ({ validFrom, validUntil }: GrantInput, now: Date): void => {
@@ -91,8 +111,10 @@ export const createGrant = async (
 ): Promise<Grant> => {
   const { clock, knowledge } = dependencies;
   const { orgId, subjectId } = administrator.principal;
-  const scope = knownScope(knowledge.organization(orgId), input.scope);
+  const index = knowledge.organization(orgId);
+  const scope = knownScope(index, input.scope);
   checkRole(input.roleKey, scope);
+  if (index !== undefined) checkNarrowing(index, scope, input);
   checkPeriod(input, clock.now());
   const subjectEpoch = epochOfSubject(dependencies, orgId, input);
   const grant: NewGrant = {
@@ -102,6 +124,9 @@ export const createGrant = async (
     roleKey: input.roleKey,
     ...scope,
     effect: input.effect,
+    tier: input.tier,
+    resourceType: input.resourceType,
+    condition: input.condition,
     source: input.source,
     validFrom: input.validFrom,
     validUntil: input.validUntil,

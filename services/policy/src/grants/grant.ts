@@ -1,4 +1,7 @@
-import type { Effect, SubjectType } from '../model/index.ts';
+import type { JsonObject } from '@sallyport/audit';
+
+import { canonicalText, type Condition } from '../conditions/index.ts';
+import type { Effect, SubjectType, Tier } from '../model/index.ts';
 
 /** A role given to (or, with effect deny, taken from) a subject, within a scope, for a time. */
 export interface Grant {
@@ -10,6 +13,12 @@ export interface Grant {
   readonly projectId: string | null;
   readonly environmentId: string | null;
   readonly effect: Effect;
+  /** Only in environments of this tier; null: everywhere within the scope. */
+  readonly tier: Tier | null;
+  /** Only what acts on this type; null: all the role permits. */
+  readonly resourceType: string | null;
+  /** Null: always. */
+  readonly condition: Condition | null;
   /** 'mapping': made by mapping a group of the identity provider, and taken back the same way. */
   readonly source: 'direct' | 'mapping';
   /** Inclusive. */
@@ -38,13 +47,17 @@ export interface GrantPage {
 }
 
 /** What the audit log says about a grant. */
-export const describeGrant = (grant: NewGrant): Record<string, string | null> => ({
+export const describeGrant = (grant: NewGrant): JsonObject => ({
   subjectType: grant.subjectType,
   subjectId: grant.subjectId,
   role: grant.roleKey,
   projectId: grant.projectId,
   environmentId: grant.environmentId,
   effect: grant.effect,
+  tier: grant.tier,
+  resourceType: grant.resourceType,
+  // The very text it is compared by; a condition names properties and values, never a person's data of ours.
+  condition: grant.condition === null ? null : canonicalText(grant.condition),
   source: grant.source,
   validFrom: grant.validFrom?.toISOString() ?? null,
   validUntil: grant.validUntil?.toISOString() ?? null,

@@ -2,6 +2,7 @@
  * What a subject holds throughout a scope, and what a grant would give there. Both as permission sets, so that "nobody
  * grants more than they hold" is a subset test over everything a later decision could ever be asked.
  */
+import { coversCondition, type Condition } from '../conditions/index.ts';
 import {
   PERMISSION_NAMES,
   PLACES,
@@ -13,6 +14,7 @@ import {
   permissionSetOf,
   type Cell,
   type CompiledGrant,
+  type GrantRow,
   type OrganizationIndex,
   type PermissionSet,
   type Place,
@@ -70,12 +72,15 @@ const placesWithin = (index: OrganizationIndex, scope: GrantScope): readonly Pla
   return scope.projectId === null ? PLACES : PLACES.filter((place) => place !== 'organization');
 };
 
-/** What a role gives within a scope. */
-export const givenBy = (index: OrganizationIndex, roleKey: string, scope: GrantScope): PermissionSet => {
+/** What a grant of this role gives within its scope, narrowed as the grant is. */
+export const givenBy = (
+  index: OrganizationIndex,
+  { roleKey, ...scope }: Pick<GrantRow, 'roleKey' | 'projectId' | 'environmentId' | 'tier' | 'resourceType'>,
+): PermissionSet => {
   const role = findRole(roleKey);
   const given = emptyPermissionSet();
   if (role === undefined) return given;
-  const all = permissionSetOf(role);
+  const all = permissionSetOf(role, scope);
   for (const place of placesWithin(index, scope)) {
     for (const name of role.permissions[place]) {
       const bit = bitOf(permissionNumber(name), place);
@@ -107,14 +112,26 @@ const cellsInside = (
 
 const grantsOf = (cells: readonly (Cell | undefined)[], effect: 'allow' | 'deny'): readonly CompiledGrant[] =>
   cells.flatMap((cell) =>
-    cell === undefined ? [] : [...cell.lasting, ...cell.timed].filter(({ row }) => row.effect === effect),
+    cell === undefined ? [] : [...cell.lasting, ...cell.limited].filter(({ row }) => row.effect === effect),
   );
 
+/** Where, when and on which condition something is given. */
+export interface Extent {
+  readonly scope: GrantScope;
+  readonly period: Period;
+  /** Null: none. */
+  readonly condition: Condition | null;
+}
+
+const reaches = (grant: CompiledGrant, { period, condition }: Extent): boolean =>
+  covers(periodOf(grant), period) && coversCondition(grant.condition?.condition ?? null, condition);
+
 /**
- * What the holder is allowed everywhere within the scope and during the whole period: allowances that cover both,
- * less every denial that touches either.
+ * What the holder is allowed everywhere within the scope, during the whole period and whenever the condition is met:
+ * allowances that cover all three, less every denial that touches scope and period (on whatever condition).
  */
-export const heldBy = (index: OrganizationIndex, holder: Holder, scope: GrantScope, period: Period): PermissionSet => {
+export const heldBy = (index: OrganizationIndex, holder: Holder, extent: Extent): PermissionSet => {
+  const { scope, period } = extent;
   const subjects = [
     index.subjects[holder.type].get(holder.id),
     ...holder.groupIds.map((groupId) => index.subjects.group.get(groupId)),
@@ -123,7 +140,7 @@ export const heldBy = (index: OrganizationIndex, holder: Holder, scope: GrantSco
   const taken = emptyPermissionSet();
   for (const cells of subjects) {
     const around = cellsAround(cells, scope);
-    for (const grant of grantsOf(around, 'allow')) if (covers(periodOf(grant), period)) add(held, grant.permits);
+    for (const grant of grantsOf(around, 'allow')) if (reaches(grant, extent)) add(held, grant.permits);
     for (const grant of grantsOf([...around, ...cellsInside(index, cells, scope)], 'deny'))
       if (overlaps(periodOf(grant), period)) add(taken, grant.permits);
   }

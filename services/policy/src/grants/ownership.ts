@@ -2,8 +2,9 @@ import { AppError } from '@sallyport/errors';
 import { grpcService, unary, type GrpcService } from '@sallyport/grpc';
 import { OwnershipServiceService, type GetOwnershipResponse } from '@sallyport/proto/policy/v1';
 
-import { OWNER, type OrganizationIndex, type SubjectType } from '../model/index.ts';
+import type { OrganizationIndex, SubjectType } from '../model/index.ts';
 import type { GrantKnowledge } from './knowledge.ts';
+import { isLastingOwner } from './rules.ts';
 
 /**
  * Who owns the organisation as far as grants say: Owner at the organisation without a time limit, and who is denied
@@ -11,10 +12,7 @@ import type { GrantKnowledge } from './knowledge.ts';
  */
 export const ownershipOf = (index: OrganizationIndex): GetOwnershipResponse => {
   const here = index.grants.filter(({ row }) => row.projectId === null);
-  const lasting = here.filter(
-    ({ row }) =>
-      row.roleKey === OWNER && row.effect === 'allow' && row.validFromMs === null && row.validUntilMs === null,
-  );
+  const lasting = here.filter(isLastingOwner);
   const denied = here.filter(({ row }) => row.effect === 'deny');
   const subjects = (grants: typeof here, type: SubjectType): string[] =>
     grants.filter(({ row }) => row.subjectType === type).map(({ row }) => row.subjectId);

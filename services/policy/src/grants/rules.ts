@@ -5,7 +5,15 @@
  */
 import { AppError } from '@sallyport/errors';
 
-import { AUDITOR, OWNER, findRole, isWritingRole, type GrantRow, type OrganizationIndex } from '../model/index.ts';
+import {
+  AUDITOR,
+  OWNER,
+  findRole,
+  isWritingRole,
+  type CompiledGrant,
+  type GrantRow,
+  type OrganizationIndex,
+} from '../model/index.ts';
 import { firstMissing, givenBy, heldBy, type GrantScope, type Holder, type Period } from './held.ts';
 
 /** Who is in what, as the subject log says. */
@@ -38,10 +46,14 @@ export const refuseOwn = (actor: Holder, { subjectType, subjectId }: GrantRow): 
   });
 };
 
-/** Nobody gives or takes more than they hold everywhere the grant reaches and throughout the period. */
+/**
+ * Nobody gives or takes more than they hold everywhere the grant reaches, throughout the period and on no further
+ * condition than the grant's own.
+ */
 export const refuseBeyondOwn = (index: OrganizationIndex, actor: Holder, grant: GrantRow, period: Period): Refusal => {
   const scope: GrantScope = { projectId: grant.projectId, environmentId: grant.environmentId };
-  const missing = firstMissing(givenBy(index, grant.roleKey, scope), heldBy(index, actor, scope, period));
+  const extent = { scope, period, condition: grant.condition ?? null };
+  const missing = firstMissing(givenBy(index, grant), heldBy(index, actor, extent));
   if (missing === null) return null;
   return new AppError('ESCALATION', `Nobody grants or takes more than they hold: ${missing} is not yours to give.`, {
     metadata: { rule: 'BEYOND_OWN', missing },
@@ -110,15 +122,22 @@ export const refuseCombination = (
   );
 };
 
+/** Owner without any limit: neither in time nor to a tier, a type or a condition. */
+export const isLastingOwner = ({ row, condition }: CompiledGrant): boolean =>
+  row.roleKey === OWNER &&
+  row.effect === 'allow' &&
+  row.validFromMs === null &&
+  row.validUntilMs === null &&
+  row.tier === undefined &&
+  row.resourceType === undefined &&
+  condition === null;
+
 const ownersOf = (index: OrganizationIndex, population: Population): ReadonlySet<string> => {
   const atOrganization = index.grants.filter(({ row }) => row.projectId === null);
   const reached = (row: GrantRow): readonly string[] =>
     row.subjectType === 'group' ? population.members(row.subjectId) : [row.subjectId];
   const denied = new Set(atOrganization.filter(({ row }) => row.effect === 'deny').flatMap(({ row }) => reached(row)));
-  const lasting = atOrganization.filter(
-    ({ row }) =>
-      row.roleKey === OWNER && row.effect === 'allow' && row.validFromMs === null && row.validUntilMs === null,
-  );
+  const lasting = atOrganization.filter(isLastingOwner);
   return new Set(
     lasting
       .flatMap(({ row }) => reached(row))

@@ -1,5 +1,6 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
+import { canonicalText, readCondition, type Condition } from '../conditions/index.ts';
 import type { Grant, GrantPage, NewGrant } from './grant.ts';
 import type { DecisionToken } from './snapshot.ts';
 import type { RawOrganization } from './read-rows.ts';
@@ -31,6 +32,7 @@ const ORGANIZATION_ROWS = `
     (SELECT coalesce(json_agg(json_build_object(
          'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
          'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
+         'tier', g.tier, 'resourceType', g.resource_type, 'condition', g.condition,
          'subjectEpoch', g.subject_epoch::float8,
          'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
          'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8) ORDER BY g.grant_id), '[]')
@@ -84,8 +86,9 @@ export const nextRevision = async (tx: WriteTx, orgId: string): Promise<bigint |
 export const insertGrant = async (tx: WriteTx, orgId: string, grant: NewGrant & { readonly revision: bigint }) => {
   await tx.query(
     `INSERT INTO role_grant (org_id, grant_id, subject_type, subject_id, role_key, project_id, environment_id, effect,
-                             source, valid_from, valid_until, created_at, created_by, revision, subject_epoch)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+                             source, valid_from, valid_until, created_at, created_by, revision, subject_epoch,
+                             tier, resource_type, condition)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`,
     [
       orgId,
       grant.grantId,
@@ -102,6 +105,9 @@ export const insertGrant = async (tx: WriteTx, orgId: string, grant: NewGrant & 
       grant.createdBy,
       grant.revision.toString(),
       grant.subjectEpoch.toString(),
+      grant.tier,
+      grant.resourceType,
+      grant.condition === null ? null : canonicalText(grant.condition),
     ],
   );
 };
@@ -118,6 +124,9 @@ interface GrantRecord {
   readonly project_id: string | null;
   readonly environment_id: string | null;
   readonly effect: Grant['effect'];
+  readonly tier: Grant['tier'];
+  readonly resource_type: string | null;
+  readonly condition: unknown;
   readonly source: Grant['source'];
   readonly valid_from: Date | null;
   readonly valid_until: Date | null;
@@ -127,6 +136,13 @@ interface GrantRecord {
   readonly subject_epoch: string;
 }
 
+/** As it is stored; one that cannot be read is poison to the index, and shown as it lies there. */
+const toCondition = (stored: unknown): Condition | null => {
+  if (stored === null) return null;
+  const read = readCondition(stored);
+  return read.ok ? read.condition : (stored as Condition);
+};
+
 const toGrant = (row: GrantRecord): Grant => ({
   grantId: row.grant_id,
   subjectType: row.subject_type,
@@ -135,6 +151,9 @@ const toGrant = (row: GrantRecord): Grant => ({
   projectId: row.project_id,
   environmentId: row.environment_id,
   effect: row.effect,
+  tier: row.tier,
+  resourceType: row.resource_type,
+  condition: toCondition(row.condition),
   source: row.source,
   validFrom: row.valid_from,
   validUntil: row.valid_until,

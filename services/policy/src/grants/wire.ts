@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-import { SUBJECT_TYPES } from '../model/index.ts';
+import { readCondition, type Condition } from '../conditions/index.ts';
+import { RESOURCE_TYPES, SUBJECT_TYPES } from '../model/index.ts';
 import type { Grant } from './grant.ts';
 
 /** An identifier of ours; anything else cannot name anything. */
@@ -10,12 +11,26 @@ const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(tex
 
 export const scopeShape = z.object({ projectId: id.optional(), environmentId: id.optional() });
 
+/** See docs/policy.md; what is wrong is named with its place. */
+const condition = z.record(z.string(), z.unknown()).transform((value, context): Condition => {
+  const read = readCondition(value);
+  if (read.ok) return read.condition;
+  const { path, code, detail } = read.problem;
+  context.addIssue({ code: 'custom', path: [...path], message: detail, params: { code } });
+  return z.NEVER;
+});
+
+const tier = z.enum(['non-production', 'production']);
+
 export const grantShape = z.object({
   id: z.string(),
   subject: z.object({ type: z.enum(SUBJECT_TYPES), id: z.string() }),
   role: z.string(),
   scope: z.object({ projectId: z.string().nullable(), environmentId: z.string().nullable() }),
   effect: z.enum(['allow', 'deny']),
+  tier: tier.nullable(),
+  resourceType: z.string().nullable(),
+  condition: z.record(z.string(), z.unknown()).nullable(),
   source: z.enum(['direct', 'mapping']),
   validFrom: z.string().nullable(),
   validUntil: z.string().nullable(),
@@ -28,6 +43,9 @@ export const newGrantShape = z.object({
   role: z.string().max(100),
   scope: scopeShape.default({}),
   effect: z.enum(['allow', 'deny']).default('allow'),
+  tier: tier.optional(),
+  resourceType: z.enum(RESOURCE_TYPES).optional(),
+  condition: condition.optional(),
   validFrom: moment.optional(),
   validUntil: moment.optional(),
 });
@@ -51,6 +69,9 @@ export const toGrantBody = (grant: Grant): z.input<typeof grantShape> => ({
   role: grant.roleKey,
   scope: scopeOf(grant),
   effect: grant.effect,
+  tier: grant.tier,
+  resourceType: grant.resourceType,
+  condition: grant.condition === null ? null : { ...grant.condition },
   source: grant.source,
   validFrom: grant.validFrom?.toISOString() ?? null,
   validUntil: grant.validUntil?.toISOString() ?? null,

@@ -1,9 +1,10 @@
-import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditAppendTogetherMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createGrants } from './0002-create-grants.ts';
 import { createStanding } from './0003-create-standing.ts';
 import { noteSubjectEpoch } from './0004-note-subject-epoch.ts';
+import { narrowGrants } from './0005-narrow-grants.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -11,5 +12,7 @@ export const migrations: readonly Migration[] = [
   createGrants,
   createStanding,
   noteSubjectEpoch,
+  narrowGrants,
   auditAppendMigration('policy', 30),
+  auditAppendTogetherMigration('policy', 31),
 ];

@@ -4,38 +4,29 @@
  *
  * Keys are nested maps of exact ids: nothing is joined, hashed or folded, so no two subjects or scopes share a cell.
  */
+import { compileCondition, type CompiledCondition } from '../conditions/index.ts';
 import { MODEL_TEXT, assertImplemented } from './model.ts';
-import { PERMISSION_NAMES, PLACES, permissionNumber, placeNumber, type Place } from './permissions.ts';
+import { addTo, emptyPermissionSet, sharedSetOf, type PermissionSet } from './permission-set.ts';
 import type { RoleDefinition } from './roles.ts';
-import type { EnvironmentRow, GrantRow, OrganizationRows, PoisonRow, ProjectRow, SubjectType } from './rows.ts';
+import {
+  SUBJECT_TYPES,
+  type EnvironmentRow,
+  type GrantRow,
+  type OrganizationRows,
+  type PoisonRow,
+  type ProjectRow,
+  type SubjectType,
+} from './rows.ts';
 
 assertImplemented(MODEL_TEXT);
-
-const WORDS_PER_PLACE = Math.ceil(PERMISSION_NAMES.length / 32);
-const WORDS = PLACES.length * WORDS_PER_PLACE;
-
-/** A set of (permission, place) pairs: one bit each. */
-export type PermissionSet = Uint32Array;
-
-export const emptyPermissionSet = (): PermissionSet => new Uint32Array(WORDS);
-
-/** Where the bit of a permission at a place is. */
-export interface BitPosition {
-  readonly word: number;
-  readonly mask: number;
-}
-
-export const bitOf = (permission: number, place: Place): BitPosition => ({
-  word: placeNumber(place) * WORDS_PER_PLACE + (permission >>> 5),
-  mask: 1 << (permission & 31),
-});
-
-export const hasBit = (set: PermissionSet, { word, mask }: BitPosition): boolean => ((set[word] ?? 0) & mask) !== 0;
 
 /** A grant with what its role permits. */
 export interface CompiledGrant {
   readonly row: GrantRow;
+  /** What the role permits, narrowed to the tier and the resource type of the grant. */
   readonly permits: PermissionSet;
+  /** Null: always. */
+  readonly condition: CompiledCondition | null;
 }
 
 /** All grants of one subject at exactly one scope. */
@@ -44,10 +35,10 @@ export interface Cell {
   readonly allow: PermissionSet;
   /** What the unlimited denying grants take together. */
   readonly deny: PermissionSet;
-  /** Unlimited in time. */
+  /** Without beginning, end or condition. */
   readonly lasting: readonly CompiledGrant[];
-  /** With a beginning or an end. */
-  readonly timed: readonly CompiledGrant[];
+  /** With a beginning, an end or a condition. */
+  readonly limited: readonly CompiledGrant[];
 }
 
 /** The cells of one subject. */
@@ -73,21 +64,24 @@ export interface OrganizationIndex {
 
 interface GrowingCell extends Cell {
   readonly lasting: CompiledGrant[];
-  readonly timed: CompiledGrant[];
+  readonly limited: CompiledGrant[];
 }
 
 interface GrowingCells {
   organization: GrowingCell | undefined;
-  readonly projects: Map<string, GrowingCell>;
-  readonly environments: Map<string, GrowingCell>;
+  projects: Map<string, GrowingCell>;
+  environments: Map<string, GrowingCell>;
   oldestEpoch: number;
 }
+
+/** Most subjects have grants at one level only: they share this and pay for no map. Never written to. */
+const NO_CELLS: Map<string, GrowingCell> = new Map();
 
 const newCell = (): GrowingCell => ({
   allow: emptyPermissionSet(),
   deny: emptyPermissionSet(),
   lasting: [],
-  timed: [],
+  limited: [],
 });
 
 const getOrAdd = <K, V>(map: Map<K, V>, key: K, create: () => V): V => {
@@ -99,55 +93,74 @@ const getOrAdd = <K, V>(map: Map<K, V>, key: K, create: () => V): V => {
 };
 
 const cellOf = (cells: GrowingCells, { projectId, environmentId }: GrantRow): GrowingCell => {
-  if (environmentId !== null) return getOrAdd(cells.environments, environmentId, newCell);
-  if (projectId !== null) return getOrAdd(cells.projects, projectId, newCell);
-  return (cells.organization ??= newCell());
-};
-
-const addTo = (target: PermissionSet, source: PermissionSet): void => {
-  for (const [index, word] of source.entries()) target[index] = (target[index] ?? 0) | word;
-};
-
-/** What a role permits, as bits. Names outside the catalogue have no bit: no request can ask for them either. */
-export const permissionSetOf = (role: RoleDefinition): PermissionSet => {
-  const set = emptyPermissionSet();
-  for (const place of PLACES) {
-    for (const name of role.permissions[place]) {
-      const number = permissionNumber(name);
-      if (number < 0) continue;
-      const { word, mask } = bitOf(number, place);
-      set[word] = (set[word] ?? 0) | mask;
-    }
+  if (environmentId !== null) {
+    if (cells.environments === NO_CELLS) cells.environments = new Map();
+    return getOrAdd(cells.environments, environmentId, newCell);
   }
-  return set;
+  if (projectId === null) return (cells.organization ??= newCell());
+  if (cells.projects === NO_CELLS) cells.projects = new Map();
+  return getOrAdd(cells.projects, projectId, newCell);
 };
 
-const sets = new WeakMap<RoleDefinition, PermissionSet>();
-
-const sharedSetOf = (role: RoleDefinition): PermissionSet => {
-  const known = sets.get(role);
-  if (known !== undefined) return known;
-  const made = permissionSetOf(role);
-  sets.set(role, made);
-  return made;
-};
-
-const addGrant = (subjects: Record<SubjectType, Map<string, GrowingCells>>, grant: CompiledGrant): void => {
-  const { row, permits } = grant;
-  const cells = getOrAdd(subjects[row.subjectType], row.subjectId, () => ({
+/** The cells that these grants of one subject make; undefined when there are none. */
+export const cellsFrom = (grants: readonly CompiledGrant[]): SubjectCells | undefined => {
+  if (grants.length === 0) return undefined;
+  const cells: GrowingCells = {
     organization: undefined,
-    projects: new Map<string, GrowingCell>(),
-    environments: new Map<string, GrowingCell>(),
+    projects: NO_CELLS,
+    environments: NO_CELLS,
     oldestEpoch: Number.POSITIVE_INFINITY,
-  }));
+  };
+  for (const grant of grants) addGrant(cells, grant);
+  return cells;
+};
+
+const addGrant = (cells: GrowingCells, grant: CompiledGrant): void => {
+  const { row, permits, condition } = grant;
   if (row.effect === 'allow') cells.oldestEpoch = Math.min(cells.oldestEpoch, row.subjectEpoch ?? 0);
   const cell = cellOf(cells, row);
-  if (row.validFromMs !== null || row.validUntilMs !== null) {
-    cell.timed.push(grant);
+  if (row.validFromMs !== null || row.validUntilMs !== null || condition !== null) {
+    cell.limited.push(grant);
     return;
   }
   cell.lasting.push(grant);
   addTo(row.effect === 'allow' ? cell.allow : cell.deny, permits);
+};
+
+/** A row with what it means; null when there is no such role. */
+export const compileGrant = (row: GrantRow, role: RoleDefinition | undefined): CompiledGrant | null =>
+  role === undefined
+    ? null
+    : {
+        row,
+        permits: sharedSetOf(role, row),
+        condition: row.condition === undefined ? null : compileCondition(row.condition),
+      };
+
+/** Environments whose project is there, by id. */
+export const environmentsIn = (
+  environments: Iterable<EnvironmentRow>,
+  projects: ReadonlyMap<string, ProjectRow>,
+): ReadonlyMap<string, EnvironmentRow> => {
+  const found = new Map<string, EnvironmentRow>();
+  for (const each of environments) if (projects.has(each.projectId)) found.set(each.environmentId, each);
+  return found;
+};
+
+type SubjectTable = Readonly<Record<SubjectType, ReadonlyMap<string, SubjectCells>>>;
+
+const cellsOfAll = (bySubject: Readonly<Record<SubjectType, ReadonlyMap<string, CompiledGrant[]>>>): SubjectTable => {
+  const table = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
+    SubjectType,
+    Map<string, SubjectCells>
+  >;
+  for (const type of SUBJECT_TYPES) {
+    for (const [subjectId, grants] of bySubject[type]) {
+      const cells = cellsFrom(grants);
+      if (cells !== undefined) table[type].set(subjectId, cells);
+    }
+  }
+  return table;
 };
 
 /**
@@ -171,21 +184,20 @@ export const compileOrganization = (
 ): Compiled => {
   const roleByKey = new Map(roles.map((role) => [role.key, role]));
   const quarantined = [...poison];
-  const subjects = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
+  const bySubject = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
     SubjectType,
-    Map<string, GrowingCells>
+    Map<string, CompiledGrant[]>
   >;
   const grants: CompiledGrant[] = [];
   for (const row of rows.grants) {
-    const role = roleByKey.get(row.roleKey);
-    if (role === undefined) {
+    const grant = compileGrant(row, roleByKey.get(row.roleKey));
+    if (grant === null) {
       const denies = row.effect === 'deny';
       quarantined.push({ table: 'grant', id: row.grantId, problem: `unknown role ${row.roleKey}`, denies });
       continue;
     }
-    const grant: CompiledGrant = { row, permits: sharedSetOf(role) };
     grants.push(grant);
-    addGrant(subjects, grant);
+    getOrAdd(bySubject[row.subjectType], row.subjectId, () => []).push(grant);
   }
   if (quarantined.some(({ denies }) => denies)) return { ok: false, poison: quarantined };
   const projects = new Map(rows.projects.map((project) => [project.projectId, project]));
@@ -195,11 +207,9 @@ export const compileOrganization = (
       orgId: rows.orgId,
       slug: rows.slug,
       revision: rows.revision,
-      subjects,
+      subjects: cellsOfAll(bySubject),
       projects,
-      environments: new Map(
-        rows.environments.filter(({ projectId }) => projects.has(projectId)).map((each) => [each.environmentId, each]),
-      ),
+      environments: environmentsIn(rows.environments, projects),
       grants,
       quarantined,
     }),

@@ -35,8 +35,14 @@ const byIndex = (policy: RandomPolicy, index: OrganizationIndex, request: Random
   );
   const actor = { type: request.subjectType, id: request.subjectId, groupIds: member?.groupIds ?? [] };
   return (
-    evaluate(index, { actor, permission: permissionNumber(request.action), target, nowMs: request.nowMs }).kind ===
-    'allowed'
+    evaluate(index, {
+      actor,
+      permission: permissionNumber(request.action),
+      target,
+      nowMs: request.nowMs,
+      resource: request.resource,
+      given: request.given,
+    }).kind === 'allowed'
   );
 };
 

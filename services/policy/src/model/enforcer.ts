@@ -4,6 +4,7 @@
  */
 import { newEnforcer, newModelFromString, type Adapter, type Model } from 'casbin';
 
+import { met } from '../conditions/index.ts';
 import { feedLines } from './adapter.ts';
 import { organizationLines, requestValues, roleLines, type Membership, type RequestTerms } from './lines.ts';
 import { MODEL_TEXT } from './model.ts';
@@ -39,5 +40,6 @@ const readOnlyAdapter = (policy: ReferencePolicy): Adapter => {
 /** A fresh Casbin enforcer over the built-in model and these rows. */
 export const referenceEnforcer = async (policy: ReferencePolicy): Promise<ReferenceEnforcer> => {
   const enforcer = await newEnforcer(newModelFromString(MODEL_TEXT), readOnlyAdapter(policy));
+  await enforcer.addFunction('met', met);
   return { allows: (terms) => enforcer.enforceSync(...requestValues(terms)) };
 };

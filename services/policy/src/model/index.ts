@@ -6,26 +6,30 @@
  * the running service never asks it.
  */
 export {
-  bitOf,
   compileOrganization,
-  emptyPermissionSet,
-  hasBit,
-  permissionSetOf,
-  type BitPosition,
   type Cell,
   type Compiled,
   type CompiledGrant,
   type OrganizationIndex,
-  type PermissionSet,
   type SubjectCells,
 } from './compile.ts';
+export {
+  bitOf,
+  emptyPermissionSet,
+  hasBit,
+  permissionSetOf,
+  type BitPosition,
+  type PermissionSet,
+} from './permission-set.ts';
 export {
   PERMISSIONS,
   PERMISSION_NAMES,
   PLACES,
+  RESOURCE_TYPES,
   isPermission,
   permissionNumber,
   placeNumber,
+  resourceTypeOf,
   type Permission,
   type Place,
 } from './permissions.ts';

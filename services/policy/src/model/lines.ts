@@ -2,9 +2,10 @@
  * Typed rows → Casbin's policy lines. Every name is encoded so that no id, whatever characters it holds, can be
  * mistaken for another name, a separator or a list: Casbin joins and compares texts.
  */
-import { PLACES, type Place } from './permissions.ts';
+import { canonicalText } from '../conditions/index.ts';
+import { PLACES, resourceTypeOf, type Place } from './permissions.ts';
 import type { RoleDefinition } from './roles.ts';
-import type { OrganizationRows, SubjectType } from './rows.ts';
+import type { GrantRow, OrganizationRows, SubjectType } from './rows.ts';
 
 /** One line: the section (`p`, `g`, `g2`, `g3`) and its fields. */
 export interface PolicyLine {
@@ -19,11 +20,26 @@ export interface Membership {
   readonly groupIds: readonly string[];
 }
 
-type NameKind = SubjectType | 'org' | 'project' | 'environment' | 'permission' | 'role' | 'place';
+type NameKind =
+  | SubjectType
+  | 'org'
+  | 'project'
+  | 'environment'
+  | 'permission'
+  | 'role'
+  | 'place'
+  | 'type'
+  | 'condition';
 
-/** Bounds of an unlimited grant in ms: every moment JavaScript can express lies between them. */
-const ALWAYS_WAS = String(-8_640_000_000_000_000);
-const FOR_EVER = String(8_640_000_000_000_001);
+/** What a line says that is not narrowed to one tier or one resource type; no name of ours is without a colon. */
+const ANY = 'any';
+/** What a line says that has no condition. */
+const ALWAYS = 'always';
+/** Before and after every moment of the years 0 to 9999, in the order of texts. */
+const ALWAYS_WAS = '-';
+const FOR_EVER = '~';
+const YEAR_0_MS = -62_167_219_200_000;
+const YEAR_10000_MS = 253_402_300_800_000;
 
 /**
  * Injective text form: letters, digits and hyphens stand for themselves, every other UTF-16 unit becomes `_hhhh`.
@@ -31,6 +47,16 @@ const FOR_EVER = String(8_640_000_000_000_001);
  */
 export const nameOf = (kind: NameKind, id: string): string =>
   `${kind}:${id.replaceAll(/[^A-Za-z0-9-]/g, (unit) => `_${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)}`;
+
+/**
+ * A moment as a text that sorts as time does, so that every Casbin compares it, whatever its expression language makes
+ * of numbers. Of a fraction of a millisecond the next whole one: no request has a moment in between.
+ */
+export const momentName = (ms: number): string => {
+  const whole = Math.ceil(ms);
+  if (whole < YEAR_0_MS) return ALWAYS_WAS;
+  return whole >= YEAR_10000_MS ? FOR_EVER : new Date(whole).toISOString();
+};
 
 const scopeName = (orgId: string, projectId: string | null, environmentId: string | null): string => {
   if (environmentId !== null) return nameOf('environment', environmentId);
@@ -65,21 +91,22 @@ export const organizationLines = (
   for (const { type, subjectId, groupIds } of memberships)
     for (const groupId of groupIds)
       lines.push({ type: 'g', fields: [nameOf(type, subjectId), nameOf('group', groupId), org] });
-  for (const grant of rows.grants)
-    lines.push({
-      type: 'p',
-      fields: [
-        org,
-        nameOf(grant.subjectType, grant.subjectId),
-        nameOf('role', grant.roleKey),
-        scopeName(rows.orgId, grant.projectId, grant.environmentId),
-        grant.validFromMs === null ? ALWAYS_WAS : String(grant.validFromMs),
-        grant.validUntilMs === null ? FOR_EVER : String(grant.validUntilMs),
-        grant.effect,
-      ],
-    });
+  for (const grant of rows.grants) lines.push({ type: 'p', fields: grantFields(rows.orgId, grant) });
   return lines;
 };
+
+const grantFields = (orgId: string, grant: GrantRow): readonly string[] => [
+  nameOf('org', orgId),
+  nameOf(grant.subjectType, grant.subjectId),
+  nameOf('role', grant.roleKey),
+  scopeName(orgId, grant.projectId, grant.environmentId),
+  grant.tier === undefined ? ANY : nameOf('place', grant.tier),
+  grant.resourceType === undefined ? ANY : nameOf('type', grant.resourceType),
+  grant.validFromMs === null ? ALWAYS_WAS : momentName(grant.validFromMs),
+  grant.validUntilMs === null ? FOR_EVER : momentName(grant.validUntilMs),
+  grant.condition === undefined ? ALWAYS : nameOf('condition', canonicalText(grant.condition)),
+  grant.effect,
+];
 
 /** A request in Casbin's terms, in the order of the request definition. */
 export interface RequestTerms {
@@ -90,14 +117,19 @@ export interface RequestTerms {
   readonly place: Place;
   readonly projectId: string | null;
   readonly environmentId: string | null;
+  /** Within the years 0 to 9999. */
   readonly nowMs: number;
+  /** See attributesText; absent: none. */
+  readonly attributes?: string;
 }
 
-export const requestValues = (terms: RequestTerms): readonly (string | number)[] => [
+export const requestValues = (terms: RequestTerms): readonly string[] => [
   nameOf('org', terms.orgId),
   nameOf(terms.subjectType, terms.subjectId),
   nameOf('permission', terms.action),
+  nameOf('type', resourceTypeOf(terms.action)),
   nameOf('place', terms.place),
   scopeName(terms.orgId, terms.projectId, terms.environmentId),
-  terms.nowMs,
+  momentName(terms.nowMs),
+  terms.attributes ?? '{}',
 ];

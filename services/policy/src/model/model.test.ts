@@ -61,7 +61,12 @@ describe('model.conf', () => {
       [' && !some(where (p.eft == deny))', ''],
       ['g2 = _, _, _', 'g2 = _, _'],
       ['g3 = _, _, _\n', ''],
-      ['from, until, eft', 'until, from, eft'],
+      ['from, until, cond, eft', 'until, from, cond, eft'],
+      [' && met(r.attrs, p.cond, p.eft)', ''],
+      ['met(r.attrs, p.cond, p.eft)', 'met(r.attrs, p.cond, "allow")'],
+      ['(p.tier == "any" || r.place == p.tier)', '(p.tier == "any" || r.type == p.tier)'],
+      ['(p.tier == "any" || r.place == p.tier)', '(p.tier == "any" || r.place == p.type)'],
+      ['(p.type == "any" || r.type == p.type)', 'r.type == p.type'],
       ['[matchers]', '[matchers]\n[matchers]'],
       ['[matchers]', '[constraint_definition]\nc = x\n[matchers]'],
       ['r = org', 'r = sub, org'],
@@ -93,7 +98,7 @@ describe('policy lines', () => {
     const lines = organizationLines(rowsWith([{ ...GRANT, subjectId: 'data", "write" ,"x (' }]), []);
     const policy: string[][] = [];
     assert.equal(feedLines(lines, { model: new Map([['p', new Map([['p', { policy }]])]]) }), lines.length);
-    assert.equal(policy[0]?.length, 7);
+    assert.equal(policy[0]?.length, 10);
   });
 });
 
@@ -117,6 +122,12 @@ describe('poison rows', () => {
       { effect: null },
       { validUntilMs: 'tomorrow' },
       { validFromMs: Number.NaN },
+      { tier: 'staging' },
+      { resourceType: 'flags' },
+      { resourceType: '__proto__' },
+      { condition: {} },
+      { condition: { property: 'context.ip', operator: 'matches', value: '.*' } },
+      { condition: [] },
     ];
     for (const damage of damages) {
       const row = readGrant({ ...raw, ...damage });

@@ -1,6 +1,6 @@
 /**
  * Reads model.conf and holds it against what the index implements. The grammar is closed: sections of `name = value`
- * lines, a matcher that is a conjunction of the four forms below, one effect. Anything else is refused when the
+ * lines, a matcher that is a conjunction of the six forms below, one effect. Anything else is refused when the
  * service starts (or a policy is published), never at decision time.
  */
 import { readFileSync } from 'node:fs';
@@ -30,16 +30,20 @@ const CONJUNCT_FORMS: readonly RegExp[] = [
   new RegExp(`^r\\.${NAME} == p\\.${NAME}$`),
   // r.now >= p.from, r.now < p.until
   new RegExp(`^r\\.${NAME} (?:>=|<) p\\.${NAME}$`),
+  // (p.tier == "any" || r.place == p.tier)
+  new RegExp(`^\\(p\\.(${NAME}) == "any" \\|\\| r\\.${NAME} == p\\.\\1\\)$`),
   // g(r.sub, p.sub, r.org)
   new RegExp(`^g[0-9]?\\(r\\.${NAME}, p\\.${NAME}, r\\.${NAME}\\)$`),
+  // met(r.attrs, p.cond, p.eft)
+  new RegExp(`^met\\(r\\.${NAME}, p\\.${NAME}, p\\.eft\\)$`),
 ];
 
 const EFFECT = 'some(where (p.eft == allow)) && !some(where (p.eft == deny))';
 
 /** What compile.ts implements, conjunct by conjunct. */
 const IMPLEMENTED: PolicyModel = {
-  request: ['org', 'sub', 'act', 'place', 'scope', 'now'],
-  policy: ['org', 'sub', 'role', 'scope', 'from', 'until', 'eft'],
+  request: ['org', 'sub', 'act', 'type', 'place', 'scope', 'now', 'attrs'],
+  policy: ['org', 'sub', 'role', 'scope', 'tier', 'type', 'from', 'until', 'cond', 'eft'],
   relations: new Map([
     ['g', 3],
     ['g2', 3],
@@ -47,9 +51,12 @@ const IMPLEMENTED: PolicyModel = {
   ]),
   effect: EFFECT,
   conjuncts: [
+    '(p.tier == "any" || r.place == p.tier)',
+    '(p.type == "any" || r.type == p.type)',
     'g(r.sub, p.sub, r.org)',
     'g2(r.scope, p.scope, r.org)',
     'g3(r.act, p.role, r.place)',
+    'met(r.attrs, p.cond, p.eft)',
     'r.now < p.until',
     'r.now >= p.from',
     'r.org == p.org',

@@ -89,3 +89,11 @@ const PLACE_NUMBERS: ReadonlyMap<string, number> = new Map(PLACES.map((place, in
 
 /** Position of a place in {@link PLACES}. */
 export const placeNumber = (place: Place): number => PLACE_NUMBERS.get(place) ?? -1;
+
+/** What a permission acts on: the noun of its name. Derived from the permission, never from what a caller says. */
+export const RESOURCE_TYPES: readonly string[] = Object.freeze([
+  ...new Set(PERMISSION_NAMES.map((name) => name.slice(0, name.indexOf(':')))),
+]);
+
+/** The resource type of a permission name, whether or not it is in the catalogue. */
+export const resourceTypeOf = (permission: string): string => permission.split(':', 1)[0] ?? '';

@@ -4,6 +4,9 @@
  */
 import { isIdentifier } from '@sallyport/subject-feed';
 
+import { readCondition, type Condition } from '../conditions/index.ts';
+import { RESOURCE_TYPES } from './permissions.ts';
+
 export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
 export type SubjectType = (typeof SUBJECT_TYPES)[number];
 
@@ -20,6 +23,12 @@ export interface GrantRow {
   readonly projectId: string | null;
   readonly environmentId: string | null;
   readonly effect: Effect;
+  /** Only in environments of this tier; absent: everywhere within the scope. */
+  readonly tier?: Tier;
+  /** Only the permissions of the role that act on this type; absent: all of them. */
+  readonly resourceType?: string;
+  /** Absent: always. */
+  readonly condition?: Condition;
   /** ms since 1970, inclusive; null: always was. */
   readonly validFromMs: number | null;
   /** ms since 1970, exclusive; null: until it is taken away. */
@@ -72,10 +81,26 @@ const idOf = (value: unknown): string => (isIdentifier(value) ? value : '(unread
 
 type Check = readonly [problem: string, holds: boolean];
 
+const TIERS: readonly Tier[] = ['non-production', 'production'];
+
+const optionalOf = <T extends string>(values: readonly T[], value: unknown): value is T | null =>
+  value === null || memberOf(values, value);
+
+/** What narrows a grant: all of it, or null when a part of it makes no sense. */
+const readNarrowing = (raw: Raw): Pick<GrantRow, 'tier' | 'resourceType' | 'condition'> | null => {
+  const { tier = null, resourceType = null, condition = null } = raw;
+  if (!optionalOf(TIERS, tier) || !optionalOf(RESOURCE_TYPES, resourceType)) return null;
+  const narrowed = { ...(tier === null ? {} : { tier }), ...(resourceType === null ? {} : { resourceType }) };
+  if (condition === null) return narrowed;
+  const read = readCondition(condition);
+  return read.ok ? { ...narrowed, condition: read.condition } : null;
+};
+
 /** Reads a grant; see {@link PoisonRow} for what is returned instead when a field makes no sense. */
 export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
   const { grantId, subjectType, subjectId, roleKey, projectId, environmentId, effect, validFromMs, validUntilMs } = raw;
   const { subjectEpoch = 0 } = raw;
+  const narrowing = readNarrowing(raw);
   const checks: readonly Check[] = [
     ['grant id', isIdentifier(grantId)],
     ['subject type', memberOf(SUBJECT_TYPES, subjectType)],
@@ -84,6 +109,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     ['scope', optionalId(projectId) && optionalId(environmentId)],
     ['environment without project', environmentId === null || projectId !== null],
     ['effect', effect === 'allow' || effect === 'deny'],
+    ['tier, resource type or condition', narrowing !== null],
     ['validity', isMoment(validFromMs) && isMoment(validUntilMs)],
     ['epoch', typeof subjectEpoch === 'number' && subjectEpoch >= 0],
   ];
@@ -97,6 +123,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     projectId,
     environmentId,
     effect,
+    ...narrowing,
     validFromMs,
     validUntilMs,
     ...('subjectEpoch' in raw ? { subjectEpoch } : {}),

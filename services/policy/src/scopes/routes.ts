@@ -2,7 +2,7 @@ import { AppError } from '@sallyport/errors';
 import { SELF, route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
-import type { DecisionPoint } from '../decide/index.ts';
+import { adminProperties, type DecisionPoint } from '../decide/index.ts';
 import type { GrantKnowledge } from '../grants/index.ts';
 
 const environmentShape = z.object({ id: z.string(), key: z.string(), tier: z.enum(['non-production', 'production']) });
@@ -18,12 +18,13 @@ export const scopeRoutes = (knowledge: GrantKnowledge, decisions: DecisionPoint)
     surface: 'api',
     summary: 'Projects and environments the caller may see, with their tiers.',
     responses: { 200: z.object({ items: z.array(projectShape), nextCursor: z.null() }) },
-    handler: async ({ context: { principal } }) => {
+    handler: async ({ context: { principal, ip } }) => {
       if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
       const { orgId, subjectId: id, type, epoch, scopes } = principal;
+      const given = adminProperties(principal, ip);
       const mayRead = (action: string, projectId: string, environmentId = ''): boolean =>
         (scopes.length === 0 || scopes.includes(action)) &&
-        decisions.decide({ orgId, subject: { type, id, epoch }, action, projectId, environmentId }).allowed;
+        decisions.decide({ orgId, subject: { type, id, epoch }, action, projectId, environmentId, given }).allowed;
       const index = knowledge.organization(orgId);
       const items = [...(index?.projects.values() ?? [])]
         .filter(({ projectId }) => mayRead('project:read', projectId))

@@ -3,7 +3,9 @@ import fc from 'fast-check';
 import type { Membership, RequestTerms } from '../../src/model/lines.ts';
 import { PERMISSION_NAMES, PLACES, type Place } from '../../src/model/permissions.ts';
 import { BUILT_IN_ROLES, type RoleDefinition } from '../../src/model/roles.ts';
+import { attributesText, type GivenProperties } from '../../src/conditions/index.ts';
 import type { EnvironmentRow, GrantRow, OrganizationRows, ProjectRow } from '../../src/model/rows.ts';
+import { randomCondition, randomGiven } from './random-condition.ts';
 
 /** Ids that have broken somebody: separators, quotes, brackets, prototype names, look-alikes, very long ones. */
 const NASTY = [
@@ -106,8 +108,22 @@ const grant = (roleKeys: readonly string[]): fc.Arbitrary<GrantRow> =>
       validFromMs: window,
       validUntilMs: window,
       scope,
+      narrowing: fc.record(
+        {
+          tier: fc.constantFrom('non-production', 'production'),
+          resourceType: fc.constantFrom('flag', 'organization', 'change'),
+          condition: randomCondition,
+        },
+        { requiredKeys: [] },
+      ),
+      isNarrowed: fc.boolean(),
     })
-    .map(({ scope: where, ...row }) => ({ grantId: 'g', ...row, ...where }));
+    .map(({ scope: where, narrowing, isNarrowed, ...row }) => ({
+      grantId: 'g',
+      ...row,
+      ...where,
+      ...(isNarrowed ? narrowing : {}),
+    }));
 
 const membership: fc.Arbitrary<Membership> = fc.record({
   type: fc.constantFrom('user', 'service_account'),
@@ -133,7 +149,9 @@ const organization = (orgId: string, roleKeys: readonly string[]): fc.Arbitrary<
       orgId: fc.constant(orgId),
       slug: fc.constant('slug'),
       revision: fc.constant(1n),
-      grants: fc.array(grant(roleKeys), { minLength: 2, maxLength: 16, size: 'max' }),
+      grants: fc
+        .array(grant(roleKeys), { minLength: 2, maxLength: 16, size: 'max' })
+        .map((grants) => grants.map((each, at) => ({ ...each, grantId: `g${String(at).padStart(2, '0')}` }))),
       projects: uniqueBy(project, (each) => each.projectId, 4).map(withPopular),
       environments: uniqueBy(environment, (each) => each.environmentId, 6),
     }),
@@ -173,6 +191,8 @@ export interface RandomRequest {
   readonly projectId: string;
   readonly environmentId: string;
   readonly nowMs: number;
+  readonly resource: { readonly type: string; readonly id: string };
+  readonly given: GivenProperties;
 }
 
 export const randomRequest: fc.Arbitrary<RandomRequest> = fc.record({
@@ -186,14 +206,27 @@ export const randomRequest: fc.Arbitrary<RandomRequest> = fc.record({
   projectId: fc.oneof(fc.constant(''), id()),
   environmentId: fc.oneof(fc.constant(''), id()),
   nowMs: moment,
+  resource: fc.record({ type: fc.constantFrom('', 'flag', 'a'), id: fc.oneof(fc.constant(''), id()) }),
+  given: randomGiven,
 });
 
 /** The request in Casbin's terms, from the rows alone: written apart from the service's own look-up on purpose. */
 export const toTerms = (request: RandomRequest, { rows }: RandomOrganization): RequestTerms | null => {
   const where = locate(request, rows);
   if (where === null) return null;
-  const { subjectType, subjectId, action, nowMs } = request;
-  return { orgId: rows.orgId, subjectType, subjectId, action, nowMs, ...where };
+  const { subjectType, subjectId, action, nowMs, resource, given } = request;
+  const { type: resourceType, id: resourceId } = resource;
+  const attributes = attributesText({
+    subjectType,
+    subjectId,
+    action,
+    nowMs,
+    resourceType,
+    resourceId,
+    given,
+    ...where,
+  });
+  return { orgId: rows.orgId, subjectType, subjectId, action, nowMs, attributes, ...where };
 };
 
 const locate = (

@@ -24,6 +24,7 @@ import { newId } from '@sallyport/storage';
 import { silentLogger } from '@sallyport/telemetry';
 
 import type { RunningServer } from '@sallyport/service';
+import type { GivenProperties } from '../../src/conditions/index.ts';
 import { readPolicyConfig } from '../../src/config.ts';
 import { createContext, type PolicyContext } from '../../src/context.ts';
 import { startServer } from '../../src/server.ts';
@@ -232,10 +233,15 @@ export class World {
       'check',
       {
         orgId,
-        subject: { type: question.type ?? 'user', id: subjectId, epoch: question.epoch ?? 0n },
+        subject: {
+          type: question.type ?? 'user',
+          id: subjectId,
+          epoch: question.epoch ?? 0n,
+          properties: question.given?.subject,
+        },
         action,
-        resource: { type: 'flag', id: 'checkout', projectId, environmentId, properties: undefined },
-        context: undefined,
+        resource: { type: 'flag', id: 'checkout', projectId, environmentId, properties: question.given?.resource },
+        context: question.given?.context,
         requestId: '',
       },
       { deadlineMs: 300 },
@@ -268,6 +274,9 @@ export interface GrantRequest {
   readonly role: string;
   readonly scope?: { readonly projectId?: string; readonly environmentId?: string };
   readonly effect?: 'allow' | 'deny';
+  readonly tier?: 'non-production' | 'production';
+  readonly resourceType?: string;
+  readonly condition?: object;
   readonly validFrom?: string;
   readonly validUntil?: string;
 }
@@ -280,6 +289,7 @@ export interface Question {
   readonly environmentId?: string;
   readonly type?: string;
   readonly epoch?: bigint;
+  readonly given?: GivenProperties;
 }
 
 const certificatesOf = async (ca: DevCa): Promise<Readonly<Record<string, DevCertificate>>> => {

@@ -69,6 +69,8 @@ export interface Subject {
   id: string;
   /** Epoch of the credential presented; 0 when the caller holds no credential of the subject. */
   epoch: bigint;
+  /** What the caller knows of it, for conditions of grants: "acr", "amr" ... */
+  properties?: { [key: string]: any } | undefined;
 }
 
 export interface Resource {
@@ -90,6 +92,7 @@ export interface CheckRequest {
   resource: Resource | undefined;
   context: { [key: string]: any } | undefined;
   requestId: string;
+  actionProperties?: { [key: string]: any } | undefined;
 }
 
 export interface CheckResponse {
@@ -122,7 +125,7 @@ export interface CheckManyResponse {
 }
 
 function createBaseSubject(): Subject {
-  return { type: "", id: "", epoch: 0n };
+  return { type: "", id: "", epoch: 0n, properties: undefined };
 }
 
 export const Subject: MessageFns<Subject> = {
@@ -138,6 +141,9 @@ export const Subject: MessageFns<Subject> = {
         throw new globalThis.Error("value provided for field message.epoch of type uint64 too large");
       }
       writer.uint32(24).uint64(message.epoch);
+    }
+    if (message.properties !== undefined) {
+      Struct.encode(Struct.wrap(message.properties), writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -179,6 +185,14 @@ export const Subject: MessageFns<Subject> = {
             message.epoch = reader.uint64() as bigint;
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.properties = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -196,6 +210,7 @@ export const Subject: MessageFns<Subject> = {
       type: isSet(object.type) ? globalThis.String(object.type) : "",
       id: isSet(object.id) ? globalThis.String(object.id) : "",
       epoch: isSet(object.epoch) ? BigInt(object.epoch) : 0n,
+      properties: isObject(object.properties) ? object.properties : undefined,
     };
   },
 
@@ -210,6 +225,9 @@ export const Subject: MessageFns<Subject> = {
     if (message.epoch !== 0n) {
       obj.epoch = message.epoch.toString();
     }
+    if (message.properties !== undefined) {
+      obj.properties = message.properties;
+    }
     return obj;
   },
 
@@ -221,6 +239,7 @@ export const Subject: MessageFns<Subject> = {
     message.type = object.type ?? "";
     message.id = object.id ?? "";
     message.epoch = (object.epoch !== undefined && object.epoch !== null) ? BigInt(object.epoch) : 0n;
+    message.properties = object.properties ?? undefined;
     return message;
   },
 };
@@ -367,7 +386,15 @@ export const Resource: MessageFns<Resource> = {
 };
 
 function createBaseCheckRequest(): CheckRequest {
-  return { orgId: "", subject: undefined, action: "", resource: undefined, context: undefined, requestId: "" };
+  return {
+    orgId: "",
+    subject: undefined,
+    action: "",
+    resource: undefined,
+    context: undefined,
+    requestId: "",
+    actionProperties: undefined,
+  };
 }
 
 export const CheckRequest: MessageFns<CheckRequest> = {
@@ -389,6 +416,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     }
     if (message.requestId !== "") {
       writer.uint32(50).string(message.requestId);
+    }
+    if (message.actionProperties !== undefined) {
+      Struct.encode(Struct.wrap(message.actionProperties), writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -454,6 +484,14 @@ export const CheckRequest: MessageFns<CheckRequest> = {
             message.requestId = reader.string();
             continue;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.actionProperties = Struct.unwrap(Struct.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -482,6 +520,11 @@ export const CheckRequest: MessageFns<CheckRequest> = {
         : isSet(object.request_id)
         ? globalThis.String(object.request_id)
         : "",
+      actionProperties: isObject(object.actionProperties)
+        ? object.actionProperties
+        : isObject(object.action_properties)
+        ? object.action_properties
+        : undefined,
     };
   },
 
@@ -505,6 +548,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     if (message.requestId !== "") {
       obj.requestId = message.requestId;
     }
+    if (message.actionProperties !== undefined) {
+      obj.actionProperties = message.actionProperties;
+    }
     return obj;
   },
 
@@ -523,6 +569,7 @@ export const CheckRequest: MessageFns<CheckRequest> = {
       : undefined;
     message.context = object.context ?? undefined;
     message.requestId = object.requestId ?? "";
+    message.actionProperties = object.actionProperties ?? undefined;
     return message;
   },
 };
