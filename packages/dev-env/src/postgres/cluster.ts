@@ -81,9 +81,19 @@ const filesAreGone = (record: Cluster, dataDir: string): DevEnvironmentError =>
 
 /** Clusters in a place of ours that no record names any more: their state directory was deleted. */
 async function removeStrayClusters(parent: string): Promise<void> {
-  for (const name of readdirSync(parent).filter((entry) => entry.startsWith('cluster-'))) {
+  for (const name of entriesOf(parent).filter((entry) => entry.startsWith('cluster-'))) {
     await endLockHolder(join(parent, name));
     rmSync(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+/** None when another process has removed it meanwhile. */
+function entriesOf(parent: string): string[] {
+  try {
+    return readdirSync(parent);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
+    throw error;
   }
 }
 
