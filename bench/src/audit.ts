@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { auditAppendMigration, auditMigrations, createAuditLog } from '@sallyport/audit';
+import { auditAppendMigration, auditAppendTogetherMigration, auditMigrations, createAuditLog } from '@sallyport/audit';
 import { startPostgres } from '@sallyport/dev-env';
 import { openKeyring } from '@sallyport/keyring';
 import { newId, orgTable, sqlMigration, statement, systemClock, type WriteTx } from '@sallyport/storage';
@@ -21,7 +21,7 @@ const counter = sqlMigration(2, 'create-counter', [
 ]);
 
 // The same row with the same indexes, in the order it happens to come: no head, no contiguous number.
-const looseEntries = sqlMigration(4, 'create-loose-entry', [
+const looseEntries = sqlMigration(5, 'create-loose-entry', [
   `CREATE TABLE sample.loose_entry (LIKE sample.audit_entry INCLUDING ALL EXCLUDING IDENTITY)`,
   'CREATE SEQUENCE sample.loose_number; GRANT USAGE ON SEQUENCE sample.loose_number TO sallyport_sample',
   orgTable('sample', 'loose_entry'),
@@ -67,7 +67,13 @@ export const audit: Benchmark = {
     const dataDir = mkdtempSync(join(tmpdir(), 'sallyport-bench-'));
     const server = await startPostgres({ dataDir });
     const { db } = await openSample(
-      [...auditMigrations('sample'), counter, auditAppendMigration('sample', 3), looseEntries],
+      [
+        ...auditMigrations('sample'),
+        counter,
+        auditAppendMigration('sample', 3),
+        auditAppendTogetherMigration('sample', 4),
+        looseEntries,
+      ],
       server,
     );
     const log = createAuditLog({

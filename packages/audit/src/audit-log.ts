@@ -11,7 +11,7 @@ import {
   createAuditOrganization,
   findActorKey,
   findEntries,
-  insertEntry,
+  insertEntries,
   logSize,
   subjectKeys,
   type EntryToInsert,
@@ -57,15 +57,20 @@ const EXPORT_PAGE = 500;
 const ENTRIES_AT_ONCE = 8;
 
 class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'foresee'> {
-  readonly events: AuditEvent[] = [];
+  readonly events: { readonly event: AuditEvent; readonly context: AuditContext }[] = [];
   readonly kept: (() => Promise<void>)[] = [];
   /** Keys that were asked for ahead. */
   readonly keys: Promise<ReadonlyMap<string, Buffer>>[] = [];
+  readonly #context: AuditContext;
   readonly #takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>;
   readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
   saidUnchanged = false;
 
-  constructor(takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>) {
+  constructor(
+    context: AuditContext,
+    takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>,
+  ) {
+    this.#context = context;
     this.#takeKeys = takeKeys;
   }
 
@@ -79,8 +84,11 @@ class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'at
     this.keys.push(keys);
   }
 
-  record(event: AuditEvent): void {
-    this.events.push(event);
+  record(event: AuditEvent, context: AuditContext = this.#context): void {
+    const { orgId, actor } = this.#context;
+    if (context.orgId !== orgId || context.actor.id !== actor.id)
+      throw new TypeError('an entry names another organisation or actor than its transaction');
+    this.events.push({ event, context });
   }
 
   unchanged(): void {
@@ -108,8 +116,8 @@ const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): Au
     fence: (decision: Validity) => {
       tx.fence(decision);
     },
-    record: (event: AuditEvent) => {
-      recording.record(event);
+    record: (event: AuditEvent, of?: AuditContext) => {
+      recording.record(event, of);
     },
     unchanged: () => {
       recording.unchanged();
@@ -136,7 +144,7 @@ class PostgresAuditLog implements AuditLog {
     let receipts: readonly AuditReceipt[] = [];
     const value = await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
       const { keyring } = this.#options;
-      const recording = new Recording((ids) => subjectKeys(tx, keyring, context.orgId, ids));
+      const recording = new Recording(context, (ids) => subjectKeys(tx, keyring, context.orgId, ids));
       // The actor's key travels with the first statement of the work.
       if (context.ip !== undefined || context.userAgent !== undefined)
         recording.expect(findActorKey(tx, keyring, context.orgId, context.actor.id));
@@ -214,10 +222,10 @@ class PostgresAuditLog implements AuditLog {
     const at = this.#options.clock.now();
     const { keyring } = this.#options;
     const entries: EntryToInsert[] = [];
-    for (const [number, event] of events.entries()) {
+    for (const [number, { event, context: of }] of events.entries()) {
       const entryId = newId();
       if (number % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await setImmediate();
-      entries.push({ orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context, event }) });
+      entries.push({ orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context: of, event }) });
     }
     const known = new Map((await Promise.all(foreseen)).flatMap((part) => [...part]));
     const subjects = entries.flatMap(({ body }) => body.openings.map(({ subjectId }) => subjectId));
@@ -227,7 +235,7 @@ class PostgresAuditLog implements AuditLog {
       const receipts: AuditReceipt[] = [];
       for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
         const part = entries.slice(from, from + ENTRIES_AT_ONCE);
-        receipts.push(...(await Promise.all(part.map((entry) => insertEntry(tx, keyring, keys, entry)))));
+        receipts.push(...(await insertEntries(tx, keyring, keys, part)));
       }
       return receipts;
     };

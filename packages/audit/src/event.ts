@@ -64,8 +64,11 @@ export interface AuditReceipt {
 export interface AuditedTx extends WriteTx {
   readonly orgId: string;
   readonly audit: AuditContext;
-  /** Adds an entry; entries are appended in this order after the mutation's own statements. */
-  record(event: AuditEvent): void;
+  /**
+   * Adds an entry; entries are appended in this order after the mutation's own statements. `context`: whose request it
+   * was, where one transaction serves several requests of one actor; default: that of the transaction.
+   */
+  record(event: AuditEvent, context?: AuditContext): void;
   /** Says that nothing was changed, so that no entry is due. */
   unchanged(): void;
   /**

@@ -18,7 +18,7 @@ export type {
   JsonValue,
 } from './event.ts';
 export { leafBytes, leafHash } from './leaf.ts';
-export { auditAppendMigration, auditMigrations } from './migration.ts';
+export { auditAppendMigration, auditAppendTogetherMigration, auditMigrations } from './migration.ts';
 export { personal, type Personal } from './personal.ts';
 
 export type { AuditFilter, AuditRecord } from './view.ts';

@@ -184,6 +184,67 @@ const fasterAppend = (schema: string): string => `
   END $$;
 `;
 
+// As many entries as a transaction has, under one update of the head. Every entry is checked and placed by the one
+// statement that writes it; what it is not given a place for is not written, and the count says so.
+const appendTogether = (schema: string): string => `
+  CREATE OR REPLACE FUNCTION ${schema}.only_grow() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF NEW.size <= OLD.size OR NEW.origin <> OLD.origin OR NEW.org_id <> OLD.org_id THEN
+      RAISE EXCEPTION 'the audit log only grows' USING ERRCODE = '42501';
+    END IF;
+    RETURN NEW;
+  END $$;
+  CREATE FUNCTION ${schema}.append_audit_entries(
+      p_org uuid, p_bodies bytea[],
+      p_opening_entries integer[], p_opening_numbers integer[], p_opening_subjects text[], p_opening_sealed bytea[],
+      p_attachment_entries integer[], p_attachment_names text[], p_attachment_bodies bytea[])
+    RETURNS TABLE (origin text, idx bigint, leaf_hash bytea)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = ${schema}, pg_temp
+    SET plan_cache_mode = force_generic_plan AS $$
+  DECLARE
+    v_origin text;
+    v_first bigint;
+    v_written integer;
+  BEGIN
+    UPDATE audit_head h SET size = h.size + cardinality(p_bodies) WHERE h.org_id = p_org
+      RETURNING h.origin, h.size - cardinality(p_bodies) INTO v_origin, v_first;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the organisation has no audit log';
+    END IF;
+    RETURN QUERY
+      INSERT INTO audit_entry AS written (org_id, idx, leaf, entry_id, occurred_at, action, outcome, actor_type,
+                                          actor_id, target_type, target_id, request_id)
+        SELECT p_org, v_first + b.number - 1,
+               convert_to('v1' || E'\\n' || v_origin || E'\\n' || (v_first + b.number - 1) || E'\\n', 'UTF8') || b.body,
+               e.id, e.occurred_at, e.action, e.outcome, e.actor ->> 'type', e.actor ->> 'id', e.target ->> 'type',
+               e.target ->> 'id', e.request_id
+          FROM unnest(p_bodies) WITH ORDINALITY AS b (body, number)
+          -- json, not jsonb: a leaf may hold an escaped NUL, which jsonb refuses.
+          CROSS JOIN LATERAL json_to_record(convert_from(b.body, 'UTF8')::json)
+            AS e (org text, id uuid, occurred_at timestamptz, action text, outcome text, actor json, target json,
+                  request_id text)
+         WHERE e.org = p_org::text
+        RETURNING v_origin, written.idx, written.leaf_hash;
+    GET DIAGNOSTICS v_written = ROW_COUNT;
+    IF v_written <> cardinality(p_bodies) THEN
+      RAISE EXCEPTION 'an entry names another organisation';
+    END IF;
+    IF cardinality(p_opening_entries) > 0 THEN
+      INSERT INTO audit_opening (org_id, idx, number, subject_id, sealed)
+        SELECT p_org, v_first + o.entry, o.number, o.subject, o.sealed
+          FROM unnest(p_opening_entries, p_opening_numbers, p_opening_subjects, p_opening_sealed)
+            AS o (entry, number, subject, sealed);
+    END IF;
+    IF cardinality(p_attachment_entries) > 0 THEN
+      INSERT INTO audit_attachment (org_id, idx, name, body)
+        SELECT p_org, v_first + a.entry, a.name, a.body
+          FROM unnest(p_attachment_entries, p_attachment_names, p_attachment_bodies) AS a (entry, name, body);
+    END IF;
+  END $$;
+  REVOKE ALL ON FUNCTION ${schema}.append_audit_entries FROM PUBLIC;
+  GRANT EXECUTE ON FUNCTION ${schema}.append_audit_entries TO ${serviceRole(schema)};
+`;
+
 /**
  * The migrations of an audit log, to stand first in a service's list. The service role may read the log and append
  * through one function; it holds no UPDATE, DELETE or TRUNCATE, and triggers refuse them to the owner as well.
@@ -195,3 +256,7 @@ export const auditMigrations = (schema: string): Migration[] => [
 /** A later step of the same log, under the next free number of the service that keeps it. */
 export const auditAppendMigration = (schema: string, number: number): Migration =>
   sqlMigration(number, 'append-audit-faster', fasterAppend(schema));
+
+/** The step after {@link auditAppendMigration}; the function of one entry stays for processes of the version before. */
+export const auditAppendTogetherMigration = (schema: string, number: number): Migration =>
+  sqlMigration(number, 'append-audit-together', appendTogether(schema));

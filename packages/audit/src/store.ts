@@ -79,7 +79,7 @@ export const findActorKey = async (
   return new Map([...wrapped].map(([id, key]) => [id, keyring.unwrapDataKey(orgId, id, key)] as const));
 };
 
-const APPEND = statement('SELECT origin, idx, leaf_hash FROM append_audit($1, $2, $3::jsonb, $4::jsonb)');
+const APPEND = statement('SELECT origin, idx, leaf_hash FROM append_audit_entries($1, $2, $3, $4, $5, $6, $7, $8, $9)');
 
 export interface EntryToInsert {
   readonly orgId: string;
@@ -87,35 +87,56 @@ export interface EntryToInsert {
   readonly body: EntryBody;
 }
 
-/** Sends one entry at once, to be appended under the head row's lock; `keys` holds the data key of every subject of its openings. */
-export const insertEntry = async (
+interface SealedOpening {
+  /** Place of its entry among those appended with it. */
+  readonly entry: number;
+  readonly number: number;
+  readonly subjectId: string;
+  readonly sealed: Buffer;
+}
+
+const sealOpenings = (
+  keyring: Keyring,
+  keys: ReadonlyMap<string, Buffer>,
+  entries: readonly EntryToInsert[],
+): SealedOpening[] =>
+  entries.flatMap(({ orgId, entryId, body }, entry) =>
+    body.openings.map(({ number, field, subjectId, salt, value }) => {
+      const key = keys.get(subjectId);
+      if (key === undefined) throw new TypeError('the data key of a subject was not taken');
+      const context = openingContext(orgId, entryId, number, field);
+      return { entry, number, subjectId, sealed: keyring.sealWith(key, context, packOpening(salt, value)) };
+    }),
+  );
+
+/**
+ * Sends entries of one organisation at once, to be appended in their order under the head row's lock; `keys` holds the
+ * data key of every subject of their openings.
+ */
+export const insertEntries = async (
   tx: WriteTx,
   keyring: Keyring,
   keys: ReadonlyMap<string, Buffer>,
-  entry: EntryToInsert,
-): Promise<AuditReceipt> => {
-  const openings = entry.body.openings.map(({ number, field, subjectId, salt, value }) => {
-    const key = keys.get(subjectId);
-    if (key === undefined) throw new TypeError('the data key of a subject was not taken');
-    const context = openingContext(entry.orgId, entry.entryId, number, field);
-    return {
-      number,
-      subject: subjectId,
-      sealed: keyring.sealWith(key, context, packOpening(salt, value)).toString('base64'),
-    };
-  });
-  const attachments = entry.body.attachments.map(({ name, bytes }) => ({ name, body: bytes.toString('base64') }));
-  const [row] = await tx.query<{ origin: string; idx: string; leaf_hash: Buffer }>(APPEND, [
-    entry.orgId,
-    entry.body.bytes,
-    jsonOrNull(openings),
-    jsonOrNull(attachments),
+  entries: readonly EntryToInsert[],
+): Promise<AuditReceipt[]> => {
+  const openings = sealOpenings(keyring, keys, entries);
+  const attachments = entries.flatMap(({ body }, entry) => body.attachments.map((each) => ({ entry, ...each })));
+  const rows = await tx.query<{ origin: string; idx: string; leaf_hash: Buffer }>(APPEND, [
+    entries[0]?.orgId,
+    entries.map(({ body }) => body.bytes),
+    openings.map(({ entry }) => entry),
+    openings.map(({ number }) => number),
+    openings.map(({ subjectId }) => subjectId),
+    openings.map(({ sealed }) => sealed),
+    attachments.map(({ entry }) => entry),
+    attachments.map(({ name }) => name),
+    attachments.map(({ bytes }) => bytes),
   ]);
-  if (row === undefined) throw new TypeError('append_audit returned no row');
-  return receipt(row.origin, BigInt(row.idx), row.leaf_hash.toString('hex'));
+  if (rows.length !== entries.length) throw new TypeError('the log took another number of entries');
+  return rows
+    .map((row) => receipt(row.origin, BigInt(row.idx), row.leaf_hash.toString('hex')))
+    .sort((one, other) => Number(one.index - other.index));
 };
-
-const jsonOrNull = (items: readonly unknown[]): string | null => (items.length === 0 ? null : JSON.stringify(items));
 
 const receipt = (origin: string, index: bigint, hash: string): AuditReceipt =>
   Object.freeze({ origin, index, leafHash: hash, toString: () => `${origin}#${String(index)}:${hash}` });

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 
-import { auditAppendMigration, auditMigrations, createAuditLog, type AuditLog } from '@sallyport/audit';
+import {
+  auditAppendMigration,
+  auditAppendTogetherMigration,
+  auditMigrations,
+  createAuditLog,
+  type AuditLog,
+} from '@sallyport/audit';
 import { openKeyring } from '@sallyport/keyring';
 import { isInsufficientPrivilege, newId, systemClock } from '@sallyport/storage';
 import { adminQuery, openSample, type Sample } from '@sallyport/storage/testing';
@@ -10,7 +16,11 @@ describe('audit log, append-only', () => {
   let sample: Sample;
   let audit: AuditLog;
   before(async () => {
-    sample = await openSample([...auditMigrations('sample'), auditAppendMigration('sample', 3)]);
+    sample = await openSample([
+      ...auditMigrations('sample'),
+      auditAppendMigration('sample', 3),
+      auditAppendTogetherMigration('sample', 4),
+    ]);
     audit = createAuditLog({
       db: sample.db,
       keyring: openKeyring({ masterKey: randomBytes(32) }),
@@ -64,12 +74,21 @@ describe('audit log, append-only', () => {
     await assert.rejects(adminQuery(sample.adminUrl, statements[2] ?? ''), isInsufficientPrivilege);
   });
 
-  it('refuses an entry whose leaf names another organisation', async () => {
+  it('refuses an entry whose leaf names another organisation, and what was to be appended with it', async () => {
     const [acme, globex] = [await newOrganization(), await newOrganization()];
-    const attempt = sample.db.unauditedWrite(acme, 'attack', async (tx) => {
-      const body = Buffer.from(JSON.stringify({ org: globex }));
-      return await tx.query(`SELECT * FROM append_audit($1, $2, NULL, NULL)`, [acme, body]);
-    });
-    await assert.rejects(attempt, /another organisation/);
+    const whole = { occurred_at: new Date(0), action: 'a', outcome: 'success', request_id: 'r' };
+    const party = { type: 't', id: 'i' };
+    const body = (org: string): Buffer =>
+      Buffer.from(JSON.stringify({ ...whole, org, id: newId(), actor: party, target: party }));
+    const attempt = async (sql: string, bodies: unknown): Promise<void> => {
+      const written = sample.db.unauditedWrite(acme, 'attack', (tx) => tx.query(sql, [acme, bodies]));
+      await assert.rejects(written, /another organisation/);
+    };
+    const before = await audit.size(acme);
+    await attempt('SELECT * FROM append_audit($1, $2, NULL, NULL)', body(globex));
+    const together = `SELECT * FROM append_audit_entries($1, $2, '{}', '{}', '{}', '{}', '{}', '{}', '{}')`;
+    await attempt(together, [body(globex)]);
+    await attempt(together, [body(acme), body(globex)]);
+    assert.equal(await audit.size(acme), before);
   });
 });

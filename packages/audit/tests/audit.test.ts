@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 
 import {
   auditAppendMigration,
+  auditAppendTogetherMigration,
   auditMigrations,
   createAuditLog,
   leafHash,
@@ -62,7 +63,12 @@ const entriesOf = async (orgId: string): Promise<Record<string, unknown>[]> =>
 
 describe('audit log', () => {
   before(async () => {
-    sample = await openSample([...auditMigrations('sample'), thing, auditAppendMigration('sample', 3)]);
+    sample = await openSample([
+      ...auditMigrations('sample'),
+      thing,
+      auditAppendMigration('sample', 3),
+      auditAppendTogetherMigration('sample', 4),
+    ]);
     audit = createAuditLog({
       db: sample.db,
       keyring: openKeyring({ masterKey: randomBytes(32) }),

@@ -1,4 +1,4 @@
-import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditAppendTogetherMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createProjects } from './0002-create-projects.ts';
@@ -22,4 +22,5 @@ export const migrations: readonly Migration[] = [
   letPeopleApprove,
   recordSponsors,
   auditAppendMigration('flags', 30),
+  auditAppendTogetherMigration('flags', 31),
 ];

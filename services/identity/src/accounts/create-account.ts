@@ -1,4 +1,4 @@
-import type { AuditedTx } from '@sallyport/audit';
+import type { AuditContext, AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { newId, type Clock } from '@sallyport/storage';
 
@@ -33,6 +33,23 @@ export const refuseClash = (error: unknown): never => {
   throw new AppError('ALREADY_EXISTS', detail, { metadata: { attribute }, cause: error });
 };
 
+/** Records an account that was inserted. `context`: in which request, where the transaction serves several. */
+export const recordCreated = (tx: AuditedTx, account: Account, context?: AuditContext): void => {
+  tx.record(
+    {
+      action: 'account.created',
+      target: { type: 'account', id: account.id, version: account.version.toString() },
+      after: {
+        kind: account.kind,
+        connectionId: account.connectionId,
+        ...auditStanding(account),
+        attributes: auditAttributes(account),
+      },
+    },
+    context,
+  );
+};
+
 /** Inserts an account whose names are claimed, records it and tells the subject log. @throws ALREADY_EXISTS */
 export const createAccountRow = async (
   tx: AuditedTx,
@@ -55,16 +72,7 @@ export const createAccountRow = async (
     status: statusOf(switches),
     at: clock.now(),
   }).catch(refuseClash);
-  tx.record({
-    action: 'account.created',
-    target: { type: 'account', id: account.id, version: account.version.toString() },
-    after: {
-      kind: account.kind,
-      connectionId: account.connectionId,
-      ...auditStanding(account),
-      attributes: auditAttributes(account),
-    },
-  });
+  recordCreated(tx, account);
   appendSubjectChange(tx, { cause: 'account.created', subjectIds: [account.id] });
   return account;
 };

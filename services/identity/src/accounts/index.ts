@@ -9,6 +9,7 @@ export { changeOwner, ownerOfCaller } from './change-owner.ts';
 export { findOwnership, lockOwnerForIssue, peopleBehind } from './owner-store.ts';
 export { awaitEffective } from './await-effective.ts';
 export { createAccount, type CreateAccount } from './create-account.ts';
+export { createNewcomers, type Newcomer } from './create-newcomers.ts';
 export type { CredentialVoiders, VoidCredentials, VoidRequest } from './credential-voiders.ts';
 export {
   closeAccess,

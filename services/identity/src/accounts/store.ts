@@ -4,7 +4,8 @@ import { displayNameOf, emailsOf, type Account, type AccountStatus, type Profile
 import { foldCase } from './fold-case.ts';
 import { searchDocumentOf } from './search-document.ts';
 
-interface AccountRow {
+/** A row of `account` as it is read. */
+export interface AccountRow {
   readonly org_id: string;
   readonly id: string;
   readonly kind: Account['kind'];
@@ -25,10 +26,10 @@ interface AccountRow {
   readonly deactivated_at: Date | null;
 }
 
-const COLUMNS = `org_id, id, kind, status, directory_active, admin_hold, connection_hold, epoch, break_glass,
+export const COLUMNS = `org_id, id, kind, status, directory_active, admin_hold, connection_hold, epoch, break_glass,
   connection_id, external_id, user_name, display_name, profile, version, created_at, updated_at, deactivated_at`;
 
-const toAccount = (row: AccountRow): Account => ({
+export const toAccount = (row: AccountRow): Account => ({
   orgId: row.org_id,
   id: row.id,
   kind: row.kind,

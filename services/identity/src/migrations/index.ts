@@ -1,4 +1,4 @@
-import { auditAppendMigration, auditMigrations } from '@sallyport/audit';
+import { auditAppendMigration, auditAppendTogetherMigration, auditMigrations } from '@sallyport/audit';
 import type { Migration } from '@sallyport/storage';
 
 import { createDirectory } from './0002-create-directory.ts';
@@ -23,6 +23,7 @@ import { createWorkloadIdentity } from './0031-create-workload-identity.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
 import { createLoginTrace } from './0034-create-login-trace.ts';
+import { provisionTogether } from './0039-provision-together.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
 /** Every migration of this service, oldest first. 1: audit; 2-9: directory and log; 10 onward: sign-in and provider. */
@@ -52,4 +53,6 @@ export const migrations: readonly Migration[] = [
   limitSessions,
   proveDomains,
   createLoginTrace,
+  auditAppendTogetherMigration('identity', 38),
+  provisionTogether,
 ];

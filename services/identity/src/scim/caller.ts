@@ -5,6 +5,7 @@ import type Koa from 'koa';
 
 import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { Batcher } from './batcher.ts';
 import { judge, readBearer, touch, type BearerCredential, type Refusal } from './credential.ts';
 import { OncePer, type KnownCredential } from './limits/index.ts';
 import { watchExchange, type ExchangeDraft } from './traces/index.ts';
@@ -19,6 +20,8 @@ export interface ScimCaller {
 }
 
 const SECOND_MS = 1_000;
+/** Look-ups of one credential that run at the same time. */
+const LOOK_UPS_OF_ONE = 2;
 
 const unauthenticated = (): AppError => new AppError('UNAUTHENTICATED', 'The bearer token is missing or not valid.');
 
@@ -51,6 +54,15 @@ class Guard {
   readonly #refused = new OncePer();
   /** A flood must not push everything else out of the traces. */
   readonly #limited = new OncePer(SECOND_MS);
+  /** One look-up serves the requests that had come when it began. */
+  readonly #lookUps = new Batcher<BearerCredential, PresentedCredential | undefined>({
+    maxSize: Number.POSITIVE_INFINITY,
+    maxRunning: LOOK_UPS_OF_ONE,
+    run: async (bearers) => {
+      const found = await bearers[0].find(this.#service);
+      return bearers.map(() => found);
+    },
+  });
 
   constructor(service: IdentityContext) {
     this.#service = service;
@@ -70,7 +82,7 @@ class Guard {
     const known = limits.known(bearer.hash);
     if (known === undefined) limits.admitUnknown(entrance.request.ip); // 2
     else this.#admit(entrance, known); // 3
-    const credential = await bearer.find(this.#service); // 4
+    const credential = await this.#lookUps.add(bearer.hash.toString('base64'), bearer); // 4
     if (credential === undefined) {
       limits.forget(bearer.hash);
       throw unauthenticated();
@@ -127,7 +139,8 @@ class Guard {
  *
  * 1. What we could not have issued is refused without a look-up; 2. of credentials that have not worked here, only so
  * many are looked up per second and address; 3. those that have are counted against their connection first; 4. then
- * every one is looked up by its hash, across organisations: what was remembered decides nothing; 5. revoked, expired,
+ * every one is looked up by its hash, across organisations, after its request has come (one look-up may serve several that
+ * came before it): what was remembered decides nothing; 5. revoked, expired,
  * of a removed connection or one without SCIM: 401; 6. of a disabled connection, or from an address its list does not
  * name: 403, never 2xx. Refusals of 5 and 6 are recorded in the audit log of the credential's organisation, at most
  * once a minute each.

@@ -2,7 +2,7 @@ import type { AuditedTx, AuditReceipt } from '@sallyport/audit';
 import type { WriteTx } from '@sallyport/storage';
 
 import { MAX_STATES_PER_ENTRY, type GroupState } from './entry.ts';
-import { appendEntries } from './store.ts';
+import { appendEach, appendEntries, type Arrival } from './store.ts';
 
 export interface SubjectChange {
   /** For people: what happened, as the audit action says it. */
@@ -49,5 +49,13 @@ export const appendSubjectChange = (
       position = await appendEntries(last, { orgId, cause, subjectIds: part, groups: [], requestId });
     }
     await onAppended?.(last, position, receipts);
+  });
+};
+
+/** {@link appendSubjectChange} for people who came into being in requests of their own: one entry for each of them. */
+export const appendArrivals = (tx: AuditedTx, cause: string, arrivals: readonly Arrival[]): void => {
+  const { orgId } = tx;
+  tx.atCommit(async () => {
+    await appendEach(tx, { orgId, cause, arrivals });
   });
 };

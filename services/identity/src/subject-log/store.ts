@@ -63,6 +63,23 @@ export const appendEntries = async (tx: WriteTx, entries: NewEntries): Promise<b
   return BigInt(row?.position ?? 0);
 };
 
+const APPEND_EACH = statement('SELECT append_subject_log_each($1, $2, $3::uuid[], $4::text[])');
+
+/** Somebody who came into being, and in which request. */
+export interface Arrival {
+  readonly subjectId: string;
+  readonly requestId: string;
+}
+
+/** {@link appendEntries} of one entry for each subject, under one lock of the head. */
+export const appendEach = async (
+  tx: WriteTx,
+  { orgId, cause, arrivals }: { readonly orgId: string; readonly cause: string; readonly arrivals: readonly Arrival[] },
+): Promise<void> => {
+  const [subjects, requests] = [arrivals.map((each) => each.subjectId), arrivals.map((each) => each.requestId)];
+  await tx.query(APPEND_EACH, [orgId, cause, subjects, requests]);
+};
+
 /** Every organisation's head in one statement, and whether the server that answered takes writes. */
 export const readHeads = async (tx: ReadTx): Promise<{ primary: boolean; heads: Map<string, bigint> }> => {
   const rows = await tx.query<{ primary: boolean; org_id: string | null; position: string | null }>(

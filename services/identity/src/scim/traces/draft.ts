@@ -32,6 +32,14 @@ const current = new AsyncLocalStorage<ExchangeDraft>();
 export const withDraft = async <T>(draft: ExchangeDraft, work: () => Promise<T>): Promise<T> =>
   await current.run(draft, work);
 
+/** Does work of no request alone, or of several: what it changes is noted by them, with {@link noteChange}. */
+export const withoutDraft = async <T>(work: () => Promise<T>): Promise<T> => await current.exit(work);
+
+/** Notes a change in the draft of the request being served. */
+export const noteChange = (change: ExchangeChange): void => {
+  current.getStore()?.note(change);
+};
+
 /** The same audit log, which also tells the draft of the request being served what was changed. */
 export const noticing = (audit: AuditLog): AuditLog => {
   const mutate: AuditLog['mutate'] = async (context, work) => {
@@ -39,8 +47,8 @@ export const noticing = (audit: AuditLog): AuditLog => {
     if (draft === undefined) return await audit.mutate(context, work);
     const recorded: Omit<ExchangeChange, 'index'>[] = [];
     const result = await audit.mutate(context, async (tx) => {
-      const record: AuditedTx['record'] = (event) => {
-        tx.record(event);
+      const record: AuditedTx['record'] = (event, of) => {
+        tx.record(event, of);
         recorded.push({ action: event.action, targetType: event.target.type, targetId: event.target.id });
       };
       return await work(Object.create(tx, { record: { value: record } }) as AuditedTx);

@@ -5,7 +5,8 @@
  * (scim/), the audit log, whose entries a trace names. Loss: what a process that dies has in its queue (at most 250 ms
  * of requests); nothing is lost by one that is stopped.
  */
-export { noticing, withDraft, type ExchangeDraft } from './draft.ts';
+export { noteChange, noticing, withDraft, withoutDraft, type ExchangeDraft } from './draft.ts';
+export type { ExchangeChange } from './exchange.ts';
 export { ExchangeLog } from './exchange-log.ts';
 export { draftOf, watchExchange } from './observe.ts';
 export { exchangeRoutes } from './routes.ts';

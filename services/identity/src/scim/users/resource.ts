@@ -1,4 +1,4 @@
-import { listAccountsById, type Account } from '../../accounts/index.ts';
+import { listAccountsById } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import { listGroupsOf, type MembershipOf } from '../../groups/index.ts';
 import { isSelected, type Selection } from '../protocol/selection.ts';
@@ -6,8 +6,8 @@ import { USER } from '../protocol/user-schema.ts';
 import { userLayout } from '../query/index.ts';
 import type { Rendered } from '../rendered.ts';
 import type { ResourceType } from '../resource-type.ts';
-import { createUser } from './create-user.ts';
-import { renderUser, userEtag } from './user.ts';
+import { userCreator } from './create-user.ts';
+import { renderUser, userEtag, type KnownUser } from './user.ts';
 import { deleteUser, isUserOf, patchUser, replaceUser } from './write-user.ts';
 
 const selectedGroups = async (
@@ -24,10 +24,10 @@ const selectedGroups = async (
 export const renderFor = async (
   service: IdentityContext,
   orgId: string,
-  accounts: readonly Account[],
+  accounts: readonly KnownUser[],
   selection: Selection,
 ): Promise<readonly Rendered[]> => {
-  const ids = accounts.map(({ id }) => id);
+  const ids = accounts.filter(({ memberships }) => memberships === undefined).map(({ id }) => id);
   const memberships = await selectedGroups(service, orgId, ids, selection);
   const byAccount = Map.groupBy(memberships, ({ accountId }: MembershipOf) => accountId);
   const view = { origin: service.config.publicOrigin, selection };
@@ -38,7 +38,7 @@ export const renderFor = async (
 };
 
 /** `/scim/v2/Users` */
-export const userType = (service: IdentityContext): ResourceType<Account> => ({
+export const userType = (service: IdentityContext): ResourceType<KnownUser> => ({
   definition: USER,
   layout: userLayout,
   bodyLimitBytes: undefined,
@@ -49,7 +49,7 @@ export const userType = (service: IdentityContext): ResourceType<Account> => ({
   render: ({ orgId }, accounts, selection) => renderFor(service, orgId, accounts, selection),
   etag: async ({ orgId }, account, selection) =>
     userEtag(account, await selectedGroups(service, orgId, [account.id], selection)),
-  create: (caller, body) => createUser(service, caller, body),
+  create: userCreator(service),
   replace: (caller, target, body) => replaceUser(service, caller, target, body),
   patch: (caller, target, body) => patchUser(service, caller, target, body),
   remove: (caller, target) => deleteUser(service, caller, target),

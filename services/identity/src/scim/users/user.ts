@@ -16,6 +16,11 @@ export interface UserContent {
   readonly active: boolean | undefined;
 }
 
+/** An account, and its groups where they need not be read: nobody who has just come into being is in one. */
+export interface KnownUser extends Account {
+  readonly memberships?: readonly MembershipOf[];
+}
+
 const OWN_COLUMNS = new Set(['userName', 'externalId', 'active']);
 
 /** The account as the document PATCH works on: what a client may write, `active` as the directory's own switch. */
