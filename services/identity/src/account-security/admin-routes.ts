@@ -7,6 +7,7 @@ import type { IdentityContext } from '../context.ts';
 import { resetFactors } from '../factors/index.ts';
 import { readLocalRules } from '../local-login/index.ts';
 import { authorizedBy, fence } from '../login/index.ts';
+import { askReach, assertMayLoosen } from '../reach/index.ts';
 import { changeLocalRules } from './change-rules.ts';
 import { factorsSchema, renderFactors, signInMethods } from './factors-view.ts';
 
@@ -47,12 +48,14 @@ const factorRoutes = (context: IdentityContext): Route[] => [
     summary: 'Takes every second factor from an account, and voids all it holds; its password stays.',
     params,
     query: z.object({ reason: z.string().trim().min(1).max(500).optional() }),
-    responses: { 204: null, 404: null },
+    responses: { 204: null, 403: null, 404: null },
     handler: async ({ params: { accountId }, query, context: request }) => {
       const who = authorizedBy(request);
+      const reach = await askReach(context, request);
       const { value: closed } = await context.audit.mutate(who.audit, async (tx) => {
         fence(tx, who);
         const account = found(await findAccount(tx, tx.orgId, accountId));
+        await assertMayLoosen(tx, reach, accountId);
         return await resetFactors(tx, context, account, query.reason);
       });
       context.mail.wake();

@@ -3,6 +3,7 @@ import { decodeCursor, encodeCursor, listOf, listQuery, route, type RequestConte
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
+import { askReach, assertMayLoosen } from '../reach/index.ts';
 import { emailsOf, type Account } from './account.ts';
 import { awaitEffective } from './await-effective.ts';
 import { changeOwner, ownerOfCaller } from './change-owner.ts';
@@ -207,13 +208,15 @@ const reactivateRoute = (service: IdentityContext): Route =>
     summary: 'Takes back what an administrator closed. What the directory closed, only the directory opens.',
     params,
     body: reasonBody,
-    responses: { 200: accountSchema, 409: null },
+    responses: { 200: accountSchema, 403: null, 409: null },
     handler: async ({ params: { accountId }, body, context }) => {
       const audit = context.auditContext();
+      const reach = await askReach(service, context);
       await service.audit.mutate(audit, async (tx) => {
         if (context.decision !== null) tx.fence(context.decision);
         const account = await findAccount(tx, audit.orgId, accountId);
         if (account === undefined) throw new AppError('NOT_FOUND', 'There is no such account.');
+        await assertMayLoosen(tx, reach, accountId);
         if (account.status === 'deleted') throw new AppError('CONFLICT', 'The account was removed for good.');
         if (!account.adminHold && account.status === 'inactive')
           throw new AppError('READ_ONLY', 'The directory closed this account; only the directory can open it.');

@@ -13,6 +13,7 @@ import { z } from 'zod';
 
 import { peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { assertNotWider } from '../reach/index.ts';
 import { issueToken, MAX_LIFETIME_MS } from './issue-token.ts';
 import { listTokens, revokeTokens } from './store.ts';
 import { cursorSchema, newTokenSchema, renderToken, tokenSchema } from './token-view.ts';
@@ -20,21 +21,6 @@ import { cursorSchema, newTokenSchema, renderToken, tokenSchema } from './token-
 const callerOf = (principal: Principal | null): Principal => {
   if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
   return principal;
-};
-
-/**
- * A token must not widen what it was made from, nor outlive it (ASVS 8.3.3). A token had with a key makes none: it ends
- * with the key, and what it made would not.
- */
-const assertNotWider = (caller: Principal, scopes: readonly string[], expiresAt: Date): void => {
-  if (caller.credentialType === 'session') return;
-  if (caller.credentialType === 'access_token')
-    throw new AppError('ESCALATION', 'An access token makes no API token: it would outlive what it was made with.');
-  const isWider =
-    caller.scopes.length > 0 && (scopes.length === 0 || scopes.some((scope) => !caller.scopes.includes(scope)));
-  if (isWider || expiresAt > caller.expiresAt) {
-    throw new AppError('ESCALATION', 'A token made with a token is neither wider nor longer-lived than that one.');
-  }
 };
 
 const createToken = (context: IdentityContext): Route =>

@@ -5,6 +5,7 @@ import { z } from 'zod';
 
 import { findAccount, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { askReach, assertMayHold, assertNotWider } from '../reach/index.ts';
 import { issueToken } from './issue-token.ts';
 import { listTokens, revokeTokens } from './store.ts';
 import { cursorSchema, newTokenSchema, renderToken, tokenSchema } from './token-view.ts';
@@ -31,13 +32,16 @@ const createToken = (context: IdentityContext): Route =>
     summary: 'Issues an API token of a service account; the secret is in this answer and nowhere else.',
     params,
     body: newTokenSchema,
-    responses: { 201: tokenSchema.extend({ token: z.string() }), 404: null, 409: null },
+    responses: { 201: tokenSchema.extend({ token: z.string() }), 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body, context: request }) => {
       const who = request.auditContext();
+      const reach = await askReach(context, request);
+      const expiresAt = new Date(body.expiresAt);
+      assertNotWider(reach.caller, body.scopes, expiresAt);
       const { value: issued } = await context.audit.mutate(who, async (tx) => {
         if (request.decision !== null) tx.fence(request.decision);
         await assertServiceAccount(tx, who.orgId, accountId);
-        const expiresAt = new Date(body.expiresAt);
+        await assertMayHold(tx, reach, accountId);
         const people = peopleBehind(request.principal);
         const token = { name: body.name, scopes: body.scopes, expiresAt, now: context.clock.now() };
         return await issueToken(tx, { accountId, createdBy: who.actor.id, people, ...token });

@@ -6,6 +6,7 @@ import { z } from 'zod';
 
 import { changeOwner, findOwnership, lockOwnerForIssue, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { askReach, assertMayHold, assertNotWider } from '../reach/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
 import { insertKey, listKeys, revokeKey, workloadClientId, type WorkloadKey } from './key-store.ts';
 import { usablePublicKey } from './public-keys.ts';
@@ -78,9 +79,13 @@ const putOwner = (context: IdentityContext): Route =>
     summary: 'Hands a service account to another person; its tokens end when that person leaves.',
     params,
     body: z.object({ ownerId: z.uuid() }),
-    responses: { 200: ownerSchema, 404: null, 409: null },
+    responses: { 200: ownerSchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body: { ownerId }, context: request }) => {
+      const reach = await askReach(context, request);
+      // Whom it is handed to gets all it may do: not by way of a credential that may do less.
+      assertNotWider(reach.caller, [], reach.caller.expiresAt);
       await changing(context, request, async (tx) => {
+        await assertMayHold(tx, reach, accountId);
         await changeOwner(tx, accountId, ownerId);
       });
       return { status: 200, body: { ownerId } };
@@ -138,9 +143,12 @@ const postKey = (context: IdentityContext): Route =>
     summary: 'Registers a public key of a service account: it gets tokens with the private one (private_key_jwt).',
     params,
     body: newKeySchema,
-    responses: { 201: keySchema, 404: null, 409: null },
+    responses: { 201: keySchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body, context: request }) => {
+      const reach = await askReach(context, request);
+      assertNotWider(reach.caller, [], new Date(body.expiresAt));
       const key = await changing(context, request, async (tx) => {
+        await assertMayHold(tx, reach, accountId);
         const people = peopleBehind(request.principal);
         return await addKey(tx, accountId, { ...body, people, now: context.clock.now() });
       });

@@ -147,10 +147,17 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
   const database = options.database ?? (await testDatabase('identity'));
   const denied = new Set<string>();
   const config = { ...(await testConfig(database.url, options.leaseTtlMs ?? 300)), ...options.config };
+  const pool = new pg.Pool({ connectionString: database.adminUrl, max: 4 });
+  pool.on('error', () => undefined);
   const context = await createContext(config, {
     logger: silentLogger(),
     decisions: decisionsWithout(denied),
-    askOwnership: () => Promise.resolve({ ownerUserIds: [], ownerGroupIds: [], deniedUserIds: [], deniedGroupIds: [] }),
+    // As policy begins with: the break-glass Owner has the role.
+    askOwnership: async (orgId) => {
+      const owners = await pool.query('SELECT id FROM identity.account WHERE org_id = $1 AND break_glass', [orgId]);
+      const ownerUserIds = owners.rows.map(({ id }: { id: string }) => id);
+      return { ownerUserIds, ownerGroupIds: [], deniedUserIds: [], deniedGroupIds: [] };
+    },
     ...options,
   });
   const server = await startServer(context, {
@@ -170,13 +177,11 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
         credentialId: 'token-1',
         scopes: [],
         authenticatedAt: new Date(),
-        expiresAt: new Date(Date.now() + 60_000),
+        expiresAt: new Date('2999-01-01T00:00:00Z'),
         displayName: 'Owner',
       };
     },
   });
-  const pool = new pg.Pool({ connectionString: database.adminUrl, max: 4 });
-  pool.on('error', () => undefined);
   return {
     database,
     context,
