@@ -39,6 +39,8 @@ export interface Database {
    * changes goes through `audit.mutate`. `reason` says why no entry is due.
    */
   unauditedWrite<T>(scope: WriteScope, reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T>;
+  /** {@link unauditedWrite} for work of exactly one statement: it goes, is committed and comes in one round trip. */
+  unauditedWriteOne<T>(scope: WriteScope, reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T>;
   /** Calls back on NOTIFY, and after every (re)connection, when notifications may have been missed. */
   listen(channel: string, onNotify: (payload: string) => void, onArmed: () => void): Promise<Unlisten>;
   /** @throws UNAVAILABLE when the database does not answer. */
@@ -92,6 +94,10 @@ class PostgresDatabase implements Database {
     return await this.#write(scope === ALL_ORGANIZATIONS ? null : requireId(scope), work);
   }
 
+  async unauditedWriteOne<T>(scope: WriteScope, _reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T> {
+    return await this.#write(scope === ALL_ORGANIZATIONS ? null : requireId(scope), work, true);
+  }
+
   async listen(channel: string, onNotify: (payload: string) => void, onArmed: () => void): Promise<Unlisten> {
     return await listen({
       url: this.#options.url,
@@ -133,11 +139,12 @@ class PostgresDatabase implements Database {
     }
   }
 
-  async #write<T>(orgId: string | null, work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    const { runner, transaction } = await this.#begin(orgId, false);
+  async #write<T>(orgId: string | null, work: (tx: WriteTx) => Promise<T>, isSingle = false): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, false, isSingle);
     try {
       const value = await work(transaction.asWriteTx());
-      await transaction.commit();
+      if (isSingle) await transaction.committed();
+      else await transaction.commit();
       return value;
     } catch (error) {
       // A failed rollback means that the connection is gone, and with it the transaction.

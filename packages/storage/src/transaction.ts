@@ -189,6 +189,14 @@ export class RunningTransaction implements Tx {
     await this.#ended;
   }
 
+  /** The end of a writing transaction of one statement: its COMMIT has been sent already. */
+  async committed(): Promise<void> {
+    this.#ended ??= this.#client.query('COMMIT');
+    const { command } = (await this.#ended) as QueryResult;
+    // A transaction in which a statement failed is rolled back by COMMIT, without an error.
+    if (command !== 'COMMIT') throw new AppError('INTERNAL', 'A transaction did not commit.');
+  }
+
   async rollback(): Promise<void> {
     this.#hasEnded = true;
     await this.#client.query('ROLLBACK');

@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { ScimClient, ScimClientSecret } from './scim-client.ts';
 
@@ -193,13 +193,13 @@ export const findScimClientAnywhere = async (
   now: Date,
 ): Promise<AuthenticatingScimClient | undefined> => {
   const rows = await tx.query<{ org_id: string; token_ttl_seconds: number; secret_hash: Buffer }>(
-    `SELECT k.org_id, k.token_ttl_seconds, s.secret_hash
+    statement(`SELECT k.org_id, k.token_ttl_seconds, s.secret_hash
        FROM scim_client k
        JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id AND c.enabled AND c.deleted_at IS NULL
        JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
        JOIN scim_client_secret s ON s.org_id = k.org_id AND s.client_id = k.id AND s.revoked_at IS NULL
         AND s.expires_at > $2
-      WHERE k.id = $1 AND k.revoked_at IS NULL ORDER BY s.id`,
+      WHERE k.id = $1 AND k.revoked_at IS NULL ORDER BY s.id`),
     [id, now],
   );
   const [first] = rows;

@@ -1,4 +1,4 @@
-import type { ReadTx } from '@sallyport/storage';
+import { statement, type ReadTx } from '@sallyport/storage';
 
 import { emailsOf, type Profile } from '../accounts/index.ts';
 
@@ -14,7 +14,7 @@ export interface SubjectClaims {
 /** An active account by its id alone; ids are unique over all organisations. */
 export const findSubject = async (tx: ReadTx, accountId: string): Promise<SubjectClaims | null> => {
   const [row] = await tx.query<{ org_id: string; user_name: string; display_name: string; profile: Profile }>(
-    `SELECT org_id, user_name, display_name, profile FROM account WHERE id = $1 AND status = 'active'`,
+    statement(`SELECT org_id, user_name, display_name, profile FROM account WHERE id = $1 AND status = 'active'`),
     [accountId],
   );
   if (row === undefined) return null;

@@ -17,36 +17,38 @@ import {
   type FoundArtifact,
   type NewArtifact,
 } from './artifact-store.ts';
-import { findScimClientAnywhere, SCIM_CLIENT_PREFIX } from '../connections/index.ts';
-import { findWorkloadClient, WORKLOAD_PREFIX } from '../workload/index.ts';
-import { clientMetadata, scimClientMetadata, workloadClientMetadata } from './client.ts';
+import { WORKLOAD_PREFIX } from '../workload/index.ts';
+import { clientMetadata, type SigningAlgorithm } from './client.ts';
 import { findClientById } from './client-store.ts';
+import { issueWorkloadToken } from './issue-workload-token.ts';
+import { isMachineId, MachineClients } from './machine-clients.ts';
 import { providerRequest } from './request-session.ts';
 import { insertScimAccessToken } from './scim-access-token-store.ts';
-import { insertWorkloadToken } from './workload-token-store.ts';
 
 export interface AdapterDependencies {
   readonly db: Database;
   readonly audit: AuditLog;
   readonly clock: Clock;
   /** `id_token_signed_response_alg` of every client: what our signing key can do. */
-  readonly signingAlgorithm: 'ES256' | 'RS256';
+  readonly signingAlgorithm: SigningAlgorithm;
 }
 
 const WHY = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 
+type Dependencies = AdapterDependencies & { readonly machines: MachineClients };
+
 /** Makes the adapter of one model. */
-export const adapterFactory =
-  (dependencies: AdapterDependencies) =>
-  (model: string): Adapter =>
-    model === 'Client' ? new ClientAdapter(dependencies) : new ArtifactAdapter(model, dependencies);
+export const adapterFactory = (dependencies: AdapterDependencies): ((model: string) => Adapter) => {
+  const all = { ...dependencies, machines: new MachineClients(dependencies) };
+  return (model) => (model === 'Client' ? new ClientAdapter(all) : new ArtifactAdapter(model, all));
+};
 
 const unsupported = async (): Promise<undefined> => await Promise.resolve(undefined);
 
 /** Clients are read from their own table and written through the admin API only. */
 class ClientAdapter implements Adapter {
-  readonly #dependencies: AdapterDependencies;
+  readonly #dependencies: Dependencies;
   readonly upsert = unsupported;
   readonly findByUserCode = unsupported;
   readonly findByUid = unsupported;
@@ -54,25 +56,14 @@ class ClientAdapter implements Adapter {
   readonly destroy = unsupported;
   readonly revokeByGrantId = unsupported;
 
-  constructor(dependencies: AdapterDependencies) {
+  constructor(dependencies: Dependencies) {
     this.#dependencies = dependencies;
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
-    const { db, clock, signingAlgorithm } = this.#dependencies;
-    if (id.startsWith(SCIM_CLIENT_PREFIX)) {
-      const scimClient = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
-        return await findScimClientAnywhere(tx, id, clock.now());
-      });
-      return scimClient === undefined ? undefined : scimClientMetadata(scimClient);
-    }
-    if (id.startsWith(WORKLOAD_PREFIX)) {
-      const workload = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
-        return await findWorkloadClient(tx, id, clock.now());
-      });
-      return workload === null ? undefined : workloadClientMetadata(id, workload);
-    }
-    const client = await db.readAcrossOrganizations('a client id names no organisation', async (tx) => {
+    if (isMachineId(id)) return await this.#dependencies.machines.find(id);
+    const { db, signingAlgorithm } = this.#dependencies;
+    const client = await db.readOneAcrossOrganizations('a client id names no organisation', async (tx) => {
       return await findClientById(tx, id);
     });
     return client === null ? undefined : clientMetadata(client, signingAlgorithm);
@@ -81,10 +72,10 @@ class ClientAdapter implements Adapter {
 
 class ArtifactAdapter implements Adapter {
   readonly #model: string;
-  readonly #dependencies: AdapterDependencies;
+  readonly #dependencies: Dependencies;
   readonly findByUserCode = unsupported;
 
-  constructor(model: string, dependencies: AdapterDependencies) {
+  constructor(model: string, dependencies: Dependencies) {
     this.#model = model;
     this.#dependencies = dependencies;
   }
@@ -111,6 +102,8 @@ class ArtifactAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
+    // Of an assertion the insert is the check.
+    if (this.#model === 'ReplayDetection' && providerRequest()?.isAssertion === true) return undefined;
     const now = this.#dependencies.clock.now();
     const found = await this.#read(async (tx) => {
       return await findArtifact(tx, { model: this.#model, idHash: secretHash(id), now });
@@ -163,10 +156,25 @@ class ArtifactAdapter implements Adapter {
     };
   }
 
-  /** The insert is the check: of two at once, one fails (RFC 9449 §11.1). */
+  /**
+   * The insert is the check: of two at once, one fails (RFC 9449 §11.1). The assertion of a service account is used up
+   * together with the token it is for, in one statement; where none comes of it, at the end of the request.
+   */
   async #insertOnce(artifact: NewArtifact): Promise<void> {
-    const isNew = await this.#writing(async (tx) => await upsertArtifact(tx, artifact, null));
-    if (!isNew) throw new errors.InvalidRequest('the proof was used before');
+    const request = providerRequest();
+    const isAssertion = request?.isAssertion === true;
+    if (request !== undefined) request.isAssertion = false;
+    if (request?.workload !== undefined && isAssertion && Provider.ctx?.oidc.route === 'token') {
+      request.useUp = { artifact, now: async () => await this.#useUp(artifact) };
+      return;
+    }
+    if (await this.#useUp(artifact)) return;
+    if (isAssertion) throw new errors.InvalidClientAuth('the assertion was used before');
+    throw new errors.InvalidRequest('the proof was used before');
+  }
+
+  async #useUp(artifact: NewArtifact): Promise<boolean> {
+    return await this.#writing(async (tx) => await upsertArtifact(tx, artifact, null));
   }
 
   /** Bound to the secret it was asked for with; the insert checks once more that everything behind it stands. */
@@ -179,10 +187,9 @@ class ArtifactAdapter implements Adapter {
 
   async #insertMachineToken(artifact: NewArtifact): Promise<void> {
     if (artifact.clientId?.startsWith(WORKLOAD_PREFIX) !== true) return await this.#insertScimAccessToken(artifact);
-    const by = providerRequest()?.workload;
-    const isWritten =
-      by !== undefined && (await this.#writing(async (tx) => await insertWorkloadToken(tx, artifact, by)));
-    if (!isWritten) throw new errors.InvalidClientAuth('the service account may not have tokens (any more)');
+    const { machines } = this.#dependencies;
+    const write = async <T>(work: (tx: WriteTx) => Promise<T>): Promise<T> => await this.#writing(work);
+    await issueWorkloadToken({ write, findAnew: async (id) => await machines.findAnew(id) }, artifact);
   }
 
   async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {
@@ -218,11 +225,11 @@ class ArtifactAdapter implements Adapter {
   }
 
   async #read<T>(work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    return await this.#dependencies.db.readAcrossOrganizations('a token names no organisation', work);
+    return await this.#dependencies.db.readOneAcrossOrganizations('a token names no organisation', work);
   }
 
   async #writing<T>(work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    return await this.#dependencies.db.unauditedWrite(ALL, WHY, work);
+    return await this.#dependencies.db.unauditedWriteOne(ALL, WHY, work);
   }
 
   async #write(work: (tx: WriteTx) => Promise<void>): Promise<void> {

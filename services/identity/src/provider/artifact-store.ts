@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 /** Who an artifact is bound to; it is readable only while they stand. */
 export interface ArtifactOwner {
@@ -38,7 +38,9 @@ export const upsertArtifact = async (
   owner: ArtifactOwner | null,
 ): Promise<boolean> => {
   const [row] = await tx.query<{ inserted: boolean }>(
-    `INSERT INTO provider_artifact (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ${UPSERT}`,
+    statement(
+      `INSERT INTO provider_artifact (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ${UPSERT}`,
+    ),
     [
       artifact.model,
       artifact.idHash,
@@ -63,10 +65,10 @@ export const upsertArtifact = async (
  */
 export const upsertGrantArtifact = async (tx: WriteTx, artifact: NewArtifact, accountId: string): Promise<boolean> => {
   const rows = await tx.query<{ inserted: boolean }>(
-    `INSERT INTO provider_artifact (${COLUMNS})
+    statement(`INSERT INTO provider_artifact (${COLUMNS})
      SELECT $1, $2, g.org_id, g.account_id, g.epoch_at_issue, g.browser_session_id, $3, $4, $5, $6, $7, $8
        FROM provider_artifact g WHERE g.model = 'Grant' AND g.id_hash = $4 AND g.account_id = $9 AND g.client_id = $3
-     ${UPSERT}`,
+     ${UPSERT}`),
     [
       artifact.model,
       artifact.idHash,
@@ -128,7 +130,7 @@ export const findArtifact = async (
   key: { readonly model: string; readonly idHash: Buffer; readonly now: Date },
 ): Promise<FoundArtifact | null> => {
   const [row] = await tx.query<FoundRow>(
-    `SELECT p.payload, p.consumed_at, p.browser_session_id ${STANDING} AND p.model = $2 AND p.id_hash = $3`,
+    statement(`SELECT p.payload, p.consumed_at, p.browser_session_id ${STANDING} AND p.model = $2 AND p.id_hash = $3`),
     [key.now, key.model, key.idHash],
   );
   return toFound(row);
@@ -140,7 +142,7 @@ export const findArtifactByUid = async (
   key: { readonly model: string; readonly uid: string; readonly now: Date },
 ): Promise<FoundArtifact | null> => {
   const [row] = await tx.query<FoundRow>(
-    `SELECT p.payload, p.consumed_at, p.browser_session_id ${STANDING} AND p.model = $2 AND p.uid = $3`,
+    statement(`SELECT p.payload, p.consumed_at, p.browser_session_id ${STANDING} AND p.model = $2 AND p.uid = $3`),
     [key.now, key.model, key.uid],
   );
   return toFound(row);
@@ -153,8 +155,8 @@ export const findGrantEpoch = async (
   now: Date,
 ): Promise<{ readonly orgId: string; readonly epoch: bigint } | null> => {
   const [row] = await tx.query<{ org_id: string; epoch_at_issue: string }>(
-    `SELECT p.org_id, p.epoch_at_issue ${STANDING} AND p.model = 'Grant' AND p.id_hash = $2 AND p.expires_at > $1
-        AND p.account_id IS NOT NULL`,
+    statement(`SELECT p.org_id, p.epoch_at_issue ${STANDING} AND p.model = 'Grant' AND p.id_hash = $2 AND p.expires_at > $1
+        AND p.account_id IS NOT NULL`),
     [now, grantHash],
   );
   return row === undefined ? null : { orgId: row.org_id, epoch: BigInt(row.epoch_at_issue) };
@@ -191,7 +193,7 @@ export const findAccessToken = async (tx: ReadTx, idHash: Buffer, now: Date): Pr
     payload: Record<string, unknown>;
     grant_hash: Buffer;
   }>(
-    `SELECT p.org_id, o.slug, p.account_id, a.kind, p.epoch_at_issue, a.display_name, p.client_id,
+    statement(`SELECT p.org_id, o.slug, p.account_id, a.kind, p.epoch_at_issue, a.display_name, p.client_id,
             c.api_access, p.payload, p.grant_hash
        FROM provider_artifact p
        JOIN provider_artifact g ON g.model = 'Grant' AND g.id_hash = p.grant_hash AND g.account_id = p.account_id
@@ -200,7 +202,7 @@ export const findAccessToken = async (tx: ReadTx, idHash: Buffer, now: Date): Pr
        JOIN organization o ON o.org_id = p.org_id
        JOIN oauth_client c ON c.id = p.client_id AND c.org_id = p.org_id
        JOIN browser_session s ON s.org_id = p.org_id AND s.id = p.browser_session_id AND s.ended_at IS NULL AND s.expires_at > $2
-      WHERE p.model = 'AccessToken' AND p.id_hash = $1 AND p.expires_at > $2 AND g.expires_at > $2`,
+      WHERE p.model = 'AccessToken' AND p.id_hash = $1 AND p.expires_at > $2 AND g.expires_at > $2`),
     [idHash, now],
   );
   if (row === undefined) return null;
@@ -224,15 +226,15 @@ export const consumeArtifact = async (
   key: { readonly model: string; readonly idHash: Buffer; readonly at: Date },
 ): Promise<boolean> => {
   const rows = await tx.query<{ model: string }>(
-    `UPDATE provider_artifact SET consumed_at = $3 WHERE model = $1 AND id_hash = $2 AND consumed_at IS NULL
-     RETURNING model`,
+    statement(`UPDATE provider_artifact SET consumed_at = $3 WHERE model = $1 AND id_hash = $2 AND consumed_at IS NULL
+     RETURNING model`),
     [key.model, key.idHash, key.at],
   );
   return rows.length > 0;
 };
 
 export const deleteArtifact = async (tx: WriteTx, model: string, idHash: Buffer): Promise<void> => {
-  await tx.query('DELETE FROM provider_artifact WHERE model = $1 AND id_hash = $2', [model, idHash]);
+  await tx.query(statement('DELETE FROM provider_artifact WHERE model = $1 AND id_hash = $2'), [model, idHash]);
 };
 
 /** Which grant an artifact hangs on, and whose it is; null when it hangs on none. */
@@ -242,7 +244,7 @@ export const findGrantOf = async (
   idHash: Buffer,
 ): Promise<{ readonly orgId: string; readonly grantHash: Buffer } | null> => {
   const [row] = await tx.query<{ org_id: string | null; grant_hash: Buffer | null }>(
-    'SELECT org_id, grant_hash FROM provider_artifact WHERE model = $1 AND id_hash = $2',
+    statement('SELECT org_id, grant_hash FROM provider_artifact WHERE model = $1 AND id_hash = $2'),
     [model, idHash],
   );
   if (row === undefined || row.org_id === null || row.grant_hash === null) return null;
@@ -255,8 +257,8 @@ export const findGrantOwner = async (
   grantHash: Buffer,
 ): Promise<{ readonly orgId: string; readonly accountId: string; readonly clientId: string | null } | null> => {
   const [row] = await tx.query<{ org_id: string; account_id: string; client_id: string | null }>(
-    `SELECT org_id, account_id, client_id FROM provider_artifact
-      WHERE (grant_hash = $1 OR (model = 'Grant' AND id_hash = $1)) AND account_id IS NOT NULL LIMIT 1`,
+    statement(`SELECT org_id, account_id, client_id FROM provider_artifact
+      WHERE (grant_hash = $1 OR (model = 'Grant' AND id_hash = $1)) AND account_id IS NOT NULL LIMIT 1`),
     [grantHash],
   );
   return row === undefined ? null : { orgId: row.org_id, accountId: row.account_id, clientId: row.client_id };
@@ -265,7 +267,9 @@ export const findGrantOwner = async (
 /** Deletes a grant and everything issued under it; answers how many rows that were. */
 export const deleteGrant = async (tx: WriteTx, grantHash: Buffer): Promise<number> => {
   const rows = await tx.query<{ model: string }>(
-    `DELETE FROM provider_artifact WHERE grant_hash = $1 OR (model = 'Grant' AND id_hash = $1) RETURNING model`,
+    statement(
+      `DELETE FROM provider_artifact WHERE grant_hash = $1 OR (model = 'Grant' AND id_hash = $1) RETURNING model`,
+    ),
     [grantHash],
   );
   return rows.length;
@@ -277,9 +281,9 @@ export const deleteArtifactsOf = async (
   which: { readonly orgId: string; readonly accountIds: readonly string[]; readonly browserSessionId: string | null },
 ): Promise<number> => {
   const rows = await tx.query<{ model: string }>(
-    `DELETE FROM provider_artifact
+    statement(`DELETE FROM provider_artifact
       WHERE org_id = $1 AND account_id = ANY($2::uuid[]) AND ($3::uuid IS NULL OR browser_session_id = $3)
-      RETURNING model`,
+      RETURNING model`),
     [which.orgId, which.accountIds, which.browserSessionId],
   );
   return rows.length;
@@ -288,8 +292,8 @@ export const deleteArtifactsOf = async (
 /** Deletes what is past any use. Consumed rows outlive their grant, so that late reuse is recognised until then. */
 export const deleteExpiredArtifacts = async (tx: WriteTx, before: Date, limit: number): Promise<number> => {
   const rows = await tx.query<{ model: string }>(
-    `DELETE FROM provider_artifact WHERE ctid IN
-       (SELECT ctid FROM provider_artifact WHERE expires_at < $1 LIMIT $2) RETURNING model`,
+    statement(`DELETE FROM provider_artifact WHERE ctid IN
+       (SELECT ctid FROM provider_artifact WHERE expires_at < $1 LIMIT $2) RETURNING model`),
     [before, limit],
   );
   return rows.length;

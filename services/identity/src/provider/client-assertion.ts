@@ -14,10 +14,12 @@ const timeOf = (claims: Readonly<Record<string, unknown>>, name: string): number
 };
 
 /** What is issued now is bound to the account in the epoch it was found in, and to the key. */
-const noteWorkload = (client: Client, kid: string): void => {
+const note = (client: Client, kid: string): void => {
   const { [CLIENT_WORKLOAD]: accountId, [CLIENT_WORKLOAD_EPOCH]: epoch, [CLIENT_ORG]: orgId } = client;
   const request = providerRequest();
-  if (request === undefined || typeof accountId !== 'string' || typeof epoch !== 'string') return;
+  if (request === undefined) return;
+  request.isAssertion = true;
+  if (typeof accountId !== 'string' || typeof epoch !== 'string') return;
   request.workload = { orgId: String(orgId), accountId, epoch: BigInt(epoch), kid };
 };
 
@@ -44,6 +46,6 @@ export const assertClientAssertion =
       throw new errors.InvalidClientAuth('the assertion lives longer than five minutes');
     if (issuedAt > now + CLOCK_SKEW_S) throw new errors.InvalidClientAuth('the assertion was issued in the future');
     if (typeof header['kid'] !== 'string') throw new errors.InvalidClientAuth('the assertion names no key');
-    noteWorkload(client, header['kid']);
+    note(client, header['kid']);
     await Promise.resolve();
   };

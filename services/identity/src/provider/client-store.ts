@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 /** How an application shows at the token endpoint who it is. */
 export type ClientAuthentication = 'none' | 'client_secret' | 'private_key_jwt';
@@ -106,9 +106,9 @@ export const findClientById = async (
   id: string,
 ): Promise<(OAuthClient & { readonly secretHashes: readonly Buffer[] }) | null> => {
   const [row] = await tx.query<ClientRow & { secrets: Buffer[] }>(
-    `SELECT ${COLUMNS}, ARRAY(SELECT s.secret_hash FROM oauth_client_secret s
+    statement(`SELECT ${COLUMNS}, ARRAY(SELECT s.secret_hash FROM oauth_client_secret s
         WHERE s.client_id = oauth_client.id ORDER BY s.id) AS secrets
-       FROM oauth_client WHERE id = $1`,
+       FROM oauth_client WHERE id = $1`),
     [id],
   );
   return row === undefined ? null : { ...toClient(row), secretHashes: row.secrets };

@@ -26,6 +26,9 @@ export const CLIENT_METADATA = [
   CLIENT_WORKLOAD_EPOCH,
 ];
 
+/** What our signing key can do. */
+export type SigningAlgorithm = 'ES256' | 'RS256';
+
 /** The one resource SCIM clients have tokens for, and nobody else. */
 export const SCIM_SCOPE = 'scim';
 export const scimResource = (publicOrigin: string): string => `${publicOrigin}/scim/v2`;
@@ -62,7 +65,7 @@ const authentication = (client: OAuthClient & { readonly secretHashes: readonly 
  */
 export const clientMetadata = (
   client: OAuthClient & { readonly secretHashes: readonly Buffer[] },
-  signingAlgorithm: 'ES256' | 'RS256',
+  signingAlgorithm: SigningAlgorithm,
 ): AdapterPayload => ({
   client_id: client.id,
   client_name: client.name,
@@ -87,7 +90,11 @@ export const clientMetadata = (
  * A directory's client: nothing but the token endpoint, nothing but client credentials. `client_secret` holds the hashes
  * of the live secrets, compared by ours (provider.ts).
  */
-export const scimClientMetadata = (client: AuthenticatingScimClient): AdapterPayload => ({
+export const scimClientMetadata = (
+  client: AuthenticatingScimClient,
+  signingAlgorithm: SigningAlgorithm,
+): AdapterPayload => ({
+  id_token_signed_response_alg: signingAlgorithm, // It has none, and the library wants to know how they are signed.
   client_id: client.id,
   redirect_uris: [],
   response_types: [],
@@ -104,7 +111,12 @@ const keySetOf = ({ keys }: WorkloadClient): NonNullable<AdapterPayload['jwks']>
 };
 
 /** A service account: nothing but the token endpoint, nothing but client credentials, shown by a key of its own. */
-export const workloadClientMetadata = (clientId: string, workload: WorkloadClient): AdapterPayload => ({
+export const workloadClientMetadata = (
+  clientId: string,
+  workload: WorkloadClient,
+  signingAlgorithm: SigningAlgorithm,
+): AdapterPayload => ({
+  id_token_signed_response_alg: signingAlgorithm,
   client_id: clientId,
   redirect_uris: [],
   response_types: [],

@@ -224,7 +224,7 @@ const findAccount =
   ({ db }: ProviderOptions): NonNullable<Configuration['findAccount']> =>
   async (ctx, accountId, token) => {
     if (!isId(accountId)) return undefined;
-    const subject = await db.readAcrossOrganizations('a subject names no organisation', async (tx) => {
+    const subject = await db.readOneAcrossOrganizations('a subject names no organisation', async (tx) => {
       return await findSubject(tx, accountId);
     });
     if (subject === null) return undefined;

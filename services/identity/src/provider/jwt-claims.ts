@@ -13,7 +13,7 @@ export const jwtClaims =
   async (_ctx, token) => {
     if (token.kind !== 'AccessToken' || token.resourceServer?.accessTokenFormat !== 'jwt') return undefined;
     const { grantId } = token as { readonly grantId?: string };
-    const standing = await db.readAcrossOrganizations('a grant names no organisation', async (tx) => {
+    const standing = await db.readOneAcrossOrganizations('a grant names no organisation', async (tx) => {
       return await findGrantEpoch(tx, secretHash(grantId ?? ''), clock.now());
     });
     if (standing === null) throw new errors.InvalidGrant('the grant is gone');

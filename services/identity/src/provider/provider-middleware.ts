@@ -5,7 +5,7 @@ import type { Provider } from 'oidc-provider';
 
 import { MOUNT } from './mount.ts';
 import type { OpenIdProviderOptions } from './provider.ts';
-import { withProviderRequest, type SignedOutApplication } from './request-session.ts';
+import { withProviderRequest, type ProviderRequest, type SignedOutApplication } from './request-session.ts';
 
 const KIB = 1024;
 const MAX_FORM_BYTES = 64 * KIB;
@@ -35,8 +35,13 @@ export const providerMiddleware = (provider: Provider, options: OpenIdProviderOp
       ...(ctx.get('user-agent') === '' ? {} : { userAgent: ctx.get('user-agent') }),
     };
     const applications: SignedOutApplication[] = [];
-    await withProviderRequest({ session, origin, signedOutOf: applications }, async () => {
-      await runAll(provider.middleware, ctx, next);
+    const request: ProviderRequest = { session, origin, signedOutOf: applications };
+    await withProviderRequest(request, async () => {
+      try {
+        await runAll(provider.middleware, ctx, next);
+      } finally {
+        await request.useUp?.now(); // Shown is used, whatever came of it.
+      }
     });
     const isEverything = isSignedOut(ctx);
     if (session !== null && (isEverything || applications.length > 0))

@@ -2,6 +2,9 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 import type { AuditContext } from '@sallyport/audit';
 
+import type { NewArtifact } from './artifact-store.ts';
+import type { WorkloadProof } from './workload-token-store.ts';
+
 /** The browser session of a request to the OpenID Provider, as far as its artifacts depend on it. */
 export interface ProviderSession {
   readonly orgId: string;
@@ -19,17 +22,13 @@ export interface ProviderRequest {
   /** Hash of the secret the client has authenticated with. */
   secretHash?: Buffer;
   /** The service account that has authenticated, the epoch it did so in and the id of its key. */
-  workload?: WorkloadAuthentication;
+  workload?: WorkloadProof;
+  /** An assertion has just been verified and is to be used up. */
+  isAssertion?: boolean;
+  /** The assertion of a service account that is used up with its token; `now` does it without one. */
+  useUp?: { readonly artifact: NewArtifact; readonly now: () => Promise<boolean> };
   /** Applications that have to be told that this session has ended for them. */
   readonly signedOutOf?: SignedOutApplication[];
-}
-
-/** What a token of a service account is bound to. */
-export interface WorkloadAuthentication {
-  readonly orgId: string;
-  readonly accountId: string;
-  readonly epoch: bigint;
-  readonly kid: string;
 }
 
 /** An application, and the session as it knows it. */

@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { NewArtifact } from './artifact-store.ts';
@@ -13,14 +13,14 @@ export const insertScimAccessToken = async (
   secretHash: Buffer,
 ): Promise<boolean> => {
   const rows = await tx.query<{ model: string }>(
-    `INSERT INTO provider_artifact (model, id_hash, org_id, client_id, payload, created_at, expires_at, scim_secret_id)
+    statement(`INSERT INTO provider_artifact (model, id_hash, org_id, client_id, payload, created_at, expires_at, scim_secret_id)
      SELECT $1, $2, k.org_id, k.id, $4, $5, $6, s.id
        FROM scim_client_secret s
        JOIN scim_client k ON k.org_id = s.org_id AND k.id = s.client_id AND k.revoked_at IS NULL
        JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id AND c.enabled AND c.deleted_at IS NULL
        JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
       WHERE s.secret_hash = $7 AND s.client_id = $3 AND s.revoked_at IS NULL AND s.expires_at > $5
-     RETURNING model`,
+     RETURNING model`),
     [
       artifact.model,
       artifact.idHash,
@@ -56,7 +56,7 @@ export interface PresentedAccessToken {
 /** By the hash of the token, before the organisation is known, with all that decides whether it may be used. */
 export const findScimAccessToken = async (tx: ReadTx, idHash: Buffer): Promise<PresentedAccessToken | undefined> => {
   const [row] = await tx.query<TokenRow>(
-    `SELECT p.org_id, k.connection_id, k.id, least(p.expires_at, s.expires_at) AS expires_at,
+    statement(`SELECT p.org_id, k.connection_id, k.id, least(p.expires_at, s.expires_at) AS expires_at,
             coalesce(k.revoked_at, s.revoked_at) AS revoked_at, c.enabled, c.deleted_at IS NOT NULL AS removed,
             f.profile, f.allowed_networks, p.payload
        FROM provider_artifact p
@@ -64,7 +64,7 @@ export const findScimAccessToken = async (tx: ReadTx, idHash: Buffer): Promise<P
        JOIN scim_client k ON k.org_id = s.org_id AND k.id = s.client_id
        JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id
        LEFT JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
-      WHERE p.model = 'ClientCredentials' AND p.id_hash = $1`,
+      WHERE p.model = 'ClientCredentials' AND p.id_hash = $1`),
     [idHash],
   );
   if (row === undefined) return undefined;

@@ -1,18 +1,33 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { NewArtifact } from './artifact-store.ts';
 
+const USE_UP = `INSERT INTO provider_artifact (model, id_hash, payload, created_at, expires_at)
+  SELECT 'ReplayDetection', $11, $12, $5, $13 WHERE $11::bytea IS NOT NULL ON CONFLICT (model, id_hash) DO NOTHING
+  RETURNING model`;
+
+/** Whom a token of a service account is for, and what it showed. */
+export interface WorkloadProof {
+  readonly orgId: string;
+  readonly accountId: string;
+  readonly epoch: bigint;
+  readonly kid: string;
+}
+
 /**
- * Writes an access token of a service account, had with the key of this id in this epoch. Answers false, and writes
- * nothing, when account, epoch, owner or key is not (any more) what it has to be.
+ * Writes an access token of a service account, had with the key of this id in this epoch, and uses up the assertion it
+ * showed, in one statement; left out, the assertion is used up already. Writes no token when the assertion was used
+ * before, or when account, epoch, owner or key is not (any more) what it has to be.
  */
 export const insertWorkloadToken = async (
   tx: WriteTx,
   artifact: NewArtifact,
-  by: { readonly orgId: string; readonly accountId: string; readonly epoch: bigint; readonly kid: string },
-): Promise<boolean> => {
-  const rows = await tx.query<{ model: string }>(
-    `INSERT INTO provider_artifact (model, id_hash, org_id, account_id, epoch_at_issue, client_id, payload, created_at,
+  by: WorkloadProof,
+  assertion?: NewArtifact,
+): Promise<{ readonly isUsedUp: boolean; readonly isWritten: boolean }> => {
+  const [row] = await tx.query<{ used_up: boolean; written: boolean }>(
+    statement(`WITH used AS (${USE_UP}), token AS (
+     INSERT INTO provider_artifact (model, id_hash, org_id, account_id, epoch_at_issue, client_id, payload, created_at,
        expires_at, workload_key_id)
      SELECT $1, $2, a.org_id, a.id, a.epoch, $3, $4, $5, least($6, k.expires_at), k.id
        FROM account a
@@ -20,7 +35,9 @@ export const insertWorkloadToken = async (
         AND k.revoked_at IS NULL AND k.expires_at > $5
        JOIN account o ON o.org_id = a.org_id AND o.id = a.owner_id AND o.status = 'active'
       WHERE a.org_id = $7 AND a.id = $8 AND a.epoch = $9 AND a.status = 'active'
-     RETURNING model`,
+        AND ($11::bytea IS NULL OR EXISTS (SELECT FROM used))
+     RETURNING model)
+     SELECT $11::bytea IS NULL OR EXISTS (SELECT FROM used) AS used_up, EXISTS (SELECT FROM token) AS written`),
     [
       artifact.model,
       artifact.idHash,
@@ -32,9 +49,12 @@ export const insertWorkloadToken = async (
       by.accountId,
       by.epoch.toString(),
       by.kid,
+      assertion?.idHash ?? null,
+      assertion?.payload ?? null,
+      assertion?.expiresAt ?? null,
     ],
   );
-  return rows.length > 0;
+  return { isUsedUp: row?.used_up ?? false, isWritten: row?.written ?? false };
 };
 
 /** What stands behind an access token of a service account. */
@@ -68,7 +88,7 @@ export const findWorkloadToken = async (
     sponsor_ids: string[];
     payload: Record<string, unknown>;
   }>(
-    `SELECT p.org_id, o.slug, p.account_id, p.epoch_at_issue, a.display_name, p.client_id, k.id AS key_id, k.sponsor_ids,
+    statement(`SELECT p.org_id, o.slug, p.account_id, p.epoch_at_issue, a.display_name, p.client_id, k.id AS key_id, k.sponsor_ids,
             p.payload
        FROM provider_artifact p
        JOIN workload_key k ON k.org_id = p.org_id AND k.id = p.workload_key_id AND k.revoked_at IS NULL
@@ -77,7 +97,7 @@ export const findWorkloadToken = async (
         AND a.epoch = p.epoch_at_issue
        JOIN account w ON w.org_id = a.org_id AND w.id = a.owner_id AND w.status = 'active'
        JOIN organization o ON o.org_id = p.org_id
-      WHERE p.model = 'ClientCredentials' AND p.id_hash = $1 AND p.expires_at > $2`,
+      WHERE p.model = 'ClientCredentials' AND p.id_hash = $1 AND p.expires_at > $2`),
     [idHash, now],
   );
   if (row === undefined) return null;

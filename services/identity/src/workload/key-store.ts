@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 /** What the client id of a service account begins with. */
 export const WORKLOAD_PREFIX = 'sp_sa_';
@@ -53,11 +53,11 @@ export const findWorkloadClient = async (tx: ReadTx, clientId: string, now: Date
   const hex = clientId.slice(WORKLOAD_PREFIX.length);
   if (!/^[0-9a-f]{32}$/.test(hex)) return null;
   const rows = await tx.query<{ org_id: string; id: string; epoch: string; kid: string; jwk: Record<string, unknown> }>(
-    `SELECT a.org_id, a.id, a.epoch, k.kid, k.jwk FROM account a
+    statement(`SELECT a.org_id, a.id, a.epoch, k.kid, k.jwk FROM account a
        JOIN workload_key k ON k.org_id = a.org_id AND k.account_id = a.id AND k.revoked_at IS NULL AND k.expires_at > $2
        JOIN account o ON o.org_id = a.org_id AND o.id = a.owner_id AND o.status = 'active'
       WHERE a.id = $1::uuid AND a.kind = 'service_account' AND a.status = 'active'
-      ORDER BY k.id`,
+      ORDER BY k.id`),
     [hex, now],
   );
   const [first] = rows;

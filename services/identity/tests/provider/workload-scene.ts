@@ -5,6 +5,7 @@ import { newId } from '@sallyport/storage';
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { allowInsecureRequests, clientCredentialsGrant, discovery, PrivateKeyJwt } from 'openid-client';
 
+import type { IdentityConfig } from '../../src/config.ts';
 import { apiClient, type Answer, type Client } from '../support/http.ts';
 import type { TestOrganization } from '../support/identity.ts';
 import { ProviderScene } from './scene.ts';
@@ -44,8 +45,8 @@ export class WorkloadScene {
     this.provider = provider;
   }
 
-  static async start(): Promise<WorkloadScene> {
-    return new WorkloadScene(await ProviderScene.start());
+  static async start(config: Partial<IdentityConfig> = {}): Promise<WorkloadScene> {
+    return new WorkloadScene(await ProviderScene.start(config));
   }
 
   async close(): Promise<void> {

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { newId } from '@sallyport/storage';
 import { exportJWK } from 'jose';
@@ -28,6 +31,29 @@ describe('Workload identity', () => {
     assert.ok(lifeMs > 0 && lifeMs <= 3_600_000, String(lifeMs));
     const rows = JSON.stringify(await provider.identity.admin('SELECT * FROM identity.provider_artifact'));
     assert.ok(!rows.includes(bearer));
+  });
+
+  it('gets one whichever kind of key we sign with', async () => {
+    const { privateKey } = await newKey();
+    const folder = await mkdtemp(join(tmpdir(), 'provider-keys-'));
+    const file = join(folder, 'keys.json');
+    const key = { ...(await exportJWK(privateKey)), kid: 'ours', alg: 'ES256', use: 'sig' };
+    await writeFile(file, JSON.stringify({ keys: [key] }));
+    const other = await WorkloadScene.start({ providerKeysFile: file });
+    try {
+      assert.equal(await other.provider.me(await other.token(await other.machineOf('anna'))), 200);
+      const { connectionId } = other.provider.directory;
+      const client = { name: 'Push' };
+      const made = await other.provider.api('POST', `/connections/${connectionId}/scim-clients`, client);
+      assert.equal(made.status, 201, JSON.stringify(made.body));
+      const app = { clientId: String(made.body['clientId']), clientSecret: String(made.body['clientSecret']) };
+      const { configuration } = await other.provider.register();
+      const answer = await other.provider.token({ ...app, configuration }, { grant_type: 'client_credentials' });
+      assert.equal(answer.status, 200);
+    } finally {
+      await other.close();
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('lives no longer than the key it was had with', async () => {
