@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { newSecret } from '@sallyport/storage';
+import { newId, newSecret } from '@sallyport/storage';
 
 import {
   apiClient,
@@ -60,6 +60,31 @@ describe('SCIM limits', () => {
       let read = await scim('GET', '/Users?count=0');
       while (read.status === 200) [read = read] = (await times(20, () => scim('GET', '/Users?count=0'))).slice(-1);
       assertLimited(read);
+      const left = patchOf({ op: 'replace', path: 'active', value: false });
+      assert.equal((await scim('PATCH', `/Users/${made.body.id}`, left)).status, 200);
+    });
+  });
+
+  describe('the rate of a connection that sends Bulk requests', () => {
+    let identity: TestIdentity;
+    before(async () => {
+      identity = await startIdentity({ config: { scimRate: 25, scimBurst: 120 } });
+    });
+    after(() => identity.close());
+
+    it('counts every operation, and never holds up a deactivation', async () => {
+      const { scim } = await directoryOf(identity);
+      const made = await scim('POST', '/Users', { userName: 'leaver@example.com' });
+      const bulk = (): Promise<Answer> =>
+        scim('POST', '/Bulk', {
+          schemas: ['urn:ietf:params:scim:api:messages:2.0:BulkRequest'],
+          Operations: Array.from({ length: 100 }, () => ({ method: 'DELETE', path: `/Users/${newId()}` })),
+        });
+      const answers = await times(8, bulk);
+      const limited = answers.filter(({ status }) => status !== 200);
+      for (const answer of limited) assertLimited(answer);
+      assert.ok(limited.length > 0, 'eight requests of a hundred operations each are more than 120');
+      assertLimited(await scim('GET', '/Users?count=0'));
       const left = patchOf({ op: 'replace', path: 'active', value: false });
       assert.equal((await scim('PATCH', `/Users/${made.body.id}`, left)).status, 200);
     });

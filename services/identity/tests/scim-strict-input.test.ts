@@ -106,6 +106,50 @@ describe('SCIM strict input', () => {
     assertScimError(await scim('PUT', `/Users/${id}`, title(1_025)), 400, 'invalidValue');
   });
 
+  it('refuses names that look like others, or like nothing (UTS 39 §3)', async () => {
+    const id = await create();
+    const name = `${newId()}@example.com`;
+    const [override, space, joiner, control] = ['\u202e', '\u200b', '\u200d', '\u0007'];
+    for (const unseen of [override, space, control]) {
+      for (const body of [
+        { userName: `${unseen}${name}` },
+        { userName: name, displayName: `An${unseen}n` },
+        { userName: name, name: { formatted: `An${unseen}n` } },
+        { userName: name, emails: [{ value: `${unseen}${name}` }] },
+      ])
+        assertScimError(await scim('PUT', `/Users/${id}`, body), 400, 'invalidValue');
+      assertScimError(await scim('POST', '/Groups', { displayName: `A${unseen}` }), 400, 'invalidValue');
+    }
+    assertScimError(await scim('PUT', `/Users/${id}`, { userName: `${joiner}${name}` }), 400, 'invalidValue');
+    assertScimError(await scim('PUT', `/Users/${id}`, { userName: '   ' }), 400, 'invalidValue');
+    assertScimError(await scim('POST', '/Groups', { displayName: ' \u00a0 ' }), 400, 'invalidValue');
+    // Joiners are letters' own in Persian and in families of emoji.
+    const displayName = `\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645`;
+    assert.equal((await scim('PUT', `/Users/${id}`, { userName: name, displayName })).body.displayName, displayName);
+  });
+
+  it('keeps no address that a browser would run', async () => {
+    const id = await create();
+    const userName = `${newId()}@example.com`;
+    for (const address of [
+      'javascript:alert(1)',
+      ' JavaScript\t:alert(1)',
+      'java\nscript:x',
+      'vbscript:x',
+      'data:text/html,x',
+    ]) {
+      assertScimError(await scim('PUT', `/Users/${id}`, { userName, profileUrl: address }), 400, 'invalidValue');
+      assertScimError(
+        await scim('PUT', `/Users/${id}`, { userName, photos: [{ value: address }] }),
+        400,
+        'invalidValue',
+      );
+    }
+    const kept = { profileUrl: 'https://people.example.com/ann', photos: [{ value: 'data:image/png;base64,aGk=' }] };
+    const { body } = await scim('PUT', `/Users/${id}`, { userName, ...kept });
+    assert.deepEqual([body['profileUrl'], body['photos']], [kept.profileUrl, kept.photos]);
+  });
+
   it('lets nobody assign identity, tenancy, groups or roles of ours', async () => {
     const [id, other] = [await create(), newId()];
     const group = (await scim('POST', '/Groups', { displayName: newId() })).body.id;

@@ -57,6 +57,8 @@ export const bulkRoutes = (service: IdentityContext, guard: Guard): Route[] => [
     responses: { 200: z.record(z.string(), z.unknown()) },
     handler: async ({ body, guarded: caller, context, ctx }) => {
       const request = readBulkRequest(body);
+      // The request itself has been counted.
+      service.limits.charge(caller, request.operations.length - 1);
       const stillAdmitted = async (): Promise<void> => {
         await requireStillAdmitted(service, ctx, context);
       };

@@ -64,6 +64,8 @@ export const addressKey = (ip: string): string => {
 export class ScimLimits {
   readonly gate: FairGate;
   readonly #connections: TokenBuckets;
+  /** What is not urgent, counted by operations: a Bulk request is many, and holds up no deactivation after it. */
+  readonly #operations: TokenBuckets;
   readonly #addresses: TokenBuckets;
   readonly #known = new Map<string, KnownCredential>();
   readonly #keptForWrites: number;
@@ -74,6 +76,7 @@ export class ScimLimits {
     const { scimRate, scimBurst, scimConcurrency: slots, scimQueue: maxQueued, scimUnknownRate } = settings;
     this.#clock = clock;
     this.#connections = new TokenBuckets({ ratePerSecond: scimRate, burst: scimBurst });
+    this.#operations = new TokenBuckets({ ratePerSecond: scimRate, burst: scimBurst });
     this.#addresses = new TokenBuckets({
       ratePerSecond: scimUnknownRate,
       burst: scimUnknownRate * UNKNOWN_BURST_SECONDS,
@@ -114,8 +117,7 @@ export class ScimLimits {
 
   /** @throws RATE_LIMITED when the connection sends more than its rate, or its organisation has too many waiting */
   admit({ orgId, connectionId }: KnownCredential, method: string): void {
-    const keep = urgencyOf(method) === 'urgent' ? 0 : this.#keptForWrites;
-    const waitMs = this.#connections.take(connectionId, this.#clock.monotonicMs(), keep);
+    const waitMs = this.#take(connectionId, urgencyOf(method));
     if (waitMs > 0) {
       this.#refusals.inc({ limit: 'connection' });
       throw limited(waitMs, 'The connection sends more requests than it may.');
@@ -126,6 +128,21 @@ export class ScimLimits {
       this.#refusals.inc({ limit: 'queue' });
       throw error;
     }
+  }
+
+  /** Counts the operations of a Bulk request beyond the first. It is carried out; what is not urgent after it waits. */
+  charge({ connectionId }: Pick<KnownCredential, 'connectionId'>, operations: number): void {
+    this.#operations.charge(connectionId, this.#clock.monotonicMs(), operations);
+  }
+
+  #take(connectionId: string, urgency: Urgency): number {
+    const nowMs = this.#clock.monotonicMs();
+    if (urgency === 'urgent') return this.#connections.take(connectionId, nowMs);
+    const waitMs = this.#connections.take(connectionId, nowMs, this.#keptForWrites);
+    if (waitMs > 0) return waitMs;
+    const owedMs = this.#operations.take(connectionId, nowMs);
+    if (owedMs > 0) this.#connections.giveBack(connectionId);
+    return owedMs;
   }
 
   /** Before a credential nobody knows is looked up. @throws RATE_LIMITED when too many came from this address */

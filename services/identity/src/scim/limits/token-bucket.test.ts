@@ -29,6 +29,16 @@ describe('TokenBuckets', () => {
     assert.ok(buckets.take('a', 0) > 0, 'never more than the burst');
   });
 
+  it('charges beyond what is there, down to one bucket of debt, which the rate pays', () => {
+    const buckets = new TokenBuckets({ ratePerSecond: 10, burst: 5 });
+    buckets.charge('a', 0, 7);
+    assert.equal(buckets.take('a', 0), 300);
+    buckets.charge('a', 0, 1_000);
+    assert.equal(buckets.take('a', 0), 600);
+    assert.equal(buckets.take('a', 600), 0);
+    assert.equal(buckets.take('b', 0), 0, 'keys do not share');
+  });
+
   it('is not moved by a clock that stands or goes back', () => {
     const buckets = new TokenBuckets({ ratePerSecond: 1, burst: 1 });
     assert.equal(buckets.take('a', 5_000), 0);

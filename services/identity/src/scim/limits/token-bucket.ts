@@ -45,6 +45,12 @@ export class TokenBuckets {
     return 0;
   }
 
+  /** Takes tokens whether they are there or not, down to a debt of a whole bucket: `take` waits until it is paid. */
+  charge(key: string, nowMs: number, count: number): void {
+    const bucket = this.#refilled(key, nowMs);
+    bucket.tokens = Math.max(-this.#settings.burst, bucket.tokens - count);
+  }
+
   /** Undoes a `take` that turned out not to count. */
   giveBack(key: string): void {
     const bucket = this.#buckets.get(key);

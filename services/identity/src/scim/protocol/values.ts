@@ -28,6 +28,28 @@ const readBoolean = (name: string, value: JsonValue, { stringBooleans }: Dialect
 const isKey = ({ uniqueness }: AttributeDefinition, name: string): boolean =>
   uniqueness !== 'none' || name === 'externalId' || name === 'emails.value';
 
+// Zero-width joiners are part of words in some scripts, but not of what somebody signs in with.
+const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+const JOINERS = /[\u200c\u200d]/u;
+
+/** What people are told apart by on a screen. */
+const SHOWN: ReadonlySet<string> = new Set(['userName', 'displayName', 'emails.value', 'name.formatted']);
+const SIGNED_IN_WITH: ReadonlySet<string> = new Set(['userName', 'emails.value']);
+
+/** Browsers leave out blanks and control characters before they look for the scheme. */
+const RUNS_CODE = /^(?:javascript|vbscript|data(?!:image\/)):/i;
+// oxlint-disable-next-line no-control-regex -- these are the characters browsers leave out
+const LEFT_OUT = /[\u0000-\u0020]/g;
+
+/** @throws INVALID_VALUE for a text that looks like another one, or like nothing, or that a browser would run */
+const requireHonest = ({ type, required }: AttributeDefinition, name: string, value: string): void => {
+  if (required && value.trim() === '') throw invalid(name, 'is blank');
+  if (SHOWN.has(name) && (UNSEEN.test(value) || (SIGNED_IN_WITH.has(name) && JOINERS.test(value))))
+    throw invalid(name, 'contains characters that cannot be seen');
+  if (type === 'reference' && RUNS_CODE.test(value.replaceAll(LEFT_OUT, '')))
+    throw invalid(name, 'is an address that would run code');
+};
+
 const readText = (attribute: AttributeDefinition, name: string, value: JsonValue): string => {
   if (typeof value !== 'string') throw invalid(name, 'must be a string');
   const limit =
@@ -36,6 +58,7 @@ const readText = (attribute: AttributeDefinition, name: string, value: JsonValue
   // Folding makes some letters many.
   if (isKey(attribute, name) && Math.max(Buffer.byteLength(value), Buffer.byteLength(foldCase(value))) > MAX_KEY_BYTES)
     throw invalid(name, `is longer than ${String(MAX_KEY_BYTES)} bytes`);
+  requireHonest(attribute, name, value);
   return value;
 };
 
