@@ -10,13 +10,15 @@ export interface Login {
   readonly acsUrl: string;
   readonly assertionId: string;
   readonly nameId: string;
+  /** The request it answers. */
+  readonly inResponseTo: string;
   readonly groups: readonly string[];
   /** PEM. */
   readonly privateKey: string;
 }
 
 /**
- * An unsolicited response with a signed assertion, as the value of the form field. The text is written in canonical
+ * A response with a signed assertion, as the value of the form field. The text is written in canonical
  * form, so that what is signed is what is sent.
  */
 export const samlResponse = (login: Login): string => {
@@ -24,7 +26,7 @@ export const samlResponse = (login: Login): string => {
   const [issued, end] = [now.toISOString(), new Date(now.getTime() + 5 * MINUTE_MS).toISOString()];
   const values = login.groups.map((group) => `<saml:AttributeValue>${group}</saml:AttributeValue>`).join('');
   const assertion = (signature: string): string =>
-    `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="${login.assertionId}" IssueInstant="${issued}" Version="2.0"><saml:Issuer>${login.issuer}</saml:Issuer>${signature}<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">${login.nameId}</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData NotOnOrAfter="${end}" Recipient="${login.acsUrl}"></saml:SubjectConfirmationData></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotOnOrAfter="${end}"><saml:AudienceRestriction><saml:Audience>${login.audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="${issued}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement><saml:Attribute Name="groups">${values}</saml:Attribute></saml:AttributeStatement></saml:Assertion>`;
+    `<saml:Assertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion" ID="${login.assertionId}" IssueInstant="${issued}" Version="2.0"><saml:Issuer>${login.issuer}</saml:Issuer>${signature}<saml:Subject><saml:NameID Format="urn:oasis:names:tc:SAML:2.0:nameid-format:persistent">${login.nameId}</saml:NameID><saml:SubjectConfirmation Method="urn:oasis:names:tc:SAML:2.0:cm:bearer"><saml:SubjectConfirmationData InResponseTo="${login.inResponseTo}" NotOnOrAfter="${end}" Recipient="${login.acsUrl}"></saml:SubjectConfirmationData></saml:SubjectConfirmation></saml:Subject><saml:Conditions NotOnOrAfter="${end}"><saml:AudienceRestriction><saml:Audience>${login.audience}</saml:Audience></saml:AudienceRestriction></saml:Conditions><saml:AuthnStatement AuthnInstant="${issued}"><saml:AuthnContext><saml:AuthnContextClassRef>urn:oasis:names:tc:SAML:2.0:ac:classes:Password</saml:AuthnContextClassRef></saml:AuthnContext></saml:AuthnStatement><saml:AttributeStatement><saml:Attribute Name="groups">${values}</saml:Attribute></saml:AttributeStatement></saml:Assertion>`;
   const signed = assertion(signatureOver(assertion(''), login));
   const xml = `<samlp:Response xmlns:samlp="urn:oasis:names:tc:SAML:2.0:protocol" ID="_r${login.assertionId}" Version="2.0" IssueInstant="${issued}" Destination="${login.acsUrl}"><saml:Issuer xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">${login.issuer}</saml:Issuer><samlp:Status><samlp:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Success"></samlp:StatusCode></samlp:Status>${signed}</samlp:Response>`;
   return Buffer.from(xml, 'utf8').toString('base64');

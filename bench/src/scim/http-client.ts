@@ -1,7 +1,8 @@
-import { Agent, request, type OutgoingHttpHeaders } from 'node:http';
+import { Agent, request, type IncomingHttpHeaders, type OutgoingHttpHeaders } from 'node:http';
 
 export interface Answer {
   readonly status: number;
+  readonly headers: IncomingHttpHeaders;
   readonly text: string;
 }
 
@@ -29,7 +30,8 @@ export class HttpClient {
         const chunks: Buffer[] = [];
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
         incoming.on('end', () => {
-          resolve({ status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') });
+          const { statusCode: status = 0, headers: received } = incoming;
+          resolve({ status, headers: received, text: Buffer.concat(chunks).toString('utf8') });
         });
         incoming.on('error', reject);
       },

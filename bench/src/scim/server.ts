@@ -20,6 +20,8 @@ export const DEPLOYMENT = 'bench';
 export interface Server {
   /** A directory that is removed with the server. */
   readonly directory: string;
+  /** Of the server process; every connection has a child of it. */
+  readonly postgresPid: number;
   readonly secrets: Secrets;
   readonly certificates: { readonly identity: DevCertificate; readonly operator: DevCertificate };
   /** A new database; its URL as superuser. */
@@ -47,6 +49,7 @@ export const startServer = async (): Promise<Server> => {
   };
   return {
     directory,
+    postgresPid: postgres.pid,
     secrets,
     certificates,
     newDatabase,

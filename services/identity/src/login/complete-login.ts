@@ -1,5 +1,6 @@
 import type { AuditContext } from '@sallyport/audit';
 import { AppError, isAppError } from '@sallyport/errors';
+import type { WriteTx } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
 import { carryOver } from '../provider/index.ts';
@@ -12,25 +13,31 @@ import { resolveAccount, type Resolution } from './resolve-account.ts';
 /** Where a login comes from, for the record. */
 export type LoginOrigin = Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
 
-export type CompletedLogin =
+export type CompletedLogin<Conflict extends string = never> =
   | { readonly ok: true; readonly session: OpenedSession }
-  | { readonly ok: false; readonly reason: AccountRefusal };
+  /** `recorded`: the refusal has its audit entry; a conflict has none yet. */
+  | { readonly ok: false; readonly reason: AccountRefusal | Conflict; readonly recorded: boolean };
 
-export interface CompletionRequest {
+export interface CompletionRequest<Conflict extends string = never> {
   readonly origin: LoginOrigin;
   /** The request it answers; null for one the identity provider began. */
   readonly pending: PendingLogin | null;
+  /**
+   * Uses up what was presented, first of all and in the same transaction, where it has not been done before; answers
+   * why it cannot be used. It stays used when the login is refused.
+   */
+  readonly useUp?: (tx: WriteTx) => Promise<Conflict | null>;
 }
 
 /**
- * Turns the word of an identity provider, already verified and used up, into a session or an audited refusal.
- * Account, session and entry commit together.
+ * Turns the word of an identity provider, already verified, into a session or an audited refusal. That it was used,
+ * account, session and entry commit together.
  */
-export const completeLogin = async (
+export const completeLogin = async <Conflict extends string = never>(
   context: IdentityContext,
   login: ExternalLogin,
-  request: CompletionRequest,
-): Promise<CompletedLogin> => {
+  request: CompletionRequest<Conflict>,
+): Promise<CompletedLogin<Conflict>> => {
   if (request.pending?.purpose === 'test') throw new AppError('INTERNAL', 'A test login opens no session.');
   const auditContext: AuditContext = {
     orgId: login.orgId,
@@ -38,11 +45,16 @@ export const completeLogin = async (
     ...request.origin,
   };
   try {
-    const { value } = await context.audit.mutate(auditContext, async (tx): Promise<CompletedLogin> => {
+    const { value } = await context.audit.mutate(auditContext, async (tx): Promise<CompletedLogin<Conflict>> => {
+      const conflict = (await request.useUp?.(tx)) ?? null;
+      if (conflict !== null) {
+        tx.unchanged();
+        return { ok: false, reason: conflict, recorded: false };
+      }
       const resolution = asAskedFor(await resolveAccount(tx, context, login), login, request.pending);
       if (!resolution.ok) {
         tx.record(refusal(login.connectionId, resolution.reason));
-        return resolution;
+        return { ...resolution, recorded: true };
       }
       await syncGroups(tx, context, login, resolution.accountId);
       const replaces = request.pending?.replaces ?? null;
@@ -69,8 +81,10 @@ export const completeLogin = async (
     // Closed or taken between our look and our write: the transaction is gone, the refusal is recorded on its own.
     const reason = raceReason(error);
     if (reason === null) throw error;
+    if (request.useUp !== undefined)
+      await context.db.unauditedWrite(login.orgId, 'what was presented stays used', request.useUp);
     await context.audit.recordDenied(auditContext, refusal(login.connectionId, reason));
-    return { ok: false, reason };
+    return { ok: false, reason, recorded: true };
   }
 };
 

@@ -1,4 +1,6 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
+
+import { foldCase } from '../accounts/index.ts';
 
 /** A connection as a login finds it. */
 export interface LoginConnection {
@@ -32,13 +34,14 @@ const toConnection = (row: ConnectionRow): LoginConnection => ({
   hasDirectory: row.has_directory,
 });
 
+const FIND_CONNECTION = statement(
+  `SELECT ${COLUMNS} FROM connection c JOIN organization o ON o.org_id = c.org_id
+    WHERE c.id = $1 AND c.deleted_at IS NULL`,
+);
+
 /** A connection by its id alone, which is all a sign-in address names. Removed ones are not found. */
 export const findLoginConnection = async (tx: ReadTx, id: string): Promise<LoginConnection | null> => {
-  const [row] = await tx.query<ConnectionRow>(
-    `SELECT ${COLUMNS} FROM connection c JOIN organization o ON o.org_id = c.org_id
-      WHERE c.id = $1 AND c.deleted_at IS NULL`,
-    [id],
-  );
+  const [row] = await tx.query<ConnectionRow>(FIND_CONNECTION, [id]);
   return row === undefined ? null : toConnection(row);
 };
 
@@ -128,15 +131,16 @@ export const replaceDomains = async (
   );
 };
 
+const FIND_LINKED = statement(
+  'SELECT account_id FROM login_identity WHERE org_id = $1 AND connection_id = $2 AND subject_key = $3',
+);
+
 /** Who a subject of the IdP is with us; null when nobody has signed in as that subject. */
 export const findLinkedAccount = async (
   tx: ReadTx,
   key: { readonly orgId: string; readonly connectionId: string; readonly subjectKey: string },
 ): Promise<string | null> => {
-  const [row] = await tx.query<{ account_id: string }>(
-    'SELECT account_id FROM login_identity WHERE org_id = $1 AND connection_id = $2 AND subject_key = $3',
-    [key.orgId, key.connectionId, key.subjectKey],
-  );
+  const [row] = await tx.query<{ account_id: string }>(FIND_LINKED, [key.orgId, key.connectionId, key.subjectKey]);
   return row?.account_id ?? null;
 };
 
@@ -156,22 +160,29 @@ export const insertLink = async (
   );
 };
 
-/** Accounts of a connection, tombstones left out, whose external id or user name is exactly this. */
+// Two index look-ups: the folded name finds the one account that may bear it, the exact one decides.
+const LIST_NAMED = statement(
+  `SELECT id FROM account WHERE $4 AND org_id = $1 AND connection_id = $2 AND status <> 'deleted' AND kind = 'user'
+      AND external_id = $3
+   UNION
+   SELECT id FROM account WHERE $5 AND org_id = $1 AND connection_id = $2 AND status <> 'deleted' AND kind = 'user'
+      AND user_name_key = $6 AND user_name = $3`,
+);
+
+/** Accounts of a connection, tombstones left out, of which one of the targets is exactly this. */
 export const listAccountsNamed = async (
   tx: ReadTx,
   key: {
     readonly orgId: string;
     readonly connectionId: string;
-    readonly target: 'externalId' | 'userName';
+    readonly targets: readonly ('externalId' | 'userName')[];
     readonly value: string;
   },
 ): Promise<string[]> => {
-  const rows = await tx.query<{ id: string }>(
-    `SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND status <> 'deleted' AND kind = 'user'
-        AND CASE $3 WHEN 'externalId' THEN external_id = $4 ELSE user_name = $4 END LIMIT 2`,
-    [key.orgId, key.connectionId, key.target, key.value],
-  );
-  return rows.map(({ id }) => id);
+  const { orgId, connectionId, targets, value } = key;
+  const by = (target: 'externalId' | 'userName'): boolean => targets.includes(target);
+  const params = [orgId, connectionId, value, by('externalId'), by('userName'), foldCase(value)];
+  return (await tx.query<{ id: string }>(LIST_NAMED, params)).map(({ id }) => id);
 };
 
 /** What an account is now, and since when only newer assertions count; null when there is no such account. */
@@ -180,15 +191,14 @@ export interface LoginStanding {
   readonly epochRaisedAt: Date | null;
 }
 
+const FIND_STANDING = statement('SELECT status, epoch_raised_at FROM account WHERE org_id = $1 AND id = $2');
+
 export const findLoginStanding = async (
   tx: ReadTx,
   orgId: string,
   accountId: string,
 ): Promise<LoginStanding | null> => {
-  const [row] = await tx.query<{ status: string; epoch_raised_at: Date | null }>(
-    'SELECT status, epoch_raised_at FROM account WHERE org_id = $1 AND id = $2',
-    [orgId, accountId],
-  );
+  const [row] = await tx.query<{ status: string; epoch_raised_at: Date | null }>(FIND_STANDING, [orgId, accountId]);
   return row === undefined ? null : { status: row.status, epochRaisedAt: row.epoch_raised_at };
 };
 

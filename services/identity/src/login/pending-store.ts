@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 /** A session that ends when the login succeeds, so that its identifier does not survive it (ASVS 7.2.4). */
 export interface ReplacedSession {
@@ -52,27 +52,38 @@ interface PendingRow {
 const COLUMNS = `org_id, id, connection_id, protocol, request_key, relay_state_hash, browser_hash, return_to,
   replaces_account_id, replaces_session_id, purpose, started_by, created_at, expires_at, consumed_at`;
 
+const INSERT_PENDING = statement(
+  `INSERT INTO pending_login (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL)`,
+);
+const FIND_PENDING = statement(
+  `SELECT ${COLUMNS} FROM pending_login WHERE org_id = $1 AND connection_id = $2 AND request_key = $3`,
+);
+const CONSUME_PENDING = statement(
+  'UPDATE pending_login SET consumed_at = $3 WHERE org_id = $1 AND id = $2 AND consumed_at IS NULL RETURNING id',
+);
+const CONSUME_ASSERTION = statement(
+  `INSERT INTO consumed_assertion (org_id, connection_id, assertion_id, expires_at) VALUES ($1, $2, $3, $4)
+   ON CONFLICT ON CONSTRAINT consumed_assertion_once DO NOTHING RETURNING assertion_id`,
+);
+
 export const insertPendingLogin = async (tx: WriteTx, login: Omit<PendingLogin, 'consumedAt'>): Promise<void> => {
   const replaces = login.replaces?.orgId === login.orgId ? login.replaces : null;
-  await tx.query(
-    `INSERT INTO pending_login (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, NULL)`,
-    [
-      login.orgId,
-      login.id,
-      login.connectionId,
-      login.protocol,
-      login.requestKey,
-      login.relayStateHash,
-      login.browserHash,
-      login.returnTo,
-      replaces?.accountId ?? null,
-      replaces?.sessionId ?? null,
-      login.purpose,
-      login.startedBy,
-      login.createdAt,
-      login.expiresAt,
-    ],
-  );
+  await tx.query(INSERT_PENDING, [
+    login.orgId,
+    login.id,
+    login.connectionId,
+    login.protocol,
+    login.requestKey,
+    login.relayStateHash,
+    login.browserHash,
+    login.returnTo,
+    replaces?.accountId ?? null,
+    replaces?.sessionId ?? null,
+    login.purpose,
+    login.startedBy,
+    login.createdAt,
+    login.expiresAt,
+  ]);
 };
 
 /** The login of this connection that an answer names; consumed and expired ones too, so that the reason can be told. */
@@ -80,10 +91,7 @@ export const findPendingLogin = async (
   tx: ReadTx,
   key: { readonly orgId: string; readonly connectionId: string; readonly requestKey: string },
 ): Promise<PendingLogin | null> => {
-  const [row] = await tx.query<PendingRow>(
-    `SELECT ${COLUMNS} FROM pending_login WHERE org_id = $1 AND connection_id = $2 AND request_key = $3`,
-    [key.orgId, key.connectionId, key.requestKey],
-  );
+  const [row] = await tx.query<PendingRow>(FIND_PENDING, [key.orgId, key.connectionId, key.requestKey]);
   if (row === undefined) return null;
   return {
     orgId: row.org_id,
@@ -128,10 +136,7 @@ export const findPendingTest = async (
 
 /** Uses a pending login up; of two at the same time exactly one gets true. */
 export const consumePendingLogin = async (tx: WriteTx, login: PendingLogin, at: Date): Promise<boolean> => {
-  const rows = await tx.query<{ id: string }>(
-    'UPDATE pending_login SET consumed_at = $3 WHERE org_id = $1 AND id = $2 AND consumed_at IS NULL RETURNING id',
-    [login.orgId, login.id, at],
-  );
+  const rows = await tx.query<{ id: string }>(CONSUME_PENDING, [login.orgId, login.id, at]);
   return rows.length > 0;
 };
 
@@ -145,11 +150,13 @@ export const consumeAssertion = async (
     readonly expiresAt: Date;
   },
 ): Promise<boolean> => {
-  const rows = await tx.query<{ assertion_id: string }>(
-    `INSERT INTO consumed_assertion (org_id, connection_id, assertion_id, expires_at) VALUES ($1, $2, $3, $4)
-     ON CONFLICT ON CONSTRAINT consumed_assertion_once DO NOTHING RETURNING assertion_id`,
-    [assertion.orgId, assertion.connectionId, assertion.assertionId, assertion.expiresAt],
-  );
+  const { orgId, connectionId, assertionId, expiresAt } = assertion;
+  const rows = await tx.query<{ assertion_id: string }>(CONSUME_ASSERTION, [
+    orgId,
+    connectionId,
+    assertionId,
+    expiresAt,
+  ]);
   return rows.length > 0;
 };
 

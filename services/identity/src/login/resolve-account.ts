@@ -46,14 +46,10 @@ const provisionedAccount = async (tx: AuditedTx, login: ExternalLogin): Promise<
   const { source, targets } = login.rule;
   const value = source === 'subject' ? login.subject : singleValue(login, source.attribute);
   if (value === null) return refused('IDENTIFIER_MISSING');
-  const found = new Set<string>();
-  for (const target of targets) {
-    const key = { orgId: login.orgId, connectionId: login.connectionId, target, value };
-    for (const id of await listAccountsNamed(tx, key)) found.add(id);
-  }
+  const { orgId, connectionId } = login;
+  const [accountId, ...more] = await listAccountsNamed(tx, { orgId, connectionId, targets, value });
   // One value that is the external id of one person and the user name of another names nobody.
-  if (found.size > 1) return refused('ACCOUNT_AMBIGUOUS');
-  const [accountId] = found;
+  if (more.length > 0) return refused('ACCOUNT_AMBIGUOUS');
   return accountId === undefined ? refused('ACCOUNT_UNKNOWN') : { ok: true, accountId };
 };
 

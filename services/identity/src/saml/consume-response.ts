@@ -1,4 +1,4 @@
-import { constantTimeEqual, secretHash } from '@sallyport/storage';
+import { constantTimeEqual, secretHash, type WriteTx } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
 import {
@@ -13,7 +13,7 @@ import {
   type PendingLogin,
 } from '../login/index.ts';
 import type { OpenedSession } from '../sessions/index.ts';
-import type { SamlFacet } from './facet/facet-store.ts';
+import type { MessageFacet } from './facet/facet-store.ts';
 import type { SamlReason } from './reasons.ts';
 import { acsUrlOf, entityIdOf } from './service-provider.ts';
 import { subjectKeyOf } from './logout/subject-key.ts';
@@ -21,7 +21,7 @@ import { SKEW_MS, type Verdict, type VerifiedLogin } from './verify/login.ts';
 
 /** A response as it was posted. */
 export interface PostedResponse {
-  readonly facet: SamlFacet;
+  readonly facet: MessageFacet;
   readonly samlResponse: string;
   readonly relayState: string | null;
   /** The browser that posts; null when it has started no login. */
@@ -50,8 +50,8 @@ const refused = (reason: SamlReason, where: string | null = null): Consumed => (
  *
  * 1. The strict layer verifies it off the main thread; from here on only what it read from signed bytes counts.
  * 2. It answers a request of this connection and this browser that has not been answered. 3. Request and assertion are
- * used up in one transaction, before anything is opened: of any number of posts on any node one goes on. 4. The account
- * is found and the session opened.
+ * used up, before anything is opened and in the transaction that opens it: of any number of posts on any node one goes
+ * on. 4. The account is found and the session opened.
  */
 export const consumeResponse = async (context: IdentityContext, posted: PostedResponse): Promise<Consumed> => {
   const { facet } = posted;
@@ -60,15 +60,13 @@ export const consumeResponse = async (context: IdentityContext, posted: PostedRe
   const { login } = verdict;
   const request = await correlate(context, posted, login); // 2
   if (typeof request === 'string') return refused(request);
-  const conflict = await useUp(context, { facet, login, request }); // 3
-  if (conflict !== null) return refused(conflict);
   const completed = await completeLogin(context, externalLogin(facet, login), {
     origin: posted.origin,
     pending: request,
+    useUp: async (tx) => await useUp(tx, { facet, login, request, now: context.clock.now() }), // 3
   }); // 4
-  return completed.ok
-    ? { ok: true, session: completed.session, returnTo: request?.returnTo ?? null }
-    : { ok: false, reason: completed.reason, where: null, recorded: true };
+  if (completed.ok) return { ok: true, session: completed.session, returnTo: request?.returnTo ?? null };
+  return { ...completed, where: null };
 };
 
 /** What the strict layer makes of a message, with everything it must agree with. */
@@ -96,7 +94,7 @@ export const correlate = async (
 ): Promise<PendingLogin | SamlReason | null> => {
   if (login.inResponseTo === null) return facet.allowIdpInitiated ? null : 'UNSOLICITED_FORBIDDEN';
   const key = { orgId: facet.orgId, connectionId: facet.connectionId, requestKey: login.inResponseTo };
-  const request = await context.db.read(facet.orgId, async (tx) => await findPendingLogin(tx, key));
+  const request = await context.db.readOne(facet.orgId, async (tx) => await findPendingLogin(tx, key));
   if (request?.protocol !== 'saml') return 'REQUEST_UNKNOWN';
   if (browser === null || !constantTimeEqual(browser.hash, request.browserHash)) return 'REQUEST_OTHER_BROWSER';
   if (request.consumedAt !== null) return 'REQUEST_CONSUMED';
@@ -111,23 +109,29 @@ const isEchoed = ({ relayStateHash }: PendingLogin, relayState: string | null): 
   relayState === '' ||
   (relayStateHash !== null && constantTimeEqual(secretHash(relayState), relayStateHash));
 
-/** Uses request and assertion up in one transaction; answers why that was not possible. */
-export const useUp = async (
-  { db, clock }: IdentityContext,
-  used: { readonly facet: SamlFacet; readonly login: VerifiedLogin; readonly request: PendingLogin | null },
-): Promise<SamlReason | null> => {
-  const { facet, login, request } = used;
+/** What a login uses up. */
+export interface Used {
+  readonly facet: MessageFacet;
+  readonly login: VerifiedLogin;
+  readonly request: PendingLogin | null;
+  readonly now: Date;
+}
+
+/** Uses request and assertion up; answers why that was not possible. Both statements go in one flight. */
+export const useUp = async (tx: WriteTx, { facet, login, request, now }: Used): Promise<SamlReason | null> => {
   const { orgId, connectionId } = facet;
-  return await db.unauditedWrite(orgId, 'an assertion is used once; the outcome is audited', async (tx) => {
-    if (request !== null && !(await consumePendingLogin(tx, request, clock.now()))) return 'REQUEST_CONSUMED';
-    const expiresAt = new Date(login.unusableFromMs);
-    const isFirst = await consumeAssertion(tx, { orgId, connectionId, assertionId: login.assertionId, expiresAt });
-    return isFirst ? null : 'ASSERTION_REPLAYED';
-  });
+  const { assertionId } = login;
+  const assertion = { orgId, connectionId, assertionId, expiresAt: new Date(login.unusableFromMs) };
+  const [isOpen, isFirst] = await Promise.all([
+    request === null ? true : consumePendingLogin(tx, request, now),
+    consumeAssertion(tx, assertion),
+  ]);
+  if (!isOpen) return 'REQUEST_CONSUMED';
+  return isFirst ? null : 'ASSERTION_REPLAYED';
 };
 
 /** Whom a verified assertion vouches for. */
-export const externalLogin = (facet: SamlFacet, login: VerifiedLogin): ExternalLogin => ({
+export const externalLogin = (facet: MessageFacet, login: VerifiedLogin): ExternalLogin => ({
   orgId: facet.orgId,
   connectionId: facet.connectionId,
   method: 'saml',

@@ -3,9 +3,13 @@ import { readFile } from 'node:fs/promises';
 
 import { AppError } from '@sallyport/errors';
 
-/** A private key of ours with the certificate identity providers know it by. Both PEM. */
+/** A private key of ours with the certificate identity providers know it by. */
 export interface KeyPair {
+  /** PEM. */
   readonly privateKey: string;
+  /** The same, read: reading it takes longer than signing with it. */
+  readonly signingKey: KeyObject;
+  /** PEM. */
   readonly certificate: string;
 }
 
@@ -30,7 +34,7 @@ export const readKeyPairs = async (keyFile: string, certFile: string): Promise<K
     const match = keys.find(({ key }) => certificate.checkPrivateKey(key));
     if (match === undefined) throw unusable(`${certFile} holds a certificate without its key in ${keyFile}.`);
     if (!isStrongRsa(match.key)) throw unusable(`${keyFile} holds a key that is not RSA of at least 2048 bits.`);
-    return { privateKey: match.pem, certificate: certificate.toString() };
+    return { privateKey: match.pem, signingKey: match.key, certificate: certificate.toString() };
   });
 };
 

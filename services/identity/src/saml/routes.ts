@@ -23,7 +23,7 @@ import {
 } from '../login/index.ts';
 import { sessionCookie } from '../sessions/index.ts';
 import { consumeResponse, type PostedResponse } from './consume-response.ts';
-import type { SamlFacet } from './facet/facet-store.ts';
+import type { MessageFacet } from './facet/facet-store.ts';
 import { formField, textOfField, type FormField } from './form-field.ts';
 import { logoutRoutes } from './logout/logout-routes.ts';
 import { findOpenFacet } from './facet/open-facet.ts';
@@ -127,7 +127,7 @@ const acsRoute = (context: IdentityContext): Route =>
   });
 
 interface Posted {
-  readonly facet: SamlFacet;
+  readonly facet: MessageFacet;
   readonly body: {
     readonly SAMLResponse?: FormField;
     readonly RelayState?: FormField;

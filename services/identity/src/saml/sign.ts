@@ -51,7 +51,7 @@ export const signedDocument = (write: (signature: CanonicalXml) => CanonicalXml,
       reference,
     );
   // Canonicalised by itself, SignedInfo declares the namespace that it inherits inside the document.
-  const value = sign('sha256', Buffer.from(signedInfo({ 'xmlns:ds': DS }), 'utf8'), pair.privateKey);
+  const value = sign('sha256', Buffer.from(signedInfo({ 'xmlns:ds': DS }), 'utf8'), pair.signingKey);
   return write(
     element(
       'ds:Signature',
@@ -70,20 +70,24 @@ export interface RedirectContent {
   readonly relayState: string | null;
 }
 
-/** The address that carries a message by HTTP-Redirect, signed over the octets of its query. */
-export const signedRedirect = (
-  location: string,
-  { parameter, xml, relayState }: RedirectContent,
-  pair: KeyPair,
-): string => {
-  const message = deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64');
-  const pairs: readonly (readonly [string, string])[] = [
-    [parameter, message],
-    ...(relayState === null ? [] : [['RelayState', relayState] as const]),
-    ['SigAlg', RSA_SHA256],
-  ];
-  const query = pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
-  const signature = sign('sha256', Buffer.from(query, 'utf8'), pair.privateKey).toString('base64');
-  const joint = location.includes('?') ? '&' : '?';
-  return `${location}${joint}${query}&Signature=${encodeURIComponent(signature)}`;
+const queryOf = ({ parameter, xml, relayState }: RedirectContent): (readonly [string, string])[] => [
+  [parameter, deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64')],
+  ...(relayState === null ? [] : [['RelayState', relayState] as const]),
+];
+
+const joined = (pairs: readonly (readonly [string, string])[]): string =>
+  pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
+
+const withQuery = (location: string, query: string): string =>
+  `${location}${location.includes('?') ? '&' : '?'}${query}`;
+
+/** The address that carries a message by HTTP-Redirect, unsigned. @see SAML Bindings 2.0 §3.4.4 */
+export const redirectAddress = (location: string, content: RedirectContent): string =>
+  withQuery(location, joined(queryOf(content)));
+
+/** The same, signed over the octets of its query. */
+export const signedRedirect = (location: string, content: RedirectContent, pair: KeyPair): string => {
+  const query = joined([...queryOf(content), ['SigAlg', RSA_SHA256]]);
+  const signature = sign('sha256', Buffer.from(query, 'utf8'), pair.signingKey).toString('base64');
+  return withQuery(location, `${query}&Signature=${encodeURIComponent(signature)}`);
 };

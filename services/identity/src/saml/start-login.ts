@@ -4,15 +4,15 @@ import { newId, secretHash } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
 import { insertPendingLogin, type Browser, type LoginStart } from '../login/index.ts';
-import type { SamlFacet } from './facet/facet-store.ts';
-import { loginRequestUrl } from './messages.ts';
+import type { MessageFacet } from './facet/facet-store.ts';
+import { loginRequestUrl } from './login-request.ts';
 import { MAX_ISSUE_AGE_MS } from './verify/login.ts';
 
 /** How long a login may take at the IdP. */
 export const PENDING_MS = MAX_ISSUE_AGE_MS;
 
 export interface SamlStart extends LoginStart {
-  readonly facet: SamlFacet;
+  readonly facet: MessageFacet;
   readonly browser: Browser;
 }
 
@@ -44,5 +44,6 @@ export const startSamlLogin = async (context: IdentityContext, start: SamlStart)
     id: requestId,
     relayState,
     forceAuthn: purpose === 'step-up',
+    now,
   });
 };

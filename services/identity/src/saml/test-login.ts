@@ -106,7 +106,12 @@ export const finishSamlTest = async (
   if (request === null) return await fail('UNSOLICITED_FORBIDDEN', null, arrived);
   if (typeof request === 'string') return await fail(request, null, arrived);
   if (request.id !== pending.id) return await fail('REQUEST_UNKNOWN', null, arrived);
-  const conflict = await useUp(context, { facet, login: verdict.login, request });
+  const used = { facet, login: verdict.login, request, now: context.clock.now() };
+  const conflict = await context.db.unauditedWrite(
+    facet.orgId,
+    'an assertion is used once; the outcome is audited',
+    async (tx) => await useUp(tx, used),
+  );
   if (conflict !== null) return await fail(conflict, null, arrived);
   const login = externalLogin(facet, verdict.login);
   return await recordTest(context, { pending, checks: NAMES, failure: null, where: null, arrived, login }, origin);

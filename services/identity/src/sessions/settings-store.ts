@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { STEP_UP_ACTIONS, type SessionSettings, type StepUpAction } from './settings.ts';
 
@@ -28,11 +28,11 @@ export const toSettings = (row: SettingsRow): SessionSettings => ({
   },
 });
 
+const FIND_SETTINGS = statement(`SELECT ${SETTINGS_COLUMNS} FROM organization o WHERE o.org_id = $1`);
+
 /** The session settings of an organisation; undefined when there is no such organisation. */
 export const findSettings = async (tx: ReadTx, orgId: string): Promise<SessionSettings | undefined> => {
-  const [row] = await tx.query<SettingsRow>(`SELECT ${SETTINGS_COLUMNS} FROM organization o WHERE o.org_id = $1`, [
-    orgId,
-  ]);
+  const [row] = await tx.query<SettingsRow>(FIND_SETTINGS, [orgId]);
   return row === undefined ? undefined : toSettings(row);
 };
 

@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { LoginMethod, Session, SessionStanding } from './session.ts';
 import { SETTINGS_COLUMNS, toSettings, type SettingsRow } from './settings-store.ts';
@@ -91,33 +91,34 @@ export interface NewSession extends Omit<Session, 'endedAt' | 'lastUsedAt'> {
   readonly idpSession: string | null;
 }
 
-export const insertSession = async (tx: WriteTx, session: NewSession): Promise<void> => {
-  await tx.query(
-    `INSERT INTO browser_session (org_id, id, token_hash, account_id, connection_id, epoch_at_issue, method, acr, amr,
+const INSERT_SESSION = statement(
+  `INSERT INTO browser_session (org_id, id, token_hash, account_id, connection_id, epoch_at_issue, method, acr, amr,
        authenticated_at, idp_subject_key, idp_session, ip, user_agent, created_at, last_used_at, expires_at, proven_at,
        multi_factor)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $15, $16, $17, $18)`,
-    [
-      session.orgId,
-      session.id,
-      session.tokenHash,
-      session.accountId,
-      session.connectionId,
-      session.epochAtIssue.toString(),
-      session.method,
-      session.acr,
-      session.amr,
-      session.authenticatedAt,
-      session.idpSubjectKey,
-      session.idpSession,
-      session.ip,
-      session.userAgent,
-      session.createdAt,
-      session.expiresAt,
-      session.provenAt,
-      session.multiFactor,
-    ],
-  );
+);
+
+export const insertSession = async (tx: WriteTx, session: NewSession): Promise<void> => {
+  await tx.query(INSERT_SESSION, [
+    session.orgId,
+    session.id,
+    session.tokenHash,
+    session.accountId,
+    session.connectionId,
+    session.epochAtIssue.toString(),
+    session.method,
+    session.acr,
+    session.amr,
+    session.authenticatedAt,
+    session.idpSubjectKey,
+    session.idpSession,
+    session.ip,
+    session.userAgent,
+    session.createdAt,
+    session.expiresAt,
+    session.provenAt,
+    session.multiFactor,
+  ]);
 };
 
 /**
@@ -220,6 +221,10 @@ export interface LockedAccount {
   readonly connectionId: string | null;
 }
 
+const LOCK_FOR_ISSUE = statement(
+  'SELECT id, kind, status, epoch, connection_id FROM account WHERE org_id = $1 AND id = $2 FOR SHARE',
+);
+
 /**
  * Locks an account for the issue of a credential. The door takes a stronger lock: whoever is second sees what the
  * first has done, so no credential is issued to an account that is being closed.
@@ -231,7 +236,7 @@ export const lockAccountForIssue = async (tx: WriteTx, orgId: string, id: string
     status: string;
     epoch: string;
     connection_id: string | null;
-  }>('SELECT id, kind, status, epoch, connection_id FROM account WHERE org_id = $1 AND id = $2 FOR SHARE', [orgId, id]);
+  }>(LOCK_FOR_ISSUE, [orgId, id]);
   if (row === undefined) return null;
   return { id: row.id, kind: row.kind, status: row.status, epoch: BigInt(row.epoch), connectionId: row.connection_id };
 };

@@ -50,6 +50,21 @@ describe('SAML verifier threads', () => {
     assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
   });
 
+  it('does not refuse a message because the thread was not let compute', async () => {
+    start({ threads: 1, deadlineMs: 50, workerFile: endless });
+    await judge('fine');
+    const startedAt = performance.now();
+    assert.equal(await judge('wait'), 'SIGNATURE_MISSING');
+    assert.ok(performance.now() - startedAt > 100);
+  });
+
+  it('ends a thread that neither computes nor answers after ten times the deadline', async () => {
+    start({ threads: 1, deadlineMs: 20, workerFile: endless });
+    await judge('fine');
+    assert.equal(await judge('wait for ever'), 'VERIFIER_DEADLINE');
+    assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
+  });
+
   it('refuses the message that crashes a thread, and goes on with a new one', async () => {
     start({ threads: 1, workerFile: endless });
     assert.equal(await judge('crash'), 'VERIFIER_CRASHED');

@@ -1,4 +1,4 @@
-import type { ReadTx, WriteTx } from '@sallyport/storage';
+import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { accountRuleSchema, type AccountRule } from '../../login/index.ts';
 
@@ -47,7 +47,10 @@ export interface SamlFacet {
   readonly updatedAt: Date;
 }
 
-interface FacetRow {
+/** What messages are held against: the facet without the description of the IdP it comes from, which may be large. */
+export type MessageFacet = Omit<SamlFacet, 'metadata'>;
+
+interface MessageFacetRow {
   readonly org_id: string;
   readonly connection_id: string;
   readonly idp_entity_id: string;
@@ -56,13 +59,6 @@ interface FacetRow {
   readonly slo_binding: LogoutEndpoint['binding'] | null;
   readonly slo_response_url: string | null;
   readonly certificates: string[];
-  readonly metadata_xml: string | null;
-  readonly metadata_url: string | null;
-  readonly metadata_pins: string[];
-  readonly metadata_valid_until: Date | null;
-  readonly metadata_read_at: Date | null;
-  readonly metadata_due_at: Date | null;
-  readonly metadata_problem: string | null;
   readonly sign_requests: boolean;
   readonly require_signed_response: boolean;
   readonly require_signed_assertion: boolean;
@@ -72,12 +68,23 @@ interface FacetRow {
   readonly updated_at: Date;
 }
 
-const COLUMNS = `org_id, connection_id, idp_entity_id, sso_url, slo_url, slo_binding, slo_response_url, certificates,
-  metadata_xml, metadata_url, metadata_pins, metadata_valid_until, metadata_read_at, metadata_due_at, metadata_problem,
-  sign_requests, require_signed_response, require_signed_assertion, allow_idp_initiated, account_rule, created_at,
-  updated_at`;
+interface FacetRow extends MessageFacetRow {
+  readonly metadata_xml: string | null;
+  readonly metadata_url: string | null;
+  readonly metadata_pins: string[];
+  readonly metadata_valid_until: Date | null;
+  readonly metadata_read_at: Date | null;
+  readonly metadata_due_at: Date | null;
+  readonly metadata_problem: string | null;
+}
 
-const toFacet = (row: FacetRow): SamlFacet => ({
+const MESSAGE_COLUMNS = `org_id, connection_id, idp_entity_id, sso_url, slo_url, slo_binding, slo_response_url,
+  certificates, sign_requests, require_signed_response, require_signed_assertion, allow_idp_initiated, account_rule,
+  created_at, updated_at`;
+const COLUMNS = `${MESSAGE_COLUMNS}, metadata_xml, metadata_url, metadata_pins, metadata_valid_until, metadata_read_at,
+  metadata_due_at, metadata_problem`;
+
+const toMessageFacet = (row: MessageFacetRow): MessageFacet => ({
   orgId: row.org_id,
   connectionId: row.connection_id,
   idpEntityId: row.idp_entity_id,
@@ -87,6 +94,17 @@ const toFacet = (row: FacetRow): SamlFacet => ({
       ? null
       : { url: row.slo_url, binding: row.slo_binding, responseUrl: row.slo_response_url },
   certificates: row.certificates,
+  signRequests: row.sign_requests,
+  requireSignedResponse: row.require_signed_response,
+  requireSignedAssertion: row.require_signed_assertion,
+  allowIdpInitiated: row.allow_idp_initiated,
+  accountRule: accountRuleSchema.parse(row.account_rule),
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});
+
+const toFacet = (row: FacetRow): SamlFacet => ({
+  ...toMessageFacet(row),
   metadata: {
     xml: row.metadata_xml,
     url: row.metadata_url,
@@ -96,14 +114,20 @@ const toFacet = (row: FacetRow): SamlFacet => ({
     dueAt: row.metadata_due_at,
     problem: row.metadata_problem,
   },
-  signRequests: row.sign_requests,
-  requireSignedResponse: row.require_signed_response,
-  requireSignedAssertion: row.require_signed_assertion,
-  allowIdpInitiated: row.allow_idp_initiated,
-  accountRule: accountRuleSchema.parse(row.account_rule),
-  createdAt: row.created_at,
-  updatedAt: row.updated_at,
 });
+
+const OPEN_FACET = statement(
+  `SELECT ${MESSAGE_COLUMNS} FROM saml_facet f
+    WHERE f.connection_id = $1
+      AND EXISTS (SELECT FROM connection c
+                   WHERE c.org_id = f.org_id AND c.id = $1 AND c.enabled AND c.deleted_at IS NULL)`,
+);
+
+/** The facet of an enabled connection, by the id alone that an address names; one statement. */
+export const findOpenSamlFacet = async (tx: ReadTx, connectionId: string): Promise<MessageFacet | null> => {
+  const [row] = await tx.query<MessageFacetRow>(OPEN_FACET, [connectionId]);
+  return row === undefined ? null : toMessageFacet(row);
+};
 
 export const findSamlFacet = async (tx: ReadTx, orgId: string, connectionId: string): Promise<SamlFacet | null> => {
   const [row] = await tx.query<FacetRow>(`SELECT ${COLUMNS} FROM saml_facet WHERE org_id = $1 AND connection_id = $2`, [
@@ -186,13 +210,6 @@ export const putSamlFacet = async (tx: WriteTx, facet: SamlFacet): Promise<void>
     facet.logout?.binding ?? null,
     facet.logout?.responseUrl ?? null,
     facet.certificates,
-    facet.metadata.xml,
-    facet.metadata.url,
-    facet.metadata.pins,
-    facet.metadata.validUntil,
-    facet.metadata.readAt,
-    facet.metadata.dueAt,
-    facet.metadata.problem,
     facet.signRequests,
     facet.requireSignedResponse,
     facet.requireSignedAssertion,
@@ -200,6 +217,13 @@ export const putSamlFacet = async (tx: WriteTx, facet: SamlFacet): Promise<void>
     facet.accountRule,
     facet.createdAt,
     facet.updatedAt,
+    facet.metadata.xml,
+    facet.metadata.url,
+    facet.metadata.pins,
+    facet.metadata.validUntil,
+    facet.metadata.readAt,
+    facet.metadata.dueAt,
+    facet.metadata.problem,
   ];
   const names = COLUMNS.split(',').map((name) => name.trim());
   const updates = names.filter((name) => !KEPT.has(name)).map((name) => `${name} = excluded.${name}`);

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { IdentityContext } from '../../context.ts';
 import { countedAttempt, federatedRules, originOf } from '../../login/index.ts';
 import { clearedSessionCookie, sessionOfRequest } from '../../sessions/index.ts';
-import type { SamlFacet } from '../facet/facet-store.ts';
+import type { MessageFacet } from '../facet/facet-store.ts';
 import { formField, textOfField, type FormField } from '../form-field.ts';
 import { logoutPage, refusedLogoutPage, signedOutPage } from './logout-pages.ts';
 import { findOpenFacet } from '../facet/open-facet.ts';
@@ -48,7 +48,7 @@ const handle = async (context: IdentityContext, call: Call): Promise<RouteRespon
   }
 };
 
-const answer = async (context: IdentityContext, facet: SamlFacet, call: Call): Promise<RouteResponse> => {
+const answer = async (context: IdentityContext, facet: MessageFacet, call: Call): Promise<RouteResponse> => {
   const { sent, formRelayState, request, ctx } = call;
   const origin = originOf(request);
   if (typeof sent === 'string')

@@ -3,7 +3,7 @@ import type { AuditContext } from '@sallyport/audit';
 import { closeSession } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
 import { consumeAssertion, type LoginOrigin } from '../../login/index.ts';
-import type { SamlFacet } from '../facet/facet-store.ts';
+import type { MessageFacet } from '../facet/facet-store.ts';
 import { logoutResponse, type Outgoing } from './logout-messages.ts';
 import { consumePendingLogout, listSessionsOf } from './logout-store.ts';
 import type { SamlReason } from '../reasons.ts';
@@ -15,7 +15,7 @@ const MAX_RELAY_STATE_BYTES = 512;
 
 /** A logout message as it reached us. */
 export interface ReceivedLogout {
-  readonly facet: SamlFacet;
+  readonly facet: MessageFacet;
   readonly sent: SentLogout;
   /** What came with a form; a query's is inside its signature. */
   readonly formRelayState: string | null;
@@ -98,7 +98,7 @@ const endSessions = async (
 
 const answerTo = (
   { samlServiceProvider: sp, clock }: IdentityContext,
-  { connectionId, logout: endpoint }: SamlFacet,
+  { connectionId, logout: endpoint }: MessageFacet,
   request: { readonly id: string; readonly relayState: string | null },
 ): Outgoing | null =>
   endpoint === null

@@ -18,7 +18,11 @@ const MIB = { old: 64, young: 16, stack: 2 };
 export interface VerifierOptions {
   /** Threads; default 2. */
   readonly threads?: number;
-  /** ms a verification may take once a thread has it; default 200. */
+  /**
+   * ms of CPU time a verification may take once a thread has it; default 200. A thread that computes has used them up
+   * after as much time. One that is not let compute, because the machine is busy, is given up to ten times that: what
+   * others do to the machine says nothing about a message.
+   */
   readonly deadlineMs?: number;
   /** Messages of one connection that may be under way or waiting; default 16. Beyond that: VERIFIER_BUSY. */
   readonly maxPerConnection?: number;
@@ -50,6 +54,11 @@ interface Waiting {
 /** A message that no thread took for so long is refused; a thread that cannot even start is tried again as often. */
 const MAX_WAIT_MS = 2_000;
 
+/** Times the deadline that a thread may hold a message, whatever it does meanwhile. */
+const MAX_STRETCH = 10;
+/** Between two looks at how much CPU time a thread has used; ms. */
+const LOOK_AGAIN_MS = 10;
+
 const refused = (reason: SamlReason): Refused => ({ ok: false, reason, where: null });
 
 /** Starts the threads. */
@@ -59,7 +68,7 @@ class VerifierPool implements SamlVerifier {
   readonly #deadlineMs: number;
   readonly #maxPerConnection: number;
   readonly #workerFile: URL;
-  readonly #workerData: WorkerData;
+  readonly #workerData: Omit<WorkerData, 'cpuMsBefore'>;
   readonly #queue: Waiting[] = [];
   readonly #perConnection = new Map<string, number>();
   readonly #threads = new Set<VerifierThread>();
@@ -163,12 +172,17 @@ class VerifierThread {
   #wasReady = false;
   #current: Waiting | null = null;
   #timer: NodeJS.Timeout | undefined;
+  #limit: NodeJS.Timeout | undefined;
+  /** Written by the thread when it takes a message: CPU ms it had used by then. */
+  readonly #cpuMsBefore: Float64Array;
 
-  constructor(code: { file: URL; data: WorkerData }, deadlineMs: number, events: ThreadEvents) {
+  constructor(code: { file: URL; data: Omit<WorkerData, 'cpuMsBefore'> }, deadlineMs: number, events: ThreadEvents) {
     this.#deadlineMs = deadlineMs;
     this.#events = events;
+    const cpuMsBefore = new SharedArrayBuffer(Float64Array.BYTES_PER_ELEMENT);
+    this.#cpuMsBefore = new Float64Array(cpuMsBefore);
     this.#worker = new Worker(code.file, {
-      workerData: code.data,
+      workerData: { ...code.data, cpuMsBefore } satisfies WorkerData,
       env: {},
       execArgv: [],
       resourceLimits: { maxOldGenerationSizeMb: MIB.old, maxYoungGenerationSizeMb: MIB.young, stackSizeMb: MIB.stack },
@@ -192,12 +206,27 @@ class VerifierThread {
 
   run(waiting: Waiting): void {
     this.#current = waiting;
-    this.#timer = setTimeout(() => {
+    const giveUp = (): void => {
+      if (this.#current !== waiting) return;
       this.#ready = false; // Ended below: nobody gives it another message meanwhile.
       this.#settle(refused('VERIFIER_DEADLINE'));
       void this.end().catch(() => undefined);
-    }, this.#deadlineMs);
+    };
+    const look = async (): Promise<void> => {
+      const leftMs = this.#deadlineMs - (await this.#cpuMsUsed());
+      if (this.#current !== waiting) return;
+      if (leftMs <= 0) giveUp();
+      else this.#timer = setTimeout(() => void look().catch(giveUp), Math.max(leftMs, LOOK_AGAIN_MS));
+    };
+    this.#timer = setTimeout(() => void look().catch(giveUp), this.#deadlineMs);
+    this.#limit = setTimeout(giveUp, this.#deadlineMs * MAX_STRETCH);
     this.#worker.postMessage(waiting.job, []);
+  }
+
+  /** What the thread has computed since it took the message, ms. A thread that loops answers as well. */
+  async #cpuMsUsed(): Promise<number> {
+    const { user, system } = await this.#worker.cpuUsage();
+    return (user + system) / 1_000 - (this.#cpuMsBefore[0] ?? 0);
   }
 
   async end(): Promise<void> {
@@ -214,6 +243,7 @@ class VerifierThread {
 
   #settle(verdict: AnyVerdict): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#limit);
     const current = this.#current;
     this.#current = null;
     current?.settle(verdict);

@@ -19,6 +19,8 @@ export type VerificationJob =
 export interface WorkerData {
   /** PEM; ours, current and next. */
   readonly decryptionKeys: readonly string[];
+  /** One double: CPU ms this thread had used when it took the message it has. */
+  readonly cpuMsBefore: SharedArrayBuffer;
 }
 
 export type AnyVerdict = Verdict | LogoutVerdict;
@@ -30,9 +32,13 @@ const answer = (value: WorkerAnswer): void => {
   parentPort?.postMessage(value, []);
 };
 
-const decryptionKeys = (workerData as WorkerData).decryptionKeys.map((pem) => createPrivateKey(pem));
+const data = workerData as WorkerData;
+const decryptionKeys = data.decryptionKeys.map((pem) => createPrivateKey(pem));
+const cpuMsBefore = new Float64Array(data.cpuMsBefore);
 
 parentPort?.on('message', (job: VerificationJob) => {
+  const { user, system } = process.threadCpuUsage();
+  cpuMsBefore[0] = (user + system) / 1_000;
   if ('sentLogout' in job) answer(verifyLogout(job.sentLogout, job.expected));
   else answer(verifyResponse(job.samlResponse, job.expected, decryptionKeys));
 });

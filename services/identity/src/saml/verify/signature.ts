@@ -34,21 +34,47 @@ const DIGEST_ALGORITHMS: ReadonlyMap<string, string> = new Map([
   ['http://www.w3.org/2001/04/xmlenc#sha512', 'sha512'],
 ]);
 
+/** A certificate as it was read. */
+interface ReadCertificate {
+  readonly key: KeyObject;
+  readonly validFromMs: number;
+  readonly validToMs: number;
+}
+
+// Reading one takes longer than verifying with it. By its full text, so that what is found is what was read from it.
+const READ = new Map<string, ReadCertificate | null>();
+const MAX_READ = 256;
+
 /**
  * The keys a connection trusts at this moment: certificates within their validity whose key is strong enough.
  * @throws SamlRefusal NO_USABLE_CERTIFICATE when none is left: a connection without a key logs nobody in
  */
 export function usableKeys(certificates: readonly string[], nowMs: number): KeyObject[] {
   const keys = certificates.flatMap((pem) => {
-    try {
-      const certificate = new X509Certificate(pem);
-      const valid = Date.parse(certificate.validFrom) <= nowMs && nowMs < Date.parse(certificate.validTo);
-      return valid && isStrong(certificate.publicKey) ? [certificate.publicKey] : [];
-    } catch {
-      return []; // An unreadable certificate is one certificate less, never a way around the check.
-    }
+    const certificate = readOnce(pem);
+    if (certificate === null) return []; // An unreadable one is one less, never a way around the check.
+    const { key, validFromMs, validToMs } = certificate;
+    return validFromMs <= nowMs && nowMs < validToMs && isStrong(key) ? [key] : [];
   });
   return keys.length > 0 ? keys : refuse('NO_USABLE_CERTIFICATE');
+}
+
+function readOnce(pem: string): ReadCertificate | null {
+  const known = READ.get(pem);
+  if (known !== undefined) return known;
+  if (READ.size >= MAX_READ) READ.clear();
+  const read = readCertificate(pem);
+  READ.set(pem, read);
+  return read;
+}
+
+function readCertificate(pem: string): ReadCertificate | null {
+  try {
+    const { publicKey: key, validFrom, validTo } = new X509Certificate(pem);
+    return { key, validFromMs: Date.parse(validFrom), validToMs: Date.parse(validTo) };
+  } catch {
+    return null;
+  }
 }
 
 function isStrong(key: KeyObject): boolean {
