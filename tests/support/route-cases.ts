@@ -49,6 +49,10 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       body: { subject: { type: 'user', id: await workshop.user() }, action: 'organization:read' },
     }),
   },
+  [`POST ${P}/index/reset`]: {
+    status: 200,
+    prepare: async () => await Promise.resolve({}),
+  },
   [`POST ${P}/decision-tokens`]: {
     status: 201,
     prepare: async (workshop) => await Promise.resolve({ body: { name: workshop.name('decision-token') } }),

@@ -6,6 +6,7 @@ import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallypo
 
 import type { PolicyConfig } from './config.ts';
 import { DecisionPoint } from './decide/index.ts';
+import { Shadow } from './engine/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
 import { migrations } from './migrations/index.ts';
@@ -21,14 +22,21 @@ export interface PolicyContext extends Foundation {
   readonly commitGuard: CommitGuard;
   readonly knowledge: GrantKnowledge;
   readonly decisions: DecisionPoint;
+  readonly shadow: Shadow;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
 }
 
+const MIB = 1024 * 1024;
+
 type Basics = Foundation & { readonly config: PolicyConfig };
 
 /** Grants: read before the first question, then at every wake-up and at least once per renewal. */
-const openGrants = async ({ config, clock, logger, metrics, db }: Basics, release: AsyncDisposableStack) => {
+const openGrants = async (
+  { config, clock, logger, metrics, db }: Basics,
+  release: AsyncDisposableStack,
+  onLoaded: (orgId: string) => void,
+) => {
   const { leaseTtlMs: ttlMs } = config;
   const knowledge = new GrantKnowledge({
     source: databaseSource(db),
@@ -37,6 +45,8 @@ const openGrants = async ({ config, clock, logger, metrics, db }: Basics, releas
     logger,
     metrics,
     ttlMs,
+    maxBytes: config.indexMemoryMib * MIB,
+    onLoaded,
   });
   await knowledge.refresh();
   release.defer(await knowledge.start(db, config.leaseRenewalMs));
@@ -63,7 +73,6 @@ const openStanding = async (
     standing.load(organization.orgId, { ...organization, logId: stored.logId });
   const outlived = new OutlivedGrants({ audit, standing, knowledge, logger });
   release.defer(() => outlived.close());
-  for (const { orgId } of stored.organizations) outlived.lookAtAll(orgId);
   const following = followSubjects({
     identityGrpc,
     deployment,
@@ -93,12 +102,27 @@ export const createContext = async (
   await using release = new AsyncDisposableStack();
   const foundation = await openFoundation({ service: 'policy', config, migrations, overrides }, release);
   const basics = { ...foundation, config };
-  const knowledge = await openGrants(basics, release);
+  // Roles somebody has outlived are looked for in every index that comes into memory.
+  let lookAtAll: (orgId: string) => void = () => undefined;
+  const knowledge = await openGrants(basics, release, (orgId) => {
+    lookAtAll(orgId);
+  });
   const followed = await openStanding(basics, knowledge, release);
+  lookAtAll = (orgId) => {
+    followed.outlived.lookAtAll(orgId);
+  };
   const known = combinedKnowledge(knowledge, followed.standing, followed.standingLease);
-  const decisions = new DecisionPoint(known, basics.clock, basics.metrics, (orgId, subjectId) => {
-    followed.outlived.look(orgId, subjectId);
+  const shadow = new Shadow({ ...basics, knowledge, roles: BUILT_IN_ROLES, every: config.shadowEvery });
+  release.defer(() => shadow.settled());
+  const decisions = new DecisionPoint({
+    knowledge: known,
+    clock: basics.clock,
+    metrics: basics.metrics,
+    onOutlived: (orgId, subjectId) => {
+      followed.outlived.look(orgId, subjectId);
+    },
+    reference: shadow,
   });
   const held = release.move();
-  return { ...basics, ...followed, knowledge, decisions, dispose: () => held.disposeAsync() };
+  return { ...basics, ...followed, knowledge, decisions, shadow, dispose: () => held.disposeAsync() };
 };

@@ -13,4 +13,7 @@ export const combinedKnowledge = (
   standingPosition: (orgId) => standing.position(orgId),
   subject: (orgId, subjectId) => standing.find(orgId, subjectId),
   organization: (orgId) => grants.organization(orgId),
+  ensure: async (orgId) => {
+    await grants.ensure(orgId);
+  },
 });

@@ -9,6 +9,7 @@ import type { PolicyContext } from './context.ts';
 import { checkRoutes, decisionService } from './decide/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied } from './edge/index.ts';
+import { engineRoutes } from './engine/index.ts';
 import { grantRoutes, ownershipService, roleRoutes } from './grants/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
@@ -19,6 +20,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...roleRoutes(context.knowledge), //                     /api/policy/v1/roles, /permissions
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
+  ...engineRoutes(context), //                             /api/policy/v1/index
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
@@ -46,7 +48,12 @@ export const startServer = async (context: PolicyContext, strictResponses = fals
     logger,
     metrics,
     routes: routes(context),
-    authenticate: (ctx) => principals.fromRequest(ctx),
+    authenticate: async (ctx) => {
+      const principal = await principals.fromRequest(ctx);
+      // Whatever a route looks up in the organisation's index is there to be found.
+      if (principal !== null) await knowledge.ensure(principal.orgId);
+      return principal;
+    },
     decide: decideLocally(decisions, commitGuard, clock),
     onDenied: recordDenied(audit),
     renderers: { authzen: renderAuthzenError },

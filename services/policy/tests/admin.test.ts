@@ -165,6 +165,7 @@ describe('administration', () => {
       const again = { orgId, slug: 'two', ownerSubjectId: newId() };
       const second = await operator.unary('createOrganization', again, OPTIONS);
       assert.deepEqual([first.created, second.created], [true, false]);
+      await world.context.knowledge.ensure(orgId);
       const index = world.context.knowledge.organization(orgId);
       assert.equal(index?.slug, 'one');
       assert.deepEqual(

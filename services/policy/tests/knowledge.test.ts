@@ -88,6 +88,7 @@ describe('knowledge of grants', () => {
   });
 
   it('leaves out a grant that makes no sense, and everything else stays in force', async () => {
+    await world.context.knowledge.ensure(org.orgId);
     await insert({ role_key: 'role-of-a-future-version' });
     await waitFor(() => world.context.knowledge.organization(org.orgId)?.quarantined.length === 1, {
       timeoutMs: 5_000,
@@ -115,6 +116,7 @@ describe('knowledge of grants', () => {
     await admin.query('ALTER TABLE policy.role_grant DROP CONSTRAINT role_grant_effect_check');
     await admin.query('ALTER TABLE policy.role_grant DROP CONSTRAINT role_grant_subject_type_check');
     await admin.query('ALTER TABLE policy.role_grant ALTER COLUMN role_key DROP NOT NULL');
+    await world.context.knowledge.ensure(org.orgId);
     await insert({ subject_type: '' });
     await insert({ role_key: null });
     await insert({ role_key: 'x'.repeat(2_000), subject_id: newId() });

@@ -112,6 +112,7 @@ describe('the process', () => {
       .map((line) => (JSON.parse(line) as { entry: { action: string; after?: { subjectId: string } } }).entry)
       .filter(({ action }) => action === 'grant.created')
       .map(({ after }) => after?.subjectId ?? '');
+    await world.context.knowledge.ensure(org.orgId);
     await world.context.knowledge.refresh();
     const granted = world.context.knowledge.organization(org.orgId)?.grants.map(({ row }) => row.subjectId) ?? [];
     for (const id of acknowledged) assert.ok(granted.includes(id), 'an acknowledged grant is lost');

@@ -62,17 +62,19 @@ const evaluationRoute = ({ knowledge, decisions, clock }: AuthzenDependencies): 
     guard: async (ctx: Context): Promise<DecisionClient> => {
       const client = verifyDecisionToken(knowledge, clock, ctx.req.headers.authorization);
       if (client === null) throw new AppError('UNAUTHENTICATED', 'A valid decision token is required.');
-      return await Promise.resolve(client);
+      // Names in the question are looked up in the index before it is asked.
+      await knowledge.ensure(client.orgId);
+      return client;
     },
     handler: async ({ body, guarded: { orgId }, ctx }) => {
       const question = toQuestion(orgId, knowledge.organization(orgId), body);
-      const decision = 'reason' in question ? decisions.refuse(orgId, question.reason) : decisions.decide(question);
+      const decision = 'reason' in question ? decisions.refuse(orgId, question.reason) : await decisions.ask(question);
       const wantsReasons = body.options?.reasons === true || ctx.req.headers[REASONS_HEADER] === 'true';
-      return await Promise.resolve({
+      return {
         status: 200,
         body: { decision: decision.allowed, ...(wantsReasons ? { context: describe(decision) } : {}) },
         headers: { 'cache-control': 'no-store' },
-      });
+      };
     },
   });
 

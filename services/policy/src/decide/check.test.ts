@@ -66,7 +66,7 @@ const pointOf = (state: World): DecisionPoint => {
     subject: (_orgId, subjectId) => (subjectId === 'alice' ? state.alice : undefined),
     organization: (orgId) => (orgId === 'org' ? compiled.index : undefined),
   };
-  return new DecisionPoint(knowledge, { now: () => new Date(NOW), monotonicMs: () => 0 });
+  return new DecisionPoint({ knowledge, clock: { now: () => new Date(NOW), monotonicMs: () => 0 } });
 };
 
 const request = (changes: Partial<DecisionRequest> = {}): DecisionRequest => ({

@@ -29,7 +29,8 @@ import {
 
 import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 import { holdsOutlived } from './outlived.ts';
-import { evaluate, type Target, type Verdict } from './evaluate.ts';
+import { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
+import { evaluate, type Question, type Target, type Verdict } from './evaluate.ts';
 
 /** What is known right now, and for how long it may be used. */
 export interface DecisionKnowledge {
@@ -40,6 +41,8 @@ export interface DecisionKnowledge {
   standingPosition(orgId: string): bigint;
   subject(orgId: string, subjectId: string): SubjectStanding | undefined;
   organization(orgId: string): OrganizationIndex | undefined;
+  /** Brings the organisation's index into memory, if it is to be had. Absent: everything always is. */
+  ensure?(orgId: string): Promise<void>;
 }
 
 const MAX_DESCRIPTION_CHARS = 1_024;
@@ -144,21 +147,63 @@ const explain = (verdict: Verdict, action: string, place: Place): Answer => {
 /** Told when somebody is refused because roles of an earlier life are still there. */
 export type OnOutlived = (orgId: string, subjectId: string) => void;
 
+/** Counters are looked up once: a label costs as much as a decision. */
+const counterOf = (metrics: Metrics | undefined): ((reason: Reason) => void) => {
+  if (metrics === undefined) return () => undefined;
+  const counter = metrics.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
+  const reasons = Object.keys(REASONS) as Reason[];
+  const children = new Map(reasons.map((reason) => [reason, counter.labels(reason)]));
+  return (reason) => {
+    children.get(reason)?.inc();
+  };
+};
+
+export interface DecisionPointOptions {
+  readonly knowledge: DecisionKnowledge;
+  readonly clock: Clock;
+  /** Absent: nothing is counted. */
+  readonly metrics?: Metrics;
+  readonly onOutlived?: OnOutlived;
+  readonly reference?: ReferenceEngine;
+}
+
 export class DecisionPoint {
   readonly #knowledge: DecisionKnowledge;
   readonly #clock: Clock;
   readonly #count: (reason: Reason) => void;
   readonly #onOutlived: OnOutlived;
+  readonly #reference: ReferenceEngine;
 
-  /** Without metrics nothing is counted. */
-  constructor(knowledge: DecisionKnowledge, clock: Clock, metrics?: Metrics, onOutlived: OnOutlived = () => undefined) {
-    this.#onOutlived = onOutlived;
+  constructor({ knowledge, clock, metrics, onOutlived, reference }: DecisionPointOptions) {
+    this.#onOutlived = onOutlived ?? (() => undefined);
+    this.#reference = reference ?? NO_REFERENCE;
     this.#knowledge = knowledge;
     this.#clock = clock;
-    const counter = metrics?.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
-    this.#count = (reason) => {
-      counter?.inc({ reason });
-    };
+    this.#count = counterOf(metrics);
+  }
+
+  /** Brings into memory what the decision needs, then decides: see {@link DecisionPoint.decide}. */
+  async ask(request: DecisionRequest): Promise<Decision> {
+    const waiting = this.prepare(request);
+    if (waiting !== null) await waiting;
+    return this.decide(request);
+  }
+
+  /** Null when everything {@link DecisionPoint.decide} needs for this request is in memory already. */
+  prepare({ orgId, subject }: DecisionRequest): Promise<void> | null {
+    const index = this.#knowledge.organization(orgId);
+    if (index !== undefined && !this.#reference.decides(index)) return null;
+    return this.#prepare(orgId, subject.id);
+  }
+
+  async #prepare(orgId: string, subjectId: string): Promise<void> {
+    if (!isIdentifier(orgId)) return;
+    await this.#knowledge.ensure?.(orgId);
+    const index = this.#knowledge.organization(orgId);
+    const standing = isIdentifier(subjectId) ? this.#knowledge.subject(orgId, subjectId) : undefined;
+    if (index === undefined || standing === undefined || !this.#reference.decides(index)) return;
+    const { type, groupIds } = standing;
+    await this.#reference.prepare(index, { type, id: subjectId, groupIds });
   }
 
   /** Decides. Never throws for anything a caller can send: what cannot be decided is denied with its reason. */
@@ -205,15 +250,23 @@ export class DecisionPoint {
     const actor = { type: standing.type, id: request.subject.id, groupIds: standing.groupIds };
     const nowMs = this.#clock.now().getTime();
     const { resource, given } = request;
-    const verdict = evaluate(index, {
+    const question = {
       actor,
       permission: permissionNumber(action),
       target,
       nowMs,
       ...(resource === undefined ? {} : { resource }),
       ...(given === undefined ? {} : { given }),
-    });
-    return explain(verdict, action, target.place);
+    };
+    const verdict = this.#verdict(index, question);
+    return verdict === null ? { reason: 'GRANTS_STALE' } : explain(verdict, action, target.place);
+  }
+
+  #verdict(index: OrganizationIndex, question: Question): Verdict | null {
+    if (this.#reference.decides(index)) return this.#reference.verdict(index, question);
+    const verdict = evaluate(index, question);
+    this.#reference.observe(index, question, verdict);
+    return verdict;
   }
 
   #answered(orgId: string, { reason, explanation, verdict }: Answer): Decision {

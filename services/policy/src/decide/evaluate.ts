@@ -32,7 +32,8 @@ export interface Target {
 export type Verdict =
   | {
       readonly kind: 'allowed';
-      readonly grant: CompiledGrant;
+      /** The grant that allows; undefined when Casbin decided, which does not say. */
+      readonly grant: CompiledGrant | undefined;
       /** ms since 1970 at which this answer may change by itself; infinite when only a new policy can change it. */
       readonly untilMs: number;
     }

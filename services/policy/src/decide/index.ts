@@ -5,7 +5,8 @@
  * DecisionKnowledge), how a question arrives (rpc.ts for gRPC, authzen/ for HTTP).
  */
 export { adminProperties } from './admin-properties.ts';
-export { DecisionPoint, findTarget, type DecisionKnowledge } from './check.ts';
+export { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
+export { DecisionPoint, findTarget, type DecisionKnowledge, type DecisionPointOptions } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 export { checkRoutes } from './routes.ts';
 export { decisionService } from './rpc.ts';

@@ -53,7 +53,7 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
     responses: { 200: answer },
     handler: async ({ body, context }) => {
       if (context.principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
-      const decision = point.decide({
+      const decision = await point.ask({
         orgId: context.principal.orgId,
         // Nobody shows a credential of the subject here.
         subject: { type: body.subject.type, id: body.subject.id, epoch: 0n },
@@ -64,7 +64,7 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
         given: { subject: body.subject.properties, resource: body.resource?.properties, context: body.context },
       });
       const { reason, explanation, matchedGrant, matchedRole, policyRevision, validForMs } = decision;
-      return await Promise.resolve({
+      return {
         status: 200,
         body: {
           decision: decision.allowed ? 'allow' : 'deny',
@@ -75,7 +75,7 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
           policyRevision,
           validForMs,
         },
-      });
+      };
     },
   }),
 ];

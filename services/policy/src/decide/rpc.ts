@@ -27,7 +27,7 @@ const toResponse = (decision: Decision): CheckResponse => ({
   validForMs: decision.validForMs,
 });
 
-const check = (point: DecisionPoint, request: CheckRequest): CheckResponse => {
+const check = async (point: DecisionPoint, request: CheckRequest): Promise<CheckResponse> => {
   const { orgId, subject, action, resource, context, actionProperties } = request;
   // Without a resource there is no telling where; the organisation would be a guess.
   if (subject === undefined || resource === undefined)
@@ -39,19 +39,24 @@ const check = (point: DecisionPoint, request: CheckRequest): CheckResponse => {
     action: actionProperties,
     context,
   };
-  return toResponse(point.decide({ orgId, subject, action, projectId, environmentId, resource: { type, id }, given }));
+  return toResponse(
+    await point.ask({ orgId, subject, action, projectId, environmentId, resource: { type, id }, given }),
+  );
 };
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
 export const decisionService = (point: DecisionPoint): GrpcService =>
   grpcService(DecisionServiceService, {
-    check: { allow: ASKERS, handler: unary(async (request) => await Promise.resolve(check(point, request))) },
+    check: { allow: ASKERS, handler: unary(async (request) => await check(point, request)) },
     checkMany: {
       allow: ASKERS,
       handler: unary(async ({ checks }) => {
         if (checks.length > MAX_CHECKS)
           throw new AppError('TOO_MANY', `At most ${String(MAX_CHECKS)} questions can be asked at once.`);
-        return await Promise.resolve({ results: checks.map((request) => check(point, request)) });
+        const results: CheckResponse[] = [];
+        // One after the other: what the first brings into memory is there for all.
+        for (const request of checks) results.push(await check(point, request));
+        return { results };
       }),
     },
   });

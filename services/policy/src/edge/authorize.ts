@@ -10,7 +10,7 @@ export const decideLocally =
   (point: DecisionPoint, guard: CommitGuard, clock: Clock): Decide =>
   async (principal, permission, scope, { context }) => {
     const decidedAtMonotonicMs = clock.monotonicMs();
-    const decision = point.decide({
+    const decision = await point.ask({
       orgId: principal.orgId,
       subject: { type: principal.type, id: principal.subjectId, epoch: principal.epoch },
       action: permission,
@@ -19,7 +19,7 @@ export const decideLocally =
       given: adminProperties(principal, context.ip),
     });
     const hold = (): ReturnType<CommitGuard['enter']> => guard.enter(principal);
-    return await Promise.resolve({ ...decision, decidedAtMonotonicMs, hold });
+    return { ...decision, decidedAtMonotonicMs, hold };
   };
 
 /** Records a refused attempt in the organisation's audit log. */

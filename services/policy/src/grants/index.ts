@@ -9,13 +9,8 @@ export { describeDecision, takeRevision } from './change-grants.ts';
 export { describeGrant, type Grant, type NewGrant } from './grant.ts';
 export { knownScope } from './create-grant.ts';
 export { toScope, type GrantScope } from './held.ts';
-export {
-  GrantKnowledge,
-  databaseSource,
-  type GrantKnowledgeOptions,
-  type GrantSource,
-  type LoadedOrganization,
-} from './knowledge.ts';
+export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
+export type { IndexStatus } from './residents.ts';
 export { OutlivedGrants } from './outlived.ts';
 export { ownershipService } from './ownership.ts';
 export { grantRoutes, type GrantRouteDependencies } from './routes.ts';

@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import { createMetrics, silentLogger } from '@sallyport/telemetry';
 
 import { BUILT_IN_ROLES } from '../model/roles.ts';
-import { GrantKnowledge, type LoadedOrganization } from './knowledge.ts';
-import type { GrantHeads } from './store.ts';
+import { GrantKnowledge } from './knowledge.ts';
+import type { RawOrganization, RawOrganizationChange } from './read-rows.ts';
+import type { DecisionToken } from './snapshot.ts';
+import type { GrantHeads, KnownRevision } from './store.ts';
 
 const TTL = 1_000;
+
+type LoadedOrganization = RawOrganization & { readonly tokens: readonly DecisionToken[] };
 
 const organization = (orgId: string, revision: bigint, roleKey: string, effect = 'allow'): LoadedOrganization => ({
   orgId,
@@ -36,9 +40,15 @@ class Source {
   isRecovering = false;
   failure: Error | null = null;
   loads: (readonly string[])[] = [];
+  changed: (readonly string[])[] = [];
+  /** Grants that were there once: what a change may have taken away. */
+  readonly #seen = new Map<string, Set<string>>();
   onHeads: () => Promise<void> | void = () => undefined;
 
   put(each: LoadedOrganization): void {
+    const seen = this.#seen.get(each.orgId) ?? new Set();
+    for (const { grantId } of each.grants) seen.add(String(grantId));
+    this.#seen.set(each.orgId, seen);
     this.organizations.set(each.orgId, each);
   }
 
@@ -53,9 +63,25 @@ class Source {
     this.loads.push(orgIds);
     return await Promise.resolve(orgIds.flatMap((orgId) => this.organizations.get(orgId) ?? []));
   }
+
+  async changes(known: readonly KnownRevision[]): Promise<readonly RawOrganizationChange[]> {
+    this.changed.push(known.map(({ orgId }) => orgId));
+    const changes = known.flatMap(({ orgId }) => {
+      const found = this.organizations.get(orgId);
+      return found === undefined ? [] : [{ ...found, changedIds: [...(this.#seen.get(orgId) ?? [])] }];
+    });
+    return await Promise.resolve(changes);
+  }
+
+  async tokens(orgIds: readonly string[]): Promise<readonly (DecisionToken & { readonly orgId: string })[]> {
+    const tokens = orgIds.flatMap((orgId) =>
+      (this.organizations.get(orgId)?.tokens ?? []).map((token) => ({ ...token, orgId })),
+    );
+    return await Promise.resolve(tokens);
+  }
 }
 
-const setup = () => {
+const setup = (options: { readonly maxBytes?: number; readonly resident?: readonly string[] } = {}) => {
   const time = { ms: 0 };
   const source = new Source();
   const clock = { now: () => new Date(time.ms), monotonicMs: () => time.ms };
@@ -67,8 +93,14 @@ const setup = () => {
     logger: silentLogger(),
     metrics,
     ttlMs: TTL,
+    ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
   });
-  return { time, source, knowledge };
+  /** Reads, and then what somebody asks for. */
+  const readAll = async (): Promise<void> => {
+    await knowledge.refresh();
+    for (const orgId of source.organizations.keys()) await knowledge.ensure(orgId);
+  };
+  return { time, source, knowledge, readAll, metrics };
 };
 
 const refused = async (work: Promise<void>): Promise<void> => {
@@ -77,29 +109,29 @@ const refused = async (work: Promise<void>): Promise<void> => {
 
 describe('knowledge of grants', () => {
   it('has no lease before the first read, and counts it from before the read began', async () => {
-    const { time, source, knowledge } = setup();
+    const { time, source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
     assert.equal(knowledge.forMs('a'), 0);
     source.onHeads = () => {
       time.ms += 300;
     };
-    await knowledge.refresh();
+    await readAll();
     assert.equal(knowledge.forMs('a'), TTL - 300);
     time.ms += TTL - 300;
     assert.equal(knowledge.forMs('a'), 0);
   });
 
   it('reads only what has moved, and replaces the snapshot by one reference', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
     source.put(organization('b', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     const before = knowledge.snapshot;
     await knowledge.refresh();
     assert.equal(knowledge.snapshot, before, 'nothing has moved');
     source.put(organization('b', 2n, 'developer'));
     await knowledge.refresh();
-    assert.deepEqual(source.loads, [['a', 'b'], ['b']]);
+    assert.deepEqual([source.loads, source.changed], [[['a'], ['b']], [['b']]]);
     assert.equal(before.organizations.get('b')?.revision, 1n, 'a decision that holds the old one is not disturbed');
     assert.equal(knowledge.organization('b')?.revision, 2n);
     assert.equal(knowledge.organization('a'), before.organizations.get('a'));
@@ -107,27 +139,27 @@ describe('knowledge of grants', () => {
   });
 
   it('follows a revision backwards too (a restored database)', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 5n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     source.put(organization('a', 3n, 'developer'));
     await knowledge.refresh();
     assert.equal(knowledge.organization('a')?.revision, 3n);
   });
 
   it('forgets an organisation that is gone, with its tokens', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     source.organizations.delete('a');
     await knowledge.refresh();
     assert.deepEqual([knowledge.snapshot.organizations.size, knowledge.snapshot.tokens.size], [0, 0]);
   });
 
   it('takes no lease from a failed read, nor from a standby', async () => {
-    const { time, source, knowledge } = setup();
+    const { time, source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     time.ms = 500;
     source.failure = new Error('gone');
     await refused(knowledge.refresh());
@@ -139,25 +171,27 @@ describe('knowledge of grants', () => {
   });
 
   it('keeps the last good index of an organisation that cannot be built, without lease, and repairs', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
     source.put(organization('b', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     source.put(organization('a', 2n, 'no-such-role', 'deny'));
     await knowledge.refresh();
     assert.equal(knowledge.organization('a')?.revision, 1n);
     assert.deepEqual([knowledge.forMs('a'), knowledge.forMs('b')], [0, TTL]);
     await knowledge.refresh();
-    assert.equal(source.loads.length, 2, 'it is not built again before it has moved');
+    const { length } = source.loads;
+    await knowledge.refresh();
+    assert.equal(source.loads.length, length, 'it is not built again before it has moved');
     source.put(organization('a', 3n, 'developer'));
     await knowledge.refresh();
     assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')?.revision], [TTL, 3n]);
   });
 
   it('settles on a read that began after the call, also while another one is running', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     const gate = Promise.withResolvers<void>();
     const begun = Promise.withResolvers<void>();
     source.onHeads = async () => {
@@ -178,14 +212,96 @@ describe('knowledge of grants', () => {
   });
 
   it('drops the lease when it cannot settle: what is known to be old decides nothing', async () => {
-    const { source, knowledge } = setup();
+    const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));
-    await knowledge.refresh();
+    await readAll();
     source.failure = new Error('gone');
     await knowledge.settled();
     assert.equal(knowledge.forMs('a'), 0);
     source.failure = null;
     await knowledge.refresh();
     assert.equal(knowledge.forMs('a'), TTL);
+  });
+
+  it('has no index, and so no lease, of an organisation nobody asked for; reads it once when somebody does', async () => {
+    const { source, knowledge } = setup();
+    source.put(organization('a', 1n, 'viewer'));
+    source.put(organization('b', 1n, 'viewer'));
+    await knowledge.refresh();
+    assert.deepEqual(source.loads, []);
+    assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')], [0, undefined]);
+    assert.ok(knowledge.snapshot.tokens.has('hash-a-1'), 'who asks can be told before');
+    await Promise.all(Array.from({ length: 50 }, () => knowledge.ensure('a')));
+    assert.deepEqual(source.loads, [['a']]);
+    assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')?.revision], [TTL, 1n]);
+    await knowledge.ensure('nobody');
+    assert.deepEqual(source.loads, [['a']]);
+  });
+
+  it('gives up the index unused for longest when memory is needed, and decides nothing without it', async () => {
+    const { source, knowledge } = setup({ maxBytes: 8_000 });
+    for (const orgId of ['a', 'b', 'c', 'd']) source.put(organization(orgId, 1n, 'viewer'));
+    await knowledge.refresh();
+    for (const orgId of ['a', 'b']) await knowledge.ensure(orgId);
+    assert.ok(knowledge.organization('a') !== undefined);
+    await knowledge.ensure('c');
+    assert.deepEqual(
+      ['a', 'b', 'c'].map((orgId) => knowledge.forMs(orgId) > 0),
+      [true, false, true],
+    );
+    // One that is changed is no more used than before by that.
+    source.put(organization('a', 2n, 'developer'));
+    await knowledge.ensure('b');
+    assert.equal(knowledge.organization('b')?.revision, 1n);
+    assert.ok(knowledge.snapshot.organizations.size <= 2);
+  });
+
+  it('compares what was changed step by step with a new build, and goes on with that', async () => {
+    const { source, knowledge, readAll } = setup();
+    source.put(organization('a', 1n, 'viewer'));
+    await readAll();
+    for (let revision = 2n; revision <= 101n; revision += 1n) {
+      source.put(organization('a', revision, revision % 2n === 0n ? 'developer' : 'viewer'));
+      await knowledge.refresh();
+    }
+    assert.equal(source.loads.length, 1);
+    await knowledge.refresh();
+    assert.equal(source.loads.length, 2);
+    await knowledge.refresh();
+    assert.equal(source.loads.length, 2);
+  });
+
+  it('sees an index that is not what a new build makes', async () => {
+    const { source, knowledge, readAll, metrics } = setup();
+    source.put(organization('a', 1n, 'viewer'));
+    await readAll();
+    const changes = source.changes.bind(source);
+    source.changes = async (known) => (await changes(known)).map((each) => ({ ...each, grants: [] }));
+    for (let revision = 2n; revision <= 102n; revision += 1n) {
+      source.put(organization('a', revision, 'viewer'));
+      await knowledge.refresh();
+    }
+    assert.match((await metrics.render()).body, /policy_index_drift_total\{[^}]*\} 0/);
+    assert.equal(knowledge.organization('a')?.grants.length, 0, 'the source lied');
+    await knowledge.refresh();
+    assert.equal(knowledge.organization('a')?.grants.length, 1);
+    assert.match((await metrics.render()).body, /policy_index_drift_total\{[^}]*\} 1/);
+  });
+
+  it('tells what is held up and why', async () => {
+    const { source, knowledge, readAll } = setup();
+    source.put(organization('a', 1n, 'viewer'));
+    await readAll();
+    assert.deepEqual([knowledge.status('a').state, knowledge.status('a').quarantined], ['current', []]);
+    source.put(organization('a', 2n, 'no-such-role', 'deny'));
+    await knowledge.refresh();
+    const { state, index, quarantined } = knowledge.status('a');
+    assert.deepEqual([state, index?.revision, quarantined.map(({ id }) => id)], ['held', 1n, ['grant-a']]);
+    source.put(organization('b', 1n, 'no-such-role', 'deny'));
+    await readAll();
+    assert.deepEqual([knowledge.forMs('b'), knowledge.organization('b')], [0, undefined]);
+    source.put(organization('b', 2n, 'viewer'));
+    await knowledge.refresh();
+    assert.equal(knowledge.organization('b')?.revision, 2n, 'it is tried again once its rows have moved');
   });
 });

@@ -29,16 +29,17 @@ export const ownershipOf = (index: OrganizationIndex): GetOwnershipResponse => {
 export const ownershipService = ({
   knowledge,
 }: {
-  readonly knowledge: Pick<GrantKnowledge, 'forMs' | 'organization'>;
+  readonly knowledge: Pick<GrantKnowledge, 'ensure' | 'forMs' | 'organization'>;
 }): GrpcService =>
   grpcService(OwnershipServiceService, {
     getOwnership: {
       allow: ['identity'],
       handler: unary(async ({ orgId }) => {
+        await knowledge.ensure(orgId);
         if (knowledge.forMs(orgId) < 1) throw new AppError('UNAVAILABLE', 'What is known of grants is too old.');
         const index = knowledge.organization(orgId);
         if (index === undefined) throw new AppError('NOT_FOUND', 'There is no such organisation.');
-        return await Promise.resolve(ownershipOf(index));
+        return ownershipOf(index);
       }),
     },
   });

@@ -1,10 +1,13 @@
 import {
   compileOrganization,
   isPoison,
+  patchOrganization,
   readEnvironment,
   readGrant,
   readProject,
   type Compiled,
+  type Engine,
+  type OrganizationIndex,
   type OrganizationRows,
   type PoisonRow,
   type RoleDefinition,
@@ -21,6 +24,13 @@ export interface RawOrganization {
   readonly grants: readonly RawRow[];
   readonly projects: readonly RawRow[];
   readonly environments: readonly RawRow[];
+  /** Absent: the index. */
+  readonly engine?: Engine;
+}
+
+/** What changed since a revision: `grants` holds those of the changed ones that are still there. */
+export interface RawOrganizationChange extends RawOrganization {
+  readonly changedIds: readonly string[];
 }
 
 const sort = <T extends object>(rows: readonly (T | PoisonRow)[], poison: PoisonRow[]): readonly T[] =>
@@ -37,11 +47,28 @@ export const readRows = (raw: RawOrganization): { readonly rows: OrganizationRow
     orgId: raw.orgId,
     slug: raw.slug,
     revision: BigInt(raw.revision),
+    ...(raw.engine === undefined ? {} : { engine: raw.engine }),
     grants: sort(raw.grants.map(readGrant), poison),
     projects: sort(raw.projects.map(readProject), poison),
     environments: sort(raw.environments.map(readEnvironment), poison),
   };
   return { rows, poison };
+};
+
+/** The index after a change, or null when it has to be built anew. */
+export const patchRaw = (
+  index: OrganizationIndex,
+  raw: RawOrganizationChange,
+  roles: readonly RoleDefinition[],
+): OrganizationIndex | null => {
+  const { rows, poison } = readRows(raw);
+  if (poison.length > 0) return null;
+  const { slug, revision, engine = 'index', projects, environments } = rows;
+  return patchOrganization(
+    index,
+    { slug, revision, engine, put: rows.grants, removed: raw.changedIds, projects, environments },
+    roles,
+  );
 };
 
 /** Raw rows → index (or the refusal to make one). */

@@ -3,7 +3,7 @@ import type { ReadTx, WriteTx } from '@sallyport/storage';
 import { canonicalText, readCondition, type Condition } from '../conditions/index.ts';
 import type { Grant, GrantPage, NewGrant } from './grant.ts';
 import type { DecisionToken } from './snapshot.ts';
-import type { RawOrganization } from './read-rows.ts';
+import type { RawOrganization, RawOrganizationChange } from './read-rows.ts';
 
 /** Wakes every replica of this service; a wake-up only, the truth is the head. */
 export const GRANTS_CHANNEL = 'sallyport_policy_grants';
@@ -26,34 +26,79 @@ export const readHeads = async (tx: ReadTx): Promise<GrantHeads> => {
   };
 };
 
-// One statement sees one state of the database, so grants, scopes and revision belong together. Times as ms since 1970.
-const ORGANIZATION_ROWS = `
-  SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
-    (SELECT coalesce(json_agg(json_build_object(
-         'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
-         'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
-         'tier', g.tier, 'resourceType', g.resource_type, 'condition', g.condition,
-         'subjectEpoch', g.subject_epoch::float8,
-         'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
-         'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8) ORDER BY g.grant_id), '[]')
-       FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
+// A grant as read-rows.ts reads it; times as ms since 1970.
+const GRANT_JSON = `json_build_object(
+    'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
+    'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
+    'tier', g.tier, 'resourceType', g.resource_type, 'condition', g.condition,
+    'subjectEpoch', g.subject_epoch::float8,
+    'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
+    'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8)`;
+
+const SCOPES_AND_ENGINE = `
     (SELECT coalesce(json_agg(json_build_object('projectId', p.project_id, 'key', p.key)), '[]')
        FROM project_scope p WHERE p.org_id = o.org_id AND NOT p.deleted) AS projects,
     (SELECT coalesce(json_agg(json_build_object('environmentId', e.environment_id, 'projectId', e.project_id,
          'key', e.key, 'tier', e.tier)), '[]')
        FROM environment_scope e WHERE e.org_id = o.org_id AND NOT e.deleted) AS environments,
-    (SELECT coalesce(json_agg(json_build_object('tokenId', t.token_id, 'hash', encode(t.token_hash, 'base64'),
-         'expiresAtMs', (extract(epoch FROM t.expires_at) * 1000)::float8)), '[]')
-       FROM decision_token t WHERE t.org_id = o.org_id AND t.revoked_at IS NULL) AS tokens
+    coalesce((SELECT d.engine FROM decision_engine d WHERE d.org_id = o.org_id), 'index') AS engine`;
+
+// One statement sees one state of the database, so grants, scopes and revision belong together.
+const ORGANIZATION_ROWS = `
+  SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
+    (SELECT coalesce(json_agg(${GRANT_JSON} ORDER BY g.grant_id), '[]')
+       FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
+    ${SCOPES_AND_ENGINE}
   FROM organization o JOIN grants_head h ON h.org_id = o.org_id
 `;
 
 /** Everything that decides in these organisations; the rows are unread (see read-rows.ts). */
-export const readOrganizations = async (
+export const readOrganizations = async (tx: ReadTx, orgIds: readonly string[]): Promise<readonly RawOrganization[]> =>
+  await tx.query(`${ORGANIZATION_ROWS} WHERE o.org_id = ANY ($1)`, [orgIds]);
+
+/** What is known of an organisation: its index stands at this revision. */
+export interface KnownRevision {
+  readonly orgId: string;
+  readonly revision: bigint;
+}
+
+/** How far back the log of changes surely reaches; see the migration that prunes it. */
+export const MAX_CHANGES_BEHIND = 900n;
+
+const CHANGED_ROWS = `
+  WITH changed AS (
+    SELECT DISTINCT c.org_id, c.grant_id FROM unnest($1::uuid[], $2::bigint[]) AS known(org_id, revision)
+      JOIN grant_change c ON c.org_id = known.org_id AND c.revision >= known.revision
+  )
+  SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
+    (SELECT coalesce(json_agg(${GRANT_JSON} ORDER BY g.grant_id), '[]') FROM role_grant g
+       WHERE g.org_id = o.org_id AND g.grant_id IN (SELECT c.grant_id FROM changed c WHERE c.org_id = o.org_id)) AS grants,
+    (SELECT coalesce(json_agg(c.grant_id), '[]') FROM changed c WHERE c.org_id = o.org_id) AS "changedIds",
+    ${SCOPES_AND_ENGINE}
+  FROM organization o JOIN grants_head h ON h.org_id = o.org_id WHERE o.org_id = ANY ($1)
+`;
+
+/**
+ * What changed since these revisions, and at them: rows repaired by hand may move before the head does. They are at most
+ * {@link MAX_CHANGES_BEHIND} behind.
+ */
+export const readChanges = async (
+  tx: ReadTx,
+  known: readonly KnownRevision[],
+): Promise<readonly RawOrganizationChange[]> =>
+  await tx.query(CHANGED_ROWS, [known.map(({ orgId }) => orgId), known.map(({ revision }) => revision.toString())]);
+
+/** The live decision tokens of these organisations. */
+export const readTokens = async (
   tx: ReadTx,
   orgIds: readonly string[],
-): Promise<readonly (RawOrganization & { readonly tokens: readonly DecisionToken[] })[]> =>
-  await tx.query(`${ORGANIZATION_ROWS} WHERE o.org_id = ANY ($1)`, [orgIds]);
+): Promise<readonly (DecisionToken & { readonly orgId: string })[]> =>
+  await tx.query(
+    `SELECT org_id AS "orgId", token_id AS "tokenId", encode(token_hash, 'base64') AS hash,
+            (extract(epoch FROM expires_at) * 1000)::float8 AS "expiresAtMs"
+       FROM decision_token WHERE org_id = ANY ($1) AND revoked_at IS NULL`,
+    [orgIds],
+  );
 
 /** Locks the organisation's head until COMMIT; its revision, or undefined when there is no such organisation. */
 export const lockHead = async (tx: WriteTx, orgId: string): Promise<bigint | undefined> => {

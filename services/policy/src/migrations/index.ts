@@ -5,6 +5,8 @@ import { createGrants } from './0002-create-grants.ts';
 import { createStanding } from './0003-create-standing.ts';
 import { noteSubjectEpoch } from './0004-note-subject-epoch.ts';
 import { narrowGrants } from './0005-narrow-grants.ts';
+import { logGrantChanges } from './0006-log-grant-changes.ts';
+import { createDecisionEngine } from './0007-create-decision-engine.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -13,6 +15,8 @@ export const migrations: readonly Migration[] = [
   createStanding,
   noteSubjectEpoch,
   narrowGrants,
+  logGrantChanges,
+  createDecisionEngine,
   auditAppendMigration('policy', 30),
   auditAppendTogetherMigration('policy', 31),
 ];

@@ -10,6 +10,7 @@ import { addTo, emptyPermissionSet, sharedSetOf, type PermissionSet } from './pe
 import type { RoleDefinition } from './roles.ts';
 import {
   SUBJECT_TYPES,
+  type Engine,
   type EnvironmentRow,
   type GrantRow,
   type OrganizationRows,
@@ -60,9 +61,13 @@ export interface OrganizationIndex {
   readonly environments: ReadonlyMap<string, EnvironmentRow>;
   readonly grants: readonly CompiledGrant[];
   readonly quarantined: readonly PoisonRow[];
+  /** What decides: this index, or Casbin until somebody resets it. */
+  readonly engine: Engine;
 }
 
 interface GrowingCell extends Cell {
+  allow: PermissionSet;
+  deny: PermissionSet;
   readonly lasting: CompiledGrant[];
   readonly limited: CompiledGrant[];
 }
@@ -77,9 +82,12 @@ interface GrowingCells {
 /** Most subjects have grants at one level only: they share this and pay for no map. Never written to. */
 const NO_CELLS: Map<string, GrowingCell> = new Map();
 
+/** Shared by all cells that give or take nothing; sets in cells are never written to. */
+const NOTHING = emptyPermissionSet();
+
 const newCell = (): GrowingCell => ({
-  allow: emptyPermissionSet(),
-  deny: emptyPermissionSet(),
+  allow: NOTHING,
+  deny: NOTHING,
   lasting: [],
   limited: [],
 });
@@ -100,6 +108,14 @@ const cellOf = (cells: GrowingCells, { projectId, environmentId }: GrantRow): Gr
   if (projectId === null) return (cells.organization ??= newCell());
   if (cells.projects === NO_CELLS) cells.projects = new Map();
   return getOrAdd(cells.projects, projectId, newCell);
+};
+
+/** Most cells hold one grant: they share the set of its role. */
+const union = (one: PermissionSet, other: PermissionSet): PermissionSet => {
+  if (one === NOTHING || one === other) return other;
+  const both = new Uint32Array(one);
+  addTo(both, other);
+  return both;
 };
 
 /** The cells that these grants of one subject make; undefined when there are none. */
@@ -124,7 +140,8 @@ const addGrant = (cells: GrowingCells, grant: CompiledGrant): void => {
     return;
   }
   cell.lasting.push(grant);
-  addTo(row.effect === 'allow' ? cell.allow : cell.deny, permits);
+  if (row.effect === 'allow') cell.allow = union(cell.allow, permits);
+  else cell.deny = union(cell.deny, permits);
 };
 
 /** A row with what it means; null when there is no such role. */
@@ -212,6 +229,7 @@ export const compileOrganization = (
       environments: environmentsIn(rows.environments, projects),
       grants,
       quarantined,
+      engine: rows.engine ?? 'index',
     }),
   };
 };

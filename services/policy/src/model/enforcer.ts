@@ -1,6 +1,6 @@
 /**
- * The only importer of casbin. The enforcer is the reference: tests compare the index with it, and it is what an
- * exported policy will be loaded into elsewhere. It decides nothing in the running service.
+ * The only importer of casbin. The enforcer is the reference: tests and the live shadow compare the index with it, it
+ * decides where the two differed, and it is what an exported policy is loaded into elsewhere.
  */
 import { newEnforcer, newModelFromString, type Adapter, type Model } from 'casbin';
 

@@ -2,8 +2,8 @@
  * What permissions and roles mean, and the index that decides.
  *
  * Owns: the permission catalogue, the built-in roles, the Casbin model and its compilation. Does not own: who holds
- * what (grants/), who is who (subjects/). Casbin itself is imported by enforcer.ts alone and is not part of this door:
- * the running service never asks it.
+ * what (grants/), who is who (subjects/). Casbin itself is imported by enforcer.ts alone: it defines what the index must
+ * answer, and the running service asks it only beside the index (engine/).
  */
 export {
   compileOrganization,
@@ -13,6 +13,9 @@ export {
   type OrganizationIndex,
   type SubjectCells,
 } from './compile.ts';
+export { referenceEnforcer, type ReferenceEnforcer, type ReferencePolicy } from './enforcer.ts';
+export { indexBytes, indexDigest } from './digest.ts';
+export { patchOrganization, type OrganizationChange } from './patch.ts';
 export {
   bitOf,
   emptyPermissionSet,
@@ -50,6 +53,7 @@ export {
   readGrant,
   readProject,
   type Effect,
+  type Engine,
   type EnvironmentRow,
   type GrantRow,
   type OrganizationRows,

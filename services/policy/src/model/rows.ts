@@ -49,6 +49,9 @@ export interface EnvironmentRow {
   readonly tier: Tier;
 }
 
+/** What decides for an organisation: the compiled index, or Casbin after the two were seen to differ. */
+export type Engine = 'index' | 'casbin';
+
 /** Everything that decides within one organisation, at one revision. Deleted scopes are left out. */
 export interface OrganizationRows {
   readonly orgId: string;
@@ -57,6 +60,8 @@ export interface OrganizationRows {
   readonly grants: readonly GrantRow[];
   readonly projects: readonly ProjectRow[];
   readonly environments: readonly EnvironmentRow[];
+  /** Absent: the index. */
+  readonly engine?: Engine;
 }
 
 /** A row that could not be read. `denies` when it may have been a denial: leaving it out could allow too much. */

@@ -20,23 +20,31 @@ export const scopeRoutes = (knowledge: GrantKnowledge, decisions: DecisionPoint)
     responses: { 200: z.object({ items: z.array(projectShape), nextCursor: z.null() }) },
     handler: async ({ context: { principal, ip } }) => {
       if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
-      const { orgId, subjectId: id, type, epoch, scopes } = principal;
+      const { orgId, subjectId, type, epoch, scopes } = principal;
       const given = adminProperties(principal, ip);
-      const mayRead = (action: string, projectId: string, environmentId = ''): boolean =>
+      const mayRead = async (action: string, projectId: string, environmentId = ''): Promise<boolean> =>
         (scopes.length === 0 || scopes.includes(action)) &&
-        decisions.decide({ orgId, subject: { type, id, epoch }, action, projectId, environmentId, given }).allowed;
+        (
+          await decisions.ask({
+            orgId,
+            subject: { type, id: subjectId, epoch },
+            action,
+            projectId,
+            environmentId,
+            given,
+          })
+        ).allowed;
       const index = knowledge.organization(orgId);
-      const items = [...(index?.projects.values() ?? [])]
-        .filter(({ projectId }) => mayRead('project:read', projectId))
-        .map(({ projectId, key }) => ({
-          id: projectId,
-          key,
-          environments: [...(index?.environments.values() ?? [])]
-            .filter((each) => each.projectId === projectId)
-            .filter(({ environmentId }) => mayRead('environment:read', projectId, environmentId))
-            .map(({ environmentId, key: environmentKey, tier }) => ({ id: environmentId, key: environmentKey, tier })),
-        }));
-      return await Promise.resolve({ status: 200, body: { items, nextCursor: null } });
+      const items: z.input<typeof projectShape>[] = [];
+      for (const { projectId, key } of index?.projects.values() ?? []) {
+        if (!(await mayRead('project:read', projectId))) continue;
+        const environments: z.input<typeof environmentShape>[] = [];
+        for (const { environmentId: id, projectId: of, ...rest } of index?.environments.values() ?? [])
+          if (of === projectId && (await mayRead('environment:read', projectId, id)))
+            environments.push({ id, ...rest });
+        items.push({ id: projectId, key, environments });
+      }
+      return { status: 200, body: { items, nextCursor: null } };
     },
   }),
 ];

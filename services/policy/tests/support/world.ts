@@ -134,6 +134,8 @@ export class World {
       SALLYPORT_IDENTITY_GRPC: `127.0.0.1:${String(this.#identityPort)}`,
       SALLYPORT_LEASE_TTL: '600ms',
       SALLYPORT_LEASE_RENEWAL: '50ms',
+      // Whatever a test decides, Casbin is asked too.
+      SALLYPORT_SHADOW_EVERY: '1',
     };
   }
 

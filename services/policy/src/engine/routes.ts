@@ -1,0 +1,73 @@
+import type { AuditLog } from '@sallyport/audit';
+import { AppError } from '@sallyport/errors';
+import { route, type Route } from '@sallyport/http';
+import type { Clock } from '@sallyport/storage';
+import { z } from 'zod';
+
+import { describeDecision, type GrantKnowledge } from '../grants/index.ts';
+import { changeEngine } from './change-engine.ts';
+
+const PATH = '/api/policy/v1/index';
+
+const statusShape = z.object({
+  revision: z.string().nullable(),
+  state: z.enum(['current', 'held']),
+  engine: z.enum(['index', 'casbin']),
+  grants: z.number(),
+  memoryBytes: z.number(),
+  quarantined: z.array(z.object({ table: z.string(), id: z.string(), problem: z.string(), mayDeny: z.boolean() })),
+});
+
+export interface EngineRouteDependencies {
+  readonly audit: AuditLog;
+  readonly clock: Clock;
+  readonly knowledge: GrantKnowledge;
+}
+
+const statusOf = (knowledge: GrantKnowledge, orgId: string): z.input<typeof statusShape> => {
+  const { state, index, bytes, quarantined } = knowledge.status(orgId);
+  return {
+    revision: index === undefined ? null : String(index.revision),
+    state,
+    engine: index?.engine ?? 'index',
+    grants: index?.grants.length ?? 0,
+    memoryBytes: bytes,
+    quarantined: quarantined.map(({ table, id, problem, denies }) => ({ table, id, problem, mayDeny: denies })),
+  };
+};
+
+/** How the organisation's decisions are made: its index, rows left out of it, and which engine decides. */
+export const engineRoutes = (dependencies: EngineRouteDependencies): Route[] => [
+  route({
+    method: 'GET',
+    path: PATH,
+    permission: 'grant:read',
+    surface: 'api',
+    summary: 'The decision index: revision, rows that make no sense, and whether the index or Casbin decides.',
+    responses: { 200: statusShape },
+    handler: async ({ context: { principal } }) => {
+      if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
+      return await Promise.resolve({ status: 200, body: statusOf(dependencies.knowledge, principal.orgId) });
+    },
+  }),
+  route({
+    method: 'POST',
+    path: `${PATH}/reset`,
+    permission: 'grant:manage',
+    scope: 'deferred',
+    surface: 'api',
+    summary: 'Lets the index decide again, after it was seen to differ from Casbin.',
+    responses: { 200: statusShape },
+    handler: async ({ context }) => {
+      if (context.principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
+      const fence = await context.require('grant:manage', {});
+      await changeEngine(dependencies, context.auditContext(), {
+        engine: 'index',
+        reason: 'RESET',
+        decision: describeDecision(fence),
+        fence,
+      });
+      return { status: 200, body: statusOf(dependencies.knowledge, context.principal.orgId) };
+    },
+  }),
+];

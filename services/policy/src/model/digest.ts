@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+
+import { canonicalText } from '../conditions/index.ts';
+import type { Cell, CompiledGrant, OrganizationIndex, SubjectCells } from './compile.ts';
+import { SUBJECT_TYPES } from './rows.ts';
+
+const describeGrant = ({ row, permits, condition }: CompiledGrant): unknown => [
+  row,
+  [...permits],
+  condition === null ? null : canonicalText(condition.condition),
+];
+
+const describeCell = (cell: Cell | undefined): unknown =>
+  cell === undefined
+    ? null
+    : [[...cell.allow], [...cell.deny], cell.lasting.map(describeGrant), cell.limited.map(describeGrant)];
+
+const sorted = <V>(map: ReadonlyMap<string, V>, describe: (value: V) => unknown): unknown =>
+  [...map].sort(([left], [right]) => (left < right ? -1 : 1)).map(([key, value]) => [key, describe(value)]);
+
+const describeSubject = ({ organization, projects, environments, oldestEpoch }: SubjectCells): unknown => [
+  describeCell(organization),
+  sorted(projects, describeCell),
+  sorted(environments, describeCell),
+  String(oldestEpoch),
+];
+
+/** SHA-256 over everything that decides: two indexes with the same digest decide the same. Order of maps is no part. */
+export const indexDigest = (index: OrganizationIndex): string => {
+  const description = [
+    index.orgId,
+    index.slug,
+    String(index.revision),
+    index.engine,
+    SUBJECT_TYPES.map((type) => sorted(index.subjects[type], describeSubject)),
+    sorted(index.projects, (row) => row),
+    sorted(index.environments, (row) => row),
+    index.grants.map(describeGrant),
+  ];
+  return createHash('sha256').update(JSON.stringify(description)).digest('hex');
+};
+
+const BASE_BYTES = 2_048;
+const GRANT_BYTES = 420;
+const SUBJECT_BYTES = 300;
+const SCOPE_BYTES = 250;
+const CHARACTER_BYTES = 6;
+
+/**
+ * What an index takes in memory, by what it holds: its grants, subjects, scopes and the texts of conditions. Measured on
+ * indexes of known size (bench/src/policy), rounded up.
+ */
+export const indexBytes = (index: OrganizationIndex): number => {
+  let bytes = BASE_BYTES + index.grants.length * GRANT_BYTES;
+  for (const type of SUBJECT_TYPES) bytes += index.subjects[type].size * SUBJECT_BYTES;
+  bytes += (index.projects.size + index.environments.size) * SCOPE_BYTES;
+  for (const { condition } of index.grants)
+    if (condition !== null) bytes += canonicalText(condition.condition).length * CHARACTER_BYTES;
+  return bytes;
+};
