@@ -2,6 +2,7 @@ import { defineConfig, readConfig, setting, type Config, type Environment } from
 import { commonSettings } from '@sallyport/service';
 
 import { mailSettings } from './mail/settings.ts';
+import { pageSettings } from './pages/settings.ts';
 import { domainSettings } from './domains/settings.ts';
 import { samlSettings } from './saml/settings.ts';
 import { scimSettings } from './scim/settings.ts';
@@ -30,6 +31,7 @@ export const definition = defineConfig({
   ...samlSettings,
   ...scimSettings,
   ...mailSettings,
+  ...pageSettings,
   allowInsecurePrivateFetch: setting.boolean('SALLYPORT_ALLOW_INSECURE_PRIVATE_FETCH', {
     default: false,
     doc: 'Development only: lets outbound requests reach private addresses over plain HTTP (the demo IdP).',

@@ -12,6 +12,7 @@ import type { AskOwnership } from './groups/index.ts';
 import { ThreadedPasswordJudge, type PasswordJudge } from './local-login/index.ts';
 import { configuredMailer, createMailDelivery, type MailDelivery } from './mail/index.ts';
 import { migrations } from './migrations/index.ts';
+import { readStyleSheet } from './pages/index.ts';
 import { ExchangeLog, ScimLimits } from './scim/index.ts';
 import { createSignIn, type SignIn } from './sign-in.ts';
 import { createSubjectFeed, type SubjectFeed } from './subject-log/index.ts';
@@ -29,6 +30,8 @@ export interface IdentityContext extends Foundation, SignIn {
   readonly exchanges: ExchangeLog;
   readonly mail: MailDelivery;
   readonly passwordJudge: PasswordJudge;
+  /** The style sheet of every page, with the deployment's theme. */
+  readonly styleSheet: string;
   /** Looks for the DNS proof of a mail domain. */
   readonly challengeLookup: ChallengeLookup;
   /** Releases in reverse order of acquisition. */
@@ -49,6 +52,7 @@ export const createContext = async (
   config: IdentityConfig,
   overrides: ContextOverrides = {},
 ): Promise<IdentityContext> => {
+  const styleSheet = await readStyleSheet(config.themeFile);
   await using release = new AsyncDisposableStack();
   const foundation = await openFoundation({ service: 'identity', config, migrations, overrides }, release);
   const { clock, logger, metrics, tls, db, audit } = foundation;
@@ -87,6 +91,7 @@ export const createContext = async (
     exchanges,
     mail,
     passwordJudge,
+    styleSheet,
     challengeLookup: overrides.challengeLookup ?? challengeLookup(config.dnsServers),
   };
   return { ...foundation, ...own, ...signIn, dispose };

@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import { freePort } from '@sallyport/dev-env';
 
@@ -174,6 +177,23 @@ describe('signing in and out', () => {
       assert.match(policy, /frame-ancestors 'none'/);
       assert.doesNotMatch(policy, /unsafe/);
       assert.equal(headers.get('cache-control'), 'no-store');
+    }
+  });
+
+  it('serves the style sheet of the pages, with the theme of the deployment after it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'theme-'));
+    const themeFile = join(folder, 'theme.css');
+    await writeFile(themeFile, ':root { --accent: #7a0019 }');
+    const other = await startIdentity({ config: { themeFile } });
+    try {
+      const answer = await fetch(`http://127.0.0.1:${String(other.server.httpPort)}/login/style.css`);
+      assert.match(answer.headers.get('content-type') ?? '', /^text\/css/);
+      assert.match(await answer.text(), /--accent: #0b3d91[\s\S]+--accent: #7a0019 }\s*$/);
+      await writeFile(themeFile, '@import "https://evil.example/x.css";');
+      await assert.rejects(startIdentity({ config: { themeFile } }), { code: 'INVALID_VALUE' });
+    } finally {
+      await other.close();
+      await rm(folder, { recursive: true });
     }
   });
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 import { closeSession } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { STYLE, STYLE_PATH } from '../pages/index.ts';
+import { STYLE_PATH } from '../pages/index.ts';
 import { clearedSessionCookie, sessionOfRequest } from '../sessions/index.ts';
 import type { LoginOrigin } from './complete-login.ts';
 import { listHomeRealms } from './identity-store.ts';
@@ -72,7 +72,7 @@ const startPages = (context: IdentityContext): Route[] => [
     responses: { 200: z.string() },
     handler: () => {
       const headers = { 'content-type': 'text/css; charset=utf-8', 'cache-control': 'public, max-age=3600' };
-      return Promise.resolve({ status: 200, body: STYLE, headers });
+      return Promise.resolve({ status: 200, body: context.styleSheet, headers });
     },
   }),
 ];

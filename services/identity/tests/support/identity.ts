@@ -81,6 +81,7 @@ export const testConfig = async (databaseUrl: string, leaseTtlMs: number): Promi
     smtpUrl: undefined,
     mailFrom: 'sallyport@localhost',
     mailboxDir: undefined,
+    themeFile: undefined,
     logLevel: 'error',
     otlpUrl: undefined,
     leaseTtlMs,
