@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 
 import { AppError } from '@sallyport/errors';
-import type { Keyring } from '@sallyport/keyring';
+import type { DataKey, Keyring } from '@sallyport/keyring';
 import { newId, type Clock, type Database, type Statement, type Validity, type WriteTx } from '@sallyport/storage';
 import type { EntityManager } from 'typeorm';
 
@@ -60,15 +60,15 @@ class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'at
   readonly events: { readonly event: AuditEvent; readonly context: AuditContext }[] = [];
   readonly kept: (() => Promise<void>)[] = [];
   /** Keys that were asked for ahead. */
-  readonly keys: Promise<ReadonlyMap<string, Buffer>>[] = [];
+  readonly keys: Promise<ReadonlyMap<string, DataKey>>[] = [];
   readonly #context: AuditContext;
-  readonly #takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>;
+  readonly #takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, DataKey>>;
   readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
   saidUnchanged = false;
 
   constructor(
     context: AuditContext,
-    takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, Buffer>>,
+    takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, DataKey>>,
   ) {
     this.#context = context;
     this.#takeKeys = takeKeys;
@@ -78,7 +78,7 @@ class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'at
     this.expect(this.#takeKeys(newSubjectIds));
   }
 
-  expect(keys: Promise<ReadonlyMap<string, Buffer>>): void {
+  expect(keys: Promise<ReadonlyMap<string, DataKey>>): void {
     // Whoever needs them hears of it; a mutation that fails first does not.
     keys.catch(() => undefined);
     this.keys.push(keys);

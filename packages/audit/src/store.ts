@@ -1,4 +1,4 @@
-import type { Keyring } from '@sallyport/keyring';
+import type { DataKey, Keyring } from '@sallyport/keyring';
 import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { AuditReceipt } from './event.ts';
@@ -50,9 +50,9 @@ export const subjectKeys = async (
   keyring: Keyring,
   orgId: string,
   subjectIds: Iterable<string>,
-): Promise<Map<string, Buffer>> => {
+): Promise<Map<string, DataKey>> => {
   const wanted = new Set(subjectIds);
-  const keys = new Map<string, Buffer>();
+  const keys = new Map<string, DataKey>();
   if (wanted.size === 0) return keys;
   const given = new Map([...wanted].map((id) => [id, keyring.createDataKey(orgId, id)] as const));
   const wrapped = [...given.values()].map((made) => made.wrapped);
@@ -74,7 +74,7 @@ export const findActorKey = async (
   keyring: Keyring,
   orgId: string,
   actorId: string,
-): Promise<Map<string, Buffer>> => {
+): Promise<Map<string, DataKey>> => {
   const wrapped = await findSubjectKeys(tx, orgId, [actorId]);
   return new Map([...wrapped].map(([id, key]) => [id, keyring.unwrapDataKey(orgId, id, key)] as const));
 };
@@ -97,7 +97,7 @@ interface SealedOpening {
 
 const sealOpenings = (
   keyring: Keyring,
-  keys: ReadonlyMap<string, Buffer>,
+  keys: ReadonlyMap<string, DataKey>,
   entries: readonly EntryToInsert[],
 ): SealedOpening[] =>
   entries.flatMap(({ orgId, entryId, body }, entry) =>
@@ -116,7 +116,7 @@ const sealOpenings = (
 export const insertEntries = async (
   tx: WriteTx,
   keyring: Keyring,
-  keys: ReadonlyMap<string, Buffer>,
+  keys: ReadonlyMap<string, DataKey>,
   entries: readonly EntryToInsert[],
 ): Promise<AuditReceipt[]> => {
   const openings = sealOpenings(keyring, keys, entries);
