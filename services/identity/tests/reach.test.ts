@@ -169,6 +169,21 @@ describe('The reach of account:manage', () => {
     assert.equal((await owner('POST', `/accounts/${clerkId}/reactivate`, {})).status, 503);
   });
 
+  it('of client:manage: sets up no application that acts for whoever signs in to it, changes none, and gives it no secret', async () => {
+    const body = { name: 'Tool', redirectUris: ['https://tool.example/callback'] };
+    isEscalation(await clerk('POST', '/oauth-clients', { ...body, apiAccess: true }));
+    const plain = String((await clerk('POST', '/oauth-clients', body)).body['clientId']);
+    isEscalation(await clerk('PATCH', `/oauth-clients/${plain}`, { apiAccess: true }));
+    assert.equal((await clerk('PATCH', `/oauth-clients/${plain}`, { name: 'Other' })).status, 200);
+    const tool = String((await owner('POST', '/oauth-clients', { ...body, apiAccess: true })).body['clientId']);
+    const evil = ['https://evil.example/callback'];
+    isEscalation(await clerk('PATCH', `/oauth-clients/${tool}`, { redirectUris: evil }));
+    isEscalation(await clerk('PATCH', `/oauth-clients/${tool}`, { redirectUris: evil, apiAccess: false }));
+    isEscalation(await clerk('POST', `/oauth-clients/${tool}/secrets`));
+    assert.equal((await owner('POST', `/oauth-clients/${tool}/secrets`)).status, 201);
+    assert.equal((await clerk('DELETE', `/oauth-clients/${tool}`)).status, 204); // Taking away gives nobody anything.
+  });
+
   describe('over Owners', () => {
     it('takes second factors from nobody who is one, the break-glass Owner included; Owners may', async () => {
       const path = `/accounts/${organization.ownerId}/factors`;

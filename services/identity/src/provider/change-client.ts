@@ -5,6 +5,7 @@ import type { z } from 'zod';
 
 import type { Authorized } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
+import { assertMayActForAll, type Reach } from '../reach/index.ts';
 import { checkClient, recordedClient, type clientChangeSchema, type newClientSchema } from './client-input.ts';
 import {
   deleteClient,
@@ -22,8 +23,18 @@ const SECRET_PREFIX = 'sp_cs_';
 /** Old and new side by side, while the application is told the new one. */
 const MAX_SECRETS = 2;
 
+/** Who changes an application, and how far they reach. */
+export interface ClientAdministrator extends Authorized {
+  readonly reach: Reach;
+}
+
 const fence = (tx: AuditedTx, { decision }: Authorized): void => {
   if (decision !== null) tx.fence(decision);
+};
+
+/** @throws ESCALATION where the application acts for people at our own API, before or after, and this is no Owner */
+const assertReach = async (tx: AuditedTx, { reach }: ClientAdministrator, ...states: OAuthClient[]): Promise<void> => {
+  if (states.some(({ apiAccess }) => apiAccess)) await assertMayActForAll(tx, reach);
 };
 
 const missing = (): never => {
@@ -32,10 +43,10 @@ const missing = (): never => {
 
 const target = (id: string) => ({ type: 'oauth_client', id }) as const;
 
-/** Registers an application; the secret, if it has one, is answered this once. @throws INVALID_VALUE */
+/** Registers an application; the secret, if it has one, is answered this once. @throws INVALID_VALUE, ESCALATION */
 export const registerClient = async (
   context: IdentityContext,
-  who: Authorized,
+  who: ClientAdministrator,
   input: z.output<typeof newClientSchema>,
 ): Promise<{ readonly client: OAuthClient; readonly secret: string | null }> => {
   const { orgId, actor } = who.audit;
@@ -53,6 +64,7 @@ export const registerClient = async (
   const secret = authMethod === 'client_secret' ? newSecret(SECRET_PREFIX) : null;
   await context.audit.mutate(who.audit, async (tx) => {
     fence(tx, who);
+    await assertReach(tx, who, client);
     await insertClient(tx, client, actor.id);
     if (secret !== null) {
       const row = { id: newId(), secretHash: secretHash(secret), createdAt: now };
@@ -63,10 +75,10 @@ export const registerClient = async (
   return { client, secret };
 };
 
-/** Changes what is given. Tokens issued so far stay; what they are good for follows at once. @throws NOT_FOUND, INVALID_VALUE */
+/** Changes what is given. Tokens issued so far stay; what they are good for follows at once. @throws NOT_FOUND, INVALID_VALUE, ESCALATION */
 export const changeClient = async (
   context: IdentityContext,
-  who: Authorized,
+  who: ClientAdministrator,
   { clientId, change }: { readonly clientId: string; readonly change: z.output<typeof clientChangeSchema> },
 ): Promise<OAuthClient> => {
   const { value } = await context.audit.mutate(who.audit, async (tx) => {
@@ -75,6 +87,7 @@ export const changeClient = async (
     const given = Object.fromEntries(Object.entries(change).filter(([, each]) => each !== undefined));
     const after: OAuthClient = { ...before, ...given, updatedAt: context.clock.now() };
     checkClient(after);
+    await assertReach(tx, who, before, after);
     await updateClient(tx, after);
     tx.record({
       action: 'oauth-client.updated',
@@ -97,10 +110,10 @@ export const removeClient = async (context: IdentityContext, who: Authorized, cl
   });
 };
 
-/** Adds a secret beside the one there is. @throws NOT_FOUND; CONFLICT when there are two, or the application has none */
+/** Adds a secret beside the one there is. @throws NOT_FOUND, ESCALATION; CONFLICT when there are two, or the application has none */
 export const addClientSecret = async (
   context: IdentityContext,
-  who: Authorized,
+  who: ClientAdministrator,
   clientId: string,
 ): Promise<{ readonly secret: string; readonly row: ClientSecret }> => {
   const secret = newSecret(SECRET_PREFIX);
@@ -108,6 +121,7 @@ export const addClientSecret = async (
   await context.audit.mutate(who.audit, async (tx) => {
     fence(tx, who);
     const client = (await lockClient(tx, tx.orgId, clientId)) ?? missing();
+    await assertReach(tx, who, client);
     if (client.authMethod !== 'client_secret') throw new AppError('CONFLICT', 'The application has no secrets.');
     if ((await listClientSecrets(tx, tx.orgId, clientId)).length >= MAX_SECRETS)
       throw new AppError('CONFLICT', 'Two secrets are live. Remove the old one first.');

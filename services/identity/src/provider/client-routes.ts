@@ -4,7 +4,15 @@ import { z } from 'zod';
 
 import type { Authorized } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { addClientSecret, changeClient, registerClient, removeClient, removeClientSecret } from './change-client.ts';
+import { askReach } from '../reach/index.ts';
+import {
+  addClientSecret,
+  changeClient,
+  registerClient,
+  removeClient,
+  removeClientSecret,
+  type ClientAdministrator,
+} from './change-client.ts';
 import {
   clientChangeSchema,
   clientSchema,
@@ -23,6 +31,11 @@ const authorizedBy = (request: RequestContext): Authorized => ({
   decision: request.decision,
 });
 
+const administratorOf = async (context: IdentityContext, request: RequestContext): Promise<ClientAdministrator> => ({
+  ...authorizedBy(request),
+  reach: await askReach(context, request),
+});
+
 const cursorSchema = z.object({ after: z.string().max(100) });
 
 const createRoute = (context: IdentityContext): Route =>
@@ -33,9 +46,9 @@ const createRoute = (context: IdentityContext): Route =>
     surface: 'api',
     summary: 'Registers an application; the secret is in this answer and nowhere else.',
     body: newClientSchema,
-    responses: { 201: clientSchema.extend({ clientSecret: z.string().nullable() }) },
+    responses: { 201: clientSchema.extend({ clientSecret: z.string().nullable() }), 403: null },
     handler: async ({ body, context: request }) => {
-      const { client, secret } = await registerClient(context, authorizedBy(request), body);
+      const { client, secret } = await registerClient(context, await administratorOf(context, request), body);
       return { status: 201, body: { ...renderClient(client), clientSecret: secret } };
     },
   });
@@ -91,9 +104,9 @@ const changeRoute = (context: IdentityContext): Route =>
     summary: 'Changes an application; what is left out stays.',
     params,
     body: clientChangeSchema,
-    responses: { 200: clientSchema, 404: null },
+    responses: { 200: clientSchema, 403: null, 404: null },
     handler: async ({ params: { clientId }, body, context: request }) => {
-      const client = await changeClient(context, authorizedBy(request), { clientId, change: body });
+      const client = await changeClient(context, await administratorOf(context, request), { clientId, change: body });
       return { status: 200, body: renderClient(client) };
     },
   });
@@ -121,9 +134,9 @@ const addSecretRoute = (context: IdentityContext): Route =>
     surface: 'api',
     summary: 'Adds a second secret, so that the first can be replaced without an outage.',
     params,
-    responses: { 201: secretSchema.extend({ clientSecret: z.string() }), 404: null, 409: null },
+    responses: { 201: secretSchema.extend({ clientSecret: z.string() }), 403: null, 404: null, 409: null },
     handler: async ({ params: { clientId }, context: request }) => {
-      const { row, secret } = await addClientSecret(context, authorizedBy(request), clientId);
+      const { row, secret } = await addClientSecret(context, await administratorOf(context, request), clientId);
       return { status: 201, body: { ...renderSecret(row), clientSecret: secret } };
     },
   });

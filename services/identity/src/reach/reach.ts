@@ -59,6 +59,16 @@ export const assertMayLoosen = async (tx: ReadTx, reach: Reach, accountId: strin
     throw new AppError('ESCALATION', 'This account is an Owner of the organisation: only an Owner may do this to it.');
 };
 
+/**
+ * Passes Owners: an application whose tokens act for people at our own API gets, by whoever signs in to it, what that
+ * person may do, and people are not asked for the organisation's own applications.
+ * @throws ESCALATION
+ */
+export const assertMayActForAll = async (tx: ReadTx, reach: Reach): Promise<void> => {
+  if (!(await isOwner(tx, reach)))
+    throw new AppError('ESCALATION', 'Applications that act for people at our own API are for Owners to set up.');
+};
+
 /** Whoever is denied something may still hold the rest: careful with what protects them, not with what they may do. */
 const NOBODY_DENIED = { deniedUserIds: [], deniedGroupIds: [] } as const;
 
