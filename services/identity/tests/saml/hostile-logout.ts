@@ -183,6 +183,11 @@ const postCases: readonly Row[] = [
 const bomb = (): Buffer => deflateRawSync(Buffer.alloc(4 * 1024 * 1024, ' '));
 
 const redirectCases: readonly Row[] = [
+  {
+    name: 'no ID, which nothing inside has to name',
+    reason: 'ATTRIBUTE_MISSING',
+    at: () => ({ beforeSigning: (xml) => xml.replace(/ ID="[^"]*"/, '') }),
+  },
   { name: 'unsigned', reason: 'SIGNATURE_MISSING', at: () => ({ signed: false }) },
   { name: 'unsigned response', reason: 'SIGNATURE_MISSING', at: () => ({ signed: false, kind: 'LogoutResponse' }) },
   { name: 'signed by a foreign key', reason: 'SIGNATURE_INVALID', signing: { foreignKey: true } },

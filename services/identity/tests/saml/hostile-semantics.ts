@@ -62,6 +62,12 @@ export const semanticCases: readonly HostileCase[] = [
     response: { sign: 'response', beforeSigning: (xml) => xml.replace(/<saml:Assertion .*<\/saml:Assertion>/s, '') },
   },
   {
+    name: 'signed Success without Assertion, where Assertions are to be signed',
+    reason: 'ASSERTION_MISSING',
+    response: { sign: 'response', beforeSigning: (xml) => xml.replace(/<saml:Assertion .*<\/saml:Assertion>/s, '') },
+    expected: { requireSignedAssertion: true },
+  },
+  {
     name: 'holder-of-key confirmation',
     reason: 'CONFIRMATION_METHOD_FORBIDDEN',
     response: { method: 'urn:oasis:names:tc:SAML:2.0:cm:holder-of-key' },

@@ -73,6 +73,16 @@ export const timedCases: readonly TimedCase[] = [
         xml.replace('<saml:SubjectConfirmationData', `$& NotBefore="${new Date(now + 61_000).toISOString()}"`),
     }),
   },
+  ...['samlp:Response', 'saml:Assertion'].map((element) => ({
+    name: `a ${element} that does not say when it was issued`,
+    reason: 'ATTRIBUTE_MISSING',
+    at: () => ({ beforeSigning: withoutAttribute(element, 'IssueInstant') }),
+  })),
+  {
+    name: 'an authentication at no time',
+    reason: 'ATTRIBUTE_MISSING',
+    at: () => ({ beforeSigning: withoutAttribute('saml:AuthnStatement', 'AuthnInstant') }),
+  },
   {
     name: 'a time that is no time',
     reason: 'TIME_MALFORMED',
@@ -84,6 +94,11 @@ export const timedCases: readonly TimedCase[] = [
     at: () => ({ beforeSigning: (xml) => xml.replace(/NotBefore="[^"]*"/, 'NotBefore="2026-02-03T00:00:00+02:00"') }),
   },
 ];
+
+const withoutAttribute =
+  (element: string, name: string) =>
+  (xml: string): string =>
+    xml.replace(new RegExp(`(<${element}\\b[^>]*?) ${name}="[^"]*"`), '$1');
 
 const assertionInstant =
   (ms: number) =>

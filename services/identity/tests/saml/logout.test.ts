@@ -62,6 +62,9 @@ describe('SAML single logout over HTTP', () => {
   const isRefused = async (answer: Response, reason: string): Promise<void> => {
     assert.equal(answer.status, 403);
     assert.equal(await scene.refusalOf(answer, 'logout.refused'), reason);
+    const requestId = answer.headers.get('x-request-id') ?? '';
+    const entries = await scene.identity.context.audit.list(scene.organization.orgId, { limit: 9, requestId });
+    assert.equal(entries.length, 1, 'what was refused was nothing else as well');
   };
   const ourCertificate = async (): Promise<string> => {
     const metadata = await (await fetch(`${scene.origin}/saml/${scene.connectionId}/metadata`)).text();

@@ -122,6 +122,117 @@ describe('SAML XML subset', () => {
     }
   });
 
+  describe('refuses what is not well-formed, or more than a login needs', () => {
+    const reasonOf = (xml: string | Uint8Array, limits = MESSAGE_LIMITS): string => {
+      try {
+        parseXml(Buffer.from(xml), limits);
+        return 'accepted';
+      } catch (error) {
+        assert.ok(error instanceof SamlRefusal, String(error));
+        return error.where === null ? error.reason : `${error.reason} ${error.where}`;
+      }
+    };
+    const rows: readonly (readonly [xml: string, reason: string])[] = [
+      ['<r a="1"b="2"/>', 'XML_MALFORMED attribute'],
+      ['<r a=1/>', 'XML_MALFORMED attribute value'],
+      ['<r a=x"1"/>', 'XML_MALFORMED attribute value'],
+      ['<r a="1/>', 'XML_MALFORMED attribute value'],
+      ['<r a=\'1"/>', 'XML_MALFORMED attribute value'],
+      ['<r a="<"/>', 'XML_MALFORMED attribute value'],
+      ['<r a"1"/>', 'XML_MALFORMED tag'],
+      ['<r/ >', 'XML_MALFORMED tag'],
+      ['<r></r x>', 'XML_MALFORMED tag'],
+      ['<r></s>', 'XML_MALFORMED end tag'],
+      ['<r><s></r></s>', 'XML_MALFORMED end tag'],
+      ['<1/>', 'XML_MALFORMED name'],
+      ['<é/>', 'XML_MALFORMED name'],
+      ['<a:b:c xmlns:a="u"/>', 'XML_MALFORMED attribute'],
+      ['<r>', 'XML_MALFORMED unclosed element'],
+      ['<r>text', 'XML_MALFORMED unclosed element'],
+      ['text', 'XML_MALFORMED tag'],
+      ['', 'XML_MALFORMED tag'],
+      ['<r/><r/>', 'XML_MALFORMED after the root'],
+      ['<r/>text', 'XML_MALFORMED after the root'],
+      ['<r>]]></r>', 'XML_MALFORMED text'],
+      ['<r a="1" a="2"/>', 'XML_MALFORMED repeated attribute'],
+      ['<r xmlns:a="u" xmlns:b="u" a:x="1" b:x="2"/>', 'XML_MALFORMED repeated attribute'],
+      ['<r xmlns:a="u" xmlns:a="u"/>', 'XML_MALFORMED repeated declaration'],
+      ['<r xmlns="u" xmlns="v"/>', 'XML_MALFORMED repeated declaration'],
+      ['<r xmlns:a=""/>', 'NAMESPACE_INVALID declaration'],
+      ['<r xmlns:xml="u"/>', 'NAMESPACE_INVALID declaration'],
+      ['<r xmlns:xmlns="u"/>', 'NAMESPACE_INVALID declaration'],
+      ['<r xmlns:a="http://www.w3.org/XML/1998/namespace"/>', 'NAMESPACE_INVALID declaration'],
+      ['<r xmlns="http://www.w3.org/XML/1998/namespace"/>', 'NAMESPACE_INVALID declaration'],
+      ['<r xmlns:a="http://www.w3.org/2000/xmlns/"/>', 'NAMESPACE_INVALID declaration'],
+      ['<a:r/>', 'NAMESPACE_INVALID undeclared prefix'],
+      ['<xmlns:r/>', 'NAMESPACE_INVALID undeclared prefix'],
+      ['<r a:x="1"/>', 'NAMESPACE_INVALID undeclared prefix'],
+      ['<r>&#0;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#x1F;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#xD800;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#xDFFF;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#xFFFE;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#x110000;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#9999999;</r>', 'XML_MALFORMED character reference'],
+      ['<r>&#12345678;</r>', 'XML_MALFORMED reference'],
+      ['<r>&;</r>', 'XML_MALFORMED reference'],
+      ['<r>& x</r>', 'XML_MALFORMED reference'],
+      ['<r>&lt</r>', 'XML_MALFORMED reference'],
+      ['<r a="&nbsp;"/>', 'ENTITY_FORBIDDEN'],
+      ['<r>\u0001</r>', 'XML_MALFORMED character'],
+      ['<r>\uFFFF</r>', 'XML_MALFORMED character'],
+      ['<!DOCTYPE r><r/>', 'DOCTYPE_FORBIDDEN'],
+      ['<r/><!DOCTYPE r>', 'DOCTYPE_FORBIDDEN'],
+      ['<r><!ENTITY a "b"></r>', 'ENTITY_FORBIDDEN'],
+      ['<r><!-- --></r>', 'COMMENT_FORBIDDEN'],
+      ['<r/><!-- -->', 'COMMENT_FORBIDDEN'],
+      ['<r><![CDATA[x]]></r>', 'CDATA_FORBIDDEN'],
+      ['<r><?pi x?></r>', 'PROCESSING_INSTRUCTION_FORBIDDEN'],
+      ['<r/><?pi x?>', 'PROCESSING_INSTRUCTION_FORBIDDEN'],
+      ['<?xml version="1.1"?><r/>', 'ENCODING_NOT_UTF8'],
+      ['<?xml version="1.0" encoding="utf-16"?><r/>', 'ENCODING_NOT_UTF8'],
+      ['<?xml-stylesheet href="x"?><r/>', 'PROCESSING_INSTRUCTION_FORBIDDEN'],
+      [' <?xml version="1.0"?><r/>', 'PROCESSING_INSTRUCTION_FORBIDDEN'],
+    ];
+    for (const [xml, reason] of rows) {
+      it(`${JSON.stringify(xml)}: ${reason}`, () => {
+        assert.equal(reasonOf(xml), reason);
+      });
+    }
+
+    it('bytes that are not UTF-8', () => {
+      assert.equal(reasonOf(Uint8Array.from([0x3c, 0x72, 0xff, 0x2f, 0x3e])), 'ENCODING_NOT_UTF8');
+      assert.equal(reasonOf(Buffer.from('<r/>', 'utf16le')), 'XML_MALFORMED character');
+    });
+
+    it('one more than a limit, and takes what is just within', () => {
+      const limits = { maxBytes: 40, maxElements: 3, maxDepth: 2, maxAttributes: 2, maxNamespaces: 2 };
+      const judge = (xml: string): string => reasonOf(xml, { ...MESSAGE_LIMITS, ...limits });
+      for (const [within, beyond, reason] of [
+        [`<r>${'x'.repeat(33)}</r>`, `<r>${'x'.repeat(34)}</r>`, 'MESSAGE_TOO_LARGE'],
+        ['<r><a/><b/></r>', '<r><a/><b/><c/></r>', 'TOO_MANY_ELEMENTS'],
+        ['<r><a></a></r>', '<r><a><b></b></a></r>', 'TOO_DEEP'],
+        ['<r a="" b=""/>', '<r a="" b="" c=""/>', 'TOO_MANY_ATTRIBUTES'],
+        ['<r xmlns:a="u"><s xmlns:b="u"/></r>', '<r xmlns="1"><s xmlns="2"><t xmlns="3"/>', 'TOO_MANY_NAMESPACES'],
+      ] as const) {
+        assert.equal(judge(within), 'accepted', within);
+        assert.equal(judge(beyond), reason, beyond);
+      }
+    });
+  });
+
+  it('reads what it takes exactly as it was meant (XML 1.0 §2.11, §3.3.3, §4.1)', () => {
+    const tree = parse(
+      '<?xml version=\'1.0\' encoding="utf-8" standalone="yes"?>\r\n<r xmlns="urn:1" a="\t&#65;&#x1F600;&quot;\n"><x xmlns=""/>&lt;&#xD;\r\n&amp;</r >\n',
+    );
+    assert.deepEqual([tree.namespace, tree.attributes.map(({ value }) => value)], ['urn:1', [' A\u{1F600}" ']]);
+    const [first, second] = tree.children;
+    assert.equal(tree.children.length, 2);
+    assert.equal(typeof first === 'object' ? first.namespace : first, '');
+    assert.deepEqual(typeof first === 'object' ? first.children : first, []);
+    assert.equal(second, '<\r\n&');
+  });
+
   it('renders attributes whose names merely begin like a declaration', () => {
     assert.equal(ours('<r xmlnsx="1" b="2"/>'), '<r b="2" xmlnsx="1"></r>');
   });
