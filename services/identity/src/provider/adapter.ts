@@ -11,6 +11,8 @@ import {
   findArtifactByUid,
   findGrantOf,
   findGrantOwner,
+  findTogether,
+  insertIssued,
   upsertArtifact,
   upsertGrantArtifact,
   type ArtifactOwner,
@@ -23,6 +25,7 @@ import { findClientById } from './client-store.ts';
 import { issueWorkloadToken } from './issue-workload-token.ts';
 import { isMachineId, MachineClients } from './machine-clients.ts';
 import { providerRequest } from './request-session.ts';
+import type { Issued } from './token-request.ts';
 import { insertScimAccessToken } from './scim-access-token-store.ts';
 
 export interface AdapterDependencies {
@@ -33,6 +36,8 @@ export interface AdapterDependencies {
   readonly signingAlgorithm: SigningAlgorithm;
 }
 
+/** What is shown to the token endpoint. */
+const REDEEMED: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken']);
 const WHY = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 
@@ -42,6 +47,14 @@ type Dependencies = AdapterDependencies & { readonly machines: MachineClients };
 export const adapterFactory = (dependencies: AdapterDependencies): ((model: string) => Adapter) => {
   const all = { ...dependencies, machines: new MachineClients(dependencies) };
   return (model) => (model === 'Client' ? new ClientAdapter(all) : new ArtifactAdapter(model, all));
+};
+
+/** Writes what requests to the token endpoint have gathered; see {@link ArtifactAdapter.writeIssued}. */
+export const issuedWriter = (dependencies: AdapterDependencies): ((issued: Issued) => Promise<void>) => {
+  const adapter = new ArtifactAdapter('Grant', { ...dependencies, machines: new MachineClients(dependencies) });
+  return async (issued) => {
+    await adapter.writeIssued(issued);
+  };
 };
 
 const unsupported = async (): Promise<undefined> => await Promise.resolve(undefined);
@@ -105,9 +118,7 @@ class ArtifactAdapter implements Adapter {
     // Of an assertion the insert is the check.
     if (this.#model === 'ReplayDetection' && providerRequest()?.isAssertion === true) return undefined;
     const now = this.#dependencies.clock.now();
-    const found = await this.#read(async (tx) => {
-      return await findArtifact(tx, { model: this.#model, idHash: secretHash(id), now });
-    });
+    const found = await this.#find({ model: this.#model, idHash: secretHash(id), now });
     if (found === null) return undefined;
     // A provider session is the shadow of one browser session; with another one signed in, it is not found.
     const isOther = this.#model === 'Session' && found.browserSessionId !== (providerRequest()?.session?.id ?? null);
@@ -117,17 +128,45 @@ class ArtifactAdapter implements Adapter {
 
   async findByUid(uid: string): Promise<AdapterPayload | undefined> {
     const now = this.#dependencies.clock.now();
-    const found = await this.#read(async (tx) => await findArtifactByUid(tx, { model: this.#model, uid, now }));
+    const read = this.#model === 'Session' ? providerRequest()?.token?.takeSession(uid) : undefined;
+    const found =
+      read ?? (await this.#read(async (tx) => await findArtifactByUid(tx, { model: this.#model, uid, now })));
     return found === null ? undefined : restored(found);
+  }
+
+  /** What the token endpoint is asked for is read together with what it hangs on. */
+  async #find(key: Parameters<typeof findArtifact>[1]): Promise<FoundArtifact | null> {
+    const request = providerRequest()?.token;
+    if (request !== undefined && REDEEMED.has(this.#model)) {
+      const together = await this.#read(async (tx) => await findTogether(tx, key));
+      request.readTogether(together);
+      return together.artifact;
+    }
+    const read = this.#model === 'Grant' ? request?.takeGrant(key.idHash) : undefined;
+    return read ?? (await this.#read(async (tx) => await findArtifact(tx, key)));
   }
 
   /** A second use ends the whole grant, also when both come at once (RFC 6749 §4.1.2, RFC 9700 §4.14.2). */
   async consume(id: string): Promise<void> {
     const idHash = secretHash(id);
     const at = this.#dependencies.clock.now();
+    if (providerRequest()?.token?.useUp({ model: this.#model, idHash, at }) === true) return;
     const isFirst = await this.#writing(async (tx) => await consumeArtifact(tx, { model: this.#model, idHash, at }));
-    if (isFirst) return;
-    const grant = await this.#read(async (tx) => await findGrantOf(tx, this.#model, idHash));
+    if (!isFirst) await this.#refuseReuse(this.#model, idHash);
+  }
+
+  /**
+   * What a request to the token endpoint has gathered.
+   * @throws errors.InvalidGrant when somebody else has used it up meanwhile, or the grant is gone
+   */
+  async writeIssued(issued: Issued): Promise<void> {
+    const { isUsedUp, count } = await this.#writing(async (tx) => await insertIssued(tx, issued));
+    if (!isUsedUp) await this.#refuseReuse(issued.usedUp.model, issued.usedUp.idHash);
+    if (count < issued.artifacts.length) throw new errors.InvalidGrant('the grant is gone');
+  }
+
+  async #refuseReuse(model: string, idHash: Buffer): Promise<never> {
+    const grant = await this.#read(async (tx) => await findGrantOf(tx, model, idHash));
     if (grant !== null) await this.#revoke(grant.grantHash, 'reuse');
     throw new errors.InvalidGrant('already consumed');
   }
@@ -193,6 +232,7 @@ class ArtifactAdapter implements Adapter {
   }
 
   async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {
+    if (providerRequest()?.token?.issue(artifact, accountId) === true) return;
     const isWritten = await this.#writing(async (tx) => await upsertGrantArtifact(tx, artifact, accountId));
     if (!isWritten) throw new errors.InvalidGrant('the grant is gone');
   }

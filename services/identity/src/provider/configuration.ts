@@ -224,9 +224,12 @@ const findAccount =
   ({ db }: ProviderOptions): NonNullable<Configuration['findAccount']> =>
   async (ctx, accountId, token) => {
     if (!isId(accountId)) return undefined;
-    const subject = await db.readOneAcrossOrganizations('a subject names no organisation', async (tx) => {
-      return await findSubject(tx, accountId);
-    });
+    const read = providerRequest()?.token?.takeSubject(accountId);
+    const subject =
+      read ??
+      (await db.readOneAcrossOrganizations('a subject names no organisation', async (tx) => {
+        return await findSubject(tx, accountId);
+      }));
     if (subject === null) return undefined;
     const account: Account = {
       accountId,

@@ -3,8 +3,10 @@ import { contentSecurityPolicy } from '@sallyport/http';
 import type Koa from 'koa';
 import type { Provider } from 'oidc-provider';
 
+import { issuedWriter, type AdapterDependencies } from './adapter.ts';
 import { MOUNT } from './mount.ts';
 import type { OpenIdProviderOptions } from './provider.ts';
+import { settleTokenRequest, TokenRequest } from './token-request.ts';
 import { withProviderRequest, type ProviderRequest, type SignedOutApplication } from './request-session.ts';
 
 const KIB = 1024;
@@ -16,9 +18,12 @@ const PAGE_POLICY = contentSecurityPolicy()
   .filter((directive) => !directive.startsWith('form-action'))
   .join('; ');
 
+type MiddlewareOptions = OpenIdProviderOptions & Pick<AdapterDependencies, 'signingAlgorithm'>;
+
 /** Serves a request of the provider: with our cookies and policy, and the browser session known to the adapter. */
-export const providerMiddleware = (provider: Provider, options: OpenIdProviderOptions): Koa.Middleware => {
+export const providerMiddleware = (provider: Provider, options: MiddlewareOptions): Koa.Middleware => {
   const keys = [...options.cookieKeys];
+  const writeIssued = issuedWriter(options);
   return async (ctx, next) => {
     // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
     if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
@@ -35,12 +40,18 @@ export const providerMiddleware = (provider: Provider, options: OpenIdProviderOp
       ...(ctx.get('user-agent') === '' ? {} : { userAgent: ctx.get('user-agent') }),
     };
     const applications: SignedOutApplication[] = [];
-    const request: ProviderRequest = { session, origin, signedOutOf: applications };
+    const request: ProviderRequest = {
+      session,
+      origin,
+      signedOutOf: applications,
+      ...(ctx.path === '/token' ? { token: new TokenRequest() } : {}),
+    };
     await withProviderRequest(request, async () => {
       try {
         await runAll(provider.middleware, ctx, next);
       } finally {
         await request.useUp?.now(); // Shown is used, whatever came of it.
+        await settleTokenRequest(ctx, writeIssued);
       }
     });
     const isEverything = isSignedOut(ctx);

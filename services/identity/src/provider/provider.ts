@@ -10,7 +10,13 @@ import { providerConfiguration, type ProviderOptions } from './configuration.ts'
 import { LogoutPusher, type SignToken } from './logout-pusher.ts';
 import { MOUNT } from './mount.ts';
 import { providerMiddleware } from './provider-middleware.ts';
-import { presentedSecret, signedOutOf, type ProviderSession, type SignedOutApplication } from './request-session.ts';
+import {
+  presentedSecret,
+  signedOutOf,
+  UNKNOWN_TIME,
+  type ProviderSession,
+  type SignedOutApplication,
+} from './request-session.ts';
 import { keysAt, withoutSchedule, type SigningKey } from './signing-keys.ts';
 
 const SECOND_MS = 1_000;
@@ -125,16 +131,28 @@ const sign = async (
 
 const build = (issuer: string, options: OpenIdProviderOptions, keys: readonly SigningKey[]): Built => {
   const [signing] = keys as [SigningKey];
+  const signingAlgorithm = algorithmOf(signing);
   const jwks = { keys: keys.map(withoutSchedule) } as unknown as ProviderOptions['jwks'];
-  const configuration = providerConfiguration({ ...options, jwks, signingAlgorithm: algorithmOf(signing) });
+  const configuration = providerConfiguration({ ...options, jwks, signingAlgorithm });
   const provider = new Provider(issuer, configuration);
   pinTransport(provider, options.publicOrigin);
   compareSecretsByHash(provider);
   leaveLogoutsToThePusher(provider);
+  tellNoUnknownTime(provider);
   provider.on('server_error', (_ctx, error) => {
     options.logger.error({ err: error }, 'the OpenID Provider failed');
   });
-  return { provider, middleware: providerMiddleware(provider, options), published: fingerprintOf(keys), signing };
+  const middleware = providerMiddleware(provider, { ...options, signingAlgorithm });
+  return { provider, middleware, published: fingerprintOf(keys), signing };
+};
+
+/** @see UNKNOWN_TIME */
+const tellNoUnknownTime = (provider: Provider): void => {
+  Object.defineProperty(provider.Session.prototype, 'authTime', {
+    value: function authTime(this: { loginTs?: number }): number | undefined {
+      return this.loginTs === UNKNOWN_TIME ? undefined : this.loginTs;
+    },
+  });
 };
 
 /** The library would tell applications once, while the browser waits, and forget it. */

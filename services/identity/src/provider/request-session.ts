@@ -3,6 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AuditContext } from '@sallyport/audit';
 
 import type { NewArtifact } from './artifact-store.ts';
+import type { TokenRequest } from './token-request.ts';
 import type { WorkloadProof } from './workload-token-store.ts';
 
 /** The browser session of a request to the OpenID Provider, as far as its artifacts depend on it. */
@@ -27,6 +28,8 @@ export interface ProviderRequest {
   isAssertion?: boolean;
   /** The assertion of a service account that is used up with its token; `now` does it without one. */
   useUp?: { readonly artifact: NewArtifact; readonly now: () => Promise<boolean> };
+  /** At the token endpoint: what it reads and writes. */
+  readonly token?: TokenRequest;
   /** Applications that have to be told that this session has ended for them. */
   readonly signedOutOf?: SignedOutApplication[];
 }
@@ -43,6 +46,12 @@ const current = new AsyncLocalStorage<ProviderRequest>();
 
 /** Serves a request of the provider with its browser session known to the adapter. */
 export const withProviderRequest = <T>(request: ProviderRequest, serve: () => T): T => current.run(request, serve);
+
+/**
+ * Stands for the time of a sign-in of which the identity provider does not say when the person was there: applications
+ * are told none (OIDC Core §2, auth_time), and it is past whatever age they allow. Zero is what the library takes for none.
+ */
+export const UNKNOWN_TIME = 0;
 
 /** The request being served; undefined outside of one. */
 export const providerRequest = (): ProviderRequest | undefined => current.getStore();
