@@ -13,7 +13,7 @@ import { consentPage, goOnPage } from './consent-page.ts';
 import { needsFreshLogin, type FreshnessAsked } from './fresh-login.ts';
 import { INTERACTION_PATH } from './mount.ts';
 import type { OpenIdProvider } from './provider.ts';
-import { withProviderRequest } from './request-session.ts';
+import { UNKNOWN_TIME, withProviderRequest } from './request-session.ts';
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1000);
 
@@ -167,10 +167,14 @@ const widenGrant = async (
  */
 export const interactionRoutes = (context: IdentityContext): Route[] => [goOnRoute(context), consentRoute(context)];
 
+/** When the person was there; see UNKNOWN_TIME. */
+const timeOf = ({ provenAt }: SessionStanding['session']): number =>
+  provenAt === null ? UNKNOWN_TIME : seconds(provenAt);
+
 const loginResult = ({ session }: SessionStanding): InteractionResults => ({
   login: {
     accountId: session.accountId,
-    ts: seconds(session.authenticatedAt),
+    ts: timeOf(session),
     amr: [...session.amr],
     ...(session.acr === null ? {} : { acr: session.acr }),
     remember: false, // The provider's cookie lives no longer than the browser run, as ours.

@@ -118,6 +118,14 @@ describe('OpenID Provider', () => {
     assert.equal(await scene.me(tokens.access_token), 401); // The plain sign-in replaced the session it hung on.
   });
 
+  it('tells no time of a sign-in where the identity provider tells none, and takes it for no fresh one', async () => {
+    await scene.identity.admin('UPDATE identity.browser_session SET proven_at = NULL');
+    const claims = (await scene.tokens(browser, app)).claims() ?? assert.fail();
+    assert.equal('auth_time' in claims, false);
+    const { url } = await scene.request(app, { max_age: '3600' });
+    assert.equal((await browser.follow(url)).url.pathname, '/login/step-up');
+  });
+
   it('signs nobody out of other applications for it', async () => {
     const other = await scene.register();
     const tokens = await scene.tokens(browser, other);
