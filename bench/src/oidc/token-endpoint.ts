@@ -1,0 +1,105 @@
+import { timed } from '../scim/calls.ts';
+import { assertionForm } from './assertion.ts';
+import { REDIRECT_URI, type Code, type Contender, type Cost, type SecretClient } from './contender.ts';
+
+export const CLIENTS = 16;
+const TOKENS = 320;
+const CODES = 96;
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+
+const basic = ({ id, secret }: SecretClient): Record<string, string> => ({
+  ...FORM,
+  authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
+});
+
+interface Tokens {
+  readonly access_token: string;
+  readonly refresh_token?: string;
+}
+
+/** The token endpoint of one side, as applications and machines use it; every figure is tokens a second. */
+export class TokenEndpoint {
+  readonly #side: Contender;
+  #refreshTokens: string[] = [];
+  #cost: Cost = { process: Number.NaN, database: Number.NaN };
+
+  constructor(side: Contender) {
+    this.#side = side;
+  }
+
+  /** RFC 6749 §4.4 with a secret in the header (§2.3.1). */
+  async bySecret(): Promise<number> {
+    const headers = basic(this.#side.machine);
+    return await this.#rate(TOKENS, async () => {
+      await this.#ask(headers, 'grant_type=client_credentials');
+    });
+  }
+
+  /** RFC 6749 §4.4 with an assertion (RFC 7523), signed beforehand, each used once. */
+  async byKey(): Promise<number> {
+    const { workload, issuer } = this.#side;
+    const forms = Array.from({ length: TOKENS }, () => assertionForm(workload.id, issuer, workload.key));
+    return await this.#rate(TOKENS, async () => {
+      await this.#ask(FORM, forms.pop() ?? '');
+    });
+  }
+
+  /** RFC 6749 §4.1.3 with PKCE: a code for an access token, a refresh token and a signed ID token. */
+  async byCode(): Promise<number> {
+    const codes = await this.#side.codes(CODES);
+    return await this.#rate(CODES, async () => {
+      await this.#redeem(codes.pop());
+    });
+  }
+
+  /** RFC 6749 §6, rotated: every refresh token is used up by the next. */
+  async byRefresh(): Promise<number> {
+    if (this.#refreshTokens.length === 0) {
+      const codes = await this.#side.codes(CLIENTS);
+      for (const code of codes) this.#refreshTokens.push((await this.#redeem(code)).refresh_token ?? '');
+    }
+    const headers = basic(this.#side.application);
+    return await this.#rate(TOKENS, async (lane) => {
+      const form = new URLSearchParams({ grant_type: 'refresh_token', refresh_token: this.#refreshTokens[lane] ?? '' });
+      this.#refreshTokens[lane] = (await this.#ask(headers, form.toString())).refresh_token ?? '';
+    });
+  }
+
+  /** CPU time a token has cost in the last run; ms. */
+  get cost(): Cost {
+    return this.#cost;
+  }
+
+  async #redeem(code: Code | undefined): Promise<Tokens> {
+    const form = { grant_type: 'authorization_code', redirect_uri: REDIRECT_URI };
+    const proof = { code: code?.code ?? '', code_verifier: code?.verifier ?? '' };
+    return await this.#ask(basic(this.#side.application), new URLSearchParams({ ...form, ...proof }).toString());
+  }
+
+  async #ask(headers: Record<string, string>, form: string): Promise<Tokens> {
+    const { client, tokenPath } = this.#side;
+    const { status, text } = await client.send('POST', tokenPath, headers, form);
+    if (status !== 200) throw new Error(`the token endpoint answered ${String(status)} ${text}`);
+    return JSON.parse(text) as Tokens;
+  }
+
+  async #rate(count: number, work: (lane: number) => Promise<void>): Promise<number> {
+    let left = count;
+    const before = await this.#side.cpuMs();
+    const ms = await timed(async () => {
+      const lane = async (_: unknown, number: number): Promise<void> => {
+        while (left > 0) {
+          left -= 1;
+          await work(number);
+        }
+      };
+      await Promise.all(Array.from({ length: CLIENTS }, lane));
+    });
+    const after = await this.#side.cpuMs();
+    this.#cost = {
+      process: (after.process - before.process) / count,
+      database: (after.database - before.database) / count,
+    };
+    return (count * 1_000) / ms;
+  }
+}
