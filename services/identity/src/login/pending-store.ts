@@ -86,52 +86,57 @@ export const insertPendingLogin = async (tx: WriteTx, login: Omit<PendingLogin, 
   ]);
 };
 
+const toPending = (row: PendingRow): PendingLogin => ({
+  orgId: row.org_id,
+  id: row.id,
+  connectionId: row.connection_id,
+  protocol: row.protocol,
+  requestKey: row.request_key,
+  relayStateHash: row.relay_state_hash,
+  browserHash: row.browser_hash,
+  returnTo: row.return_to,
+  replaces:
+    row.replaces_account_id === null || row.replaces_session_id === null
+      ? null
+      : { orgId: row.org_id, accountId: row.replaces_account_id, sessionId: row.replaces_session_id },
+  purpose: row.purpose,
+  startedBy: row.started_by,
+  createdAt: row.created_at,
+  expiresAt: row.expires_at,
+  consumedAt: row.consumed_at,
+});
+
 /** The login of this connection that an answer names; consumed and expired ones too, so that the reason can be told. */
 export const findPendingLogin = async (
   tx: ReadTx,
   key: { readonly orgId: string; readonly connectionId: string; readonly requestKey: string },
 ): Promise<PendingLogin | null> => {
   const [row] = await tx.query<PendingRow>(FIND_PENDING, [key.orgId, key.connectionId, key.requestKey]);
-  if (row === undefined) return null;
-  return {
-    orgId: row.org_id,
-    id: row.id,
-    connectionId: row.connection_id,
-    protocol: row.protocol,
-    requestKey: row.request_key,
-    relayStateHash: row.relay_state_hash,
-    browserHash: row.browser_hash,
-    returnTo: row.return_to,
-    replaces:
-      row.replaces_account_id === null || row.replaces_session_id === null
-        ? null
-        : { orgId: row.org_id, accountId: row.replaces_account_id, sessionId: row.replaces_session_id },
-    purpose: row.purpose,
-    startedBy: row.started_by,
-    createdAt: row.created_at,
-    expiresAt: row.expires_at,
-    consumedAt: row.consumed_at,
-  };
+  return row === undefined ? null : toPending(row);
 };
 
-/** The test of a connection that this browser started and that an answer names by its relay state; null without one. */
+const FIND_TEST = statement(
+  `SELECT ${COLUMNS} FROM pending_login p
+    WHERE connection_id = $1 AND purpose = 'test' AND relay_state_hash = $2 AND browser_hash = $3
+      AND consumed_at IS NULL AND expires_at > $4
+      AND EXISTS (SELECT FROM connection c WHERE c.org_id = p.org_id AND c.id = $1 AND c.deleted_at IS NULL)`,
+);
+
+/**
+ * The test of a connection, in whatever organisation, that this browser started and that an answer names by its relay
+ * state; null without one. One statement.
+ */
 export const findPendingTest = async (
   tx: ReadTx,
   key: {
-    readonly orgId: string;
     readonly connectionId: string;
     readonly relayStateHash: Buffer;
     readonly browserHash: Buffer;
     readonly now: Date;
   },
 ): Promise<PendingLogin | null> => {
-  const [row] = await tx.query<{ request_key: string }>(
-    `SELECT request_key FROM pending_login
-      WHERE org_id = $1 AND connection_id = $2 AND purpose = 'test' AND relay_state_hash = $3 AND browser_hash = $4
-        AND consumed_at IS NULL AND expires_at > $5`,
-    [key.orgId, key.connectionId, key.relayStateHash, key.browserHash, key.now],
-  );
-  return row === undefined ? null : await findPendingLogin(tx, { ...key, requestKey: row.request_key });
+  const [row] = await tx.query<PendingRow>(FIND_TEST, [key.connectionId, key.relayStateHash, key.browserHash, key.now]);
+  return row === undefined ? null : toPending(row);
 };
 
 /** Uses a pending login up; of two at the same time exactly one gets true. */

@@ -23,6 +23,7 @@ import { createWorkloadIdentity } from './0031-create-workload-identity.ts';
 import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
 import { createLoginTrace } from './0034-create-login-trace.ts';
+import { findLoginTests } from './0036-find-login-tests.ts';
 import { provisionTogether } from './0039-provision-together.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
@@ -53,6 +54,7 @@ export const migrations: readonly Migration[] = [
   limitSessions,
   proveDomains,
   createLoginTrace,
+  findLoginTests,
   auditAppendTogetherMigration('identity', 38),
   provisionTogether,
 ];

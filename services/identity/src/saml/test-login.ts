@@ -6,7 +6,6 @@ import { z } from 'zod';
 import type { IdentityContext } from '../context.ts';
 import {
   consumePendingLogin,
-  findLoginConnection,
   findPendingTest,
   recordTest,
   type PendingLogin,
@@ -46,11 +45,9 @@ export const findSamlTest = async (
   if (relayState === null || relayState === '' || browser === null) return null;
   if (!z.uuid().safeParse(connectionId).success) return null;
   return await db.readAcrossOrganizations('a sign-in address names a connection only', async (tx) => {
-    const connection = await findLoginConnection(tx, connectionId);
-    if (connection === null) return null;
-    const key = { orgId: connection.orgId, connectionId, now: clock.now(), browserHash: browser.hash };
-    const pending = await findPendingTest(tx, { ...key, relayStateHash: secretHash(relayState) });
-    const facet = pending === null ? null : await findSamlFacet(tx, connection.orgId, connectionId);
+    const key = { connectionId, relayStateHash: secretHash(relayState), browserHash: browser.hash };
+    const pending = await findPendingTest(tx, { ...key, now: clock.now() });
+    const facet = pending === null ? null : await findSamlFacet(tx, pending.orgId, connectionId);
     return pending === null || facet === null ? null : { facet, pending };
   });
 };

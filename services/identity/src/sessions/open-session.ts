@@ -42,7 +42,10 @@ const MAX_USER_AGENT = 512;
  * @throws LOGIN_REFUSED when the account is not active
  */
 export const openSession = async (tx: AuditedTx, login: OpenSession): Promise<OpenedSession> => {
-  const account = await lockAccountForIssue(tx, tx.orgId, login.accountId);
+  const [account, settings] = await Promise.all([
+    lockAccountForIssue(tx, tx.orgId, login.accountId),
+    findSettings(tx, tx.orgId),
+  ]);
   if (account === null || account.status !== 'active') {
     throw new AppError('LOGIN_REFUSED', 'Sign-in was refused.', { metadata: { reason: 'ACCOUNT_INACTIVE' } });
   }
@@ -50,7 +53,6 @@ export const openSession = async (tx: AuditedTx, login: OpenSession): Promise<Op
     const { accountId, sessionId } = login.replaces;
     await endSessions(tx, { orgId: tx.orgId, accountIds: [accountId], sessionId, cause: 'session.replaced' });
   }
-  const settings = await findSettings(tx, tx.orgId);
   if (settings === undefined) throw new AppError('NOT_FOUND', 'There is no such organisation.');
   const proof = login.proof ?? { provenAt: login.authenticatedAt, multiFactor: isMultiFactor(login.amr) };
   const token = newSecret(SESSION_PREFIX);
