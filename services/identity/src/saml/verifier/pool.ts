@@ -20,7 +20,7 @@ export interface VerifierOptions {
   readonly threads?: number;
   /**
    * ms of CPU time a verification may take once a thread has it; default 200. A thread that computes has used them up
-   * after as much time. One that is not let compute, because the machine is busy, is given up to ten times that: what
+   * after as much time. One that is not let compute, because the machine is busy, is given up to five times that: what
    * others do to the machine says nothing about a message.
    */
   readonly deadlineMs?: number;
@@ -55,7 +55,7 @@ interface Waiting {
 const MAX_WAIT_MS = 2_000;
 
 /** Times the deadline that a thread may hold a message, whatever it does meanwhile. */
-const MAX_STRETCH = 10;
+const MAX_STRETCH = 5;
 /** Between two looks at how much CPU time a thread has used; ms. */
 const LOOK_AGAIN_MS = 10;
 
