@@ -13,6 +13,10 @@ const I = '/api/identity/v1';
 const F = `${I}/factors`;
 
 const FACTORS: Readonly<Record<string, RouteCase>> = {
+  [`DELETE ${I}/sessions`]: {
+    status: 204,
+    prepare: async ({ company }) => ({ headers: (await hireLocally(company)).headers }),
+  },
   [`POST ${F}/totp`]: {
     status: 200,
     prepare: async ({ company }) => ({ headers: (await hireLocally(company)).headers, body: {} }),

@@ -144,6 +144,24 @@ describe('signing in and out', () => {
     void other;
   });
 
+  it('ends all my other sessions at once, and nobody else’s (ASVS 7.5.2)', async () => {
+    const [browser, other, third] = [await signedIn(), await signedIn(), await signedIn()];
+    const stranger = await newOrganization(identity);
+    const rows = await identity.admin<{ slug: string }>('SELECT slug FROM identity.organization WHERE org_id = $1', [
+      stranger.orgId,
+    ]);
+    const theirs = new Browser();
+    assert.equal((await login(theirs, { ...owner, organization: rows[0]?.slug ?? '' })).status, 200);
+    // One name in two organisations would need the organisation from here on.
+    await identity.admin(`UPDATE identity.account SET user_name_key = 'theirs' WHERE org_id = $1`, [stranger.orgId]);
+    const end = async (): Promise<number> =>
+      (await browser.open(`${origin}/api/identity/v1/sessions`, { method: 'DELETE', headers: { origin } })).status;
+    assert.equal(await end(), 204);
+    assert.deepEqual([await me(browser), await me(other), await me(third), await me(theirs)], [200, 401, 401, 200]);
+    assert.equal(await end(), 204);
+    assert.equal(await me(browser), 200);
+  });
+
   it('signs in through the page; where it leads is a path of ours, whatever the address says', async () => {
     const browser = new Browser();
     const page = await (await browser.open(`${origin}/login?returnTo=${encodeURIComponent('//evil.example/')}`)).text();

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { closeSession } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { sessionPage, sessionSchema } from './session-view.ts';
-import { hasOpenSession } from './store.ts';
+import { hasOpenSession, listUnendedSessions } from './store.ts';
 
 const meSchema = z.object({
   orgId: z.uuid(),
@@ -43,7 +43,9 @@ const whoAmI = (): Route =>
     summary: 'Who the credential of this request stands for.',
     responses: { 200: meSchema },
     handler: ({ context: request }) => {
-      const { acr, amr, stepUpDue, sponsorIds, authenticatedAt, expiresAt, epoch, ...who } = callerOf(request.principal);
+      const { acr, amr, stepUpDue, sponsorIds, authenticatedAt, expiresAt, epoch, ...who } = callerOf(
+        request.principal,
+      );
       const times = { authenticatedAt: authenticatedAt.toISOString(), expiresAt: expiresAt.toISOString() };
       const clientId = 'clientId' in who && typeof who.clientId === 'string' ? who.clientId : null;
       const proof = { acr: acr ?? null, amr: amr ?? [], stepUpDue: stepUpDue ?? [] };
@@ -88,5 +90,30 @@ const endMine = (context: IdentityContext): Route =>
     },
   });
 
+const endOthersOfMine = (context: IdentityContext): Route =>
+  route({
+    method: 'DELETE',
+    path: '/api/identity/v1/sessions',
+    permission: SELF,
+    surface: 'api',
+    summary: 'Ends every session of mine but the one that asks, with everything that hangs on them.',
+    responses: { 204: null },
+    handler: async ({ context: request }) => {
+      const { orgId, subjectId, credentialId } = callerOf(request.principal);
+      await context.audit.mutate(request.auditContext(), async (tx) => {
+        const others = (await listUnendedSessions(tx, orgId, subjectId)).filter((id) => id !== credentialId);
+        if (others.length === 0) tx.unchanged();
+        for (const sessionId of others)
+          await closeSession(tx, context, { subjectId, sessionId, cause: 'session.ended-by-owner' });
+      });
+      return { status: 204 };
+    },
+  });
+
 /** Who I am, and my own sessions. */
-export const sessionRoutes = (context: IdentityContext): Route[] => [whoAmI(), listMine(context), endMine(context)];
+export const sessionRoutes = (context: IdentityContext): Route[] => [
+  whoAmI(),
+  listMine(context),
+  endMine(context),
+  endOthersOfMine(context),
+];
