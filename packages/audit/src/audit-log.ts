@@ -13,6 +13,7 @@ import {
   findEntries,
   insertEntries,
   logSize,
+  newSubjectKeys,
   subjectKeys,
   type EntryToInsert,
 } from './store.ts';
@@ -59,23 +60,26 @@ const ENTRIES_AT_ONCE = 8;
 class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'foresee'> {
   readonly events: { readonly event: AuditEvent; readonly context: AuditContext }[] = [];
   readonly kept: (() => Promise<void>)[] = [];
+  /** Keys of new subjects on their way to the database. */
+  readonly stored: Promise<void>[] = [];
   /** Keys that were asked for ahead. */
   readonly keys: Promise<ReadonlyMap<string, DataKey>>[] = [];
   readonly #context: AuditContext;
-  readonly #takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, DataKey>>;
+  readonly #newKeys: (subjectIds: readonly string[]) => ReturnType<typeof newSubjectKeys>;
   readonly lastWork: Parameters<AuditedTx['last']>[0][] = [];
   saidUnchanged = false;
 
-  constructor(
-    context: AuditContext,
-    takeKeys: (subjectIds: readonly string[]) => Promise<ReadonlyMap<string, DataKey>>,
-  ) {
+  constructor(context: AuditContext, newKeys: (subjectIds: readonly string[]) => ReturnType<typeof newSubjectKeys>) {
     this.#context = context;
-    this.#takeKeys = takeKeys;
+    this.#newKeys = newKeys;
   }
 
   foresee(newSubjectIds: readonly string[]): void {
-    this.expect(this.#takeKeys(newSubjectIds));
+    const { keys, stored } = this.#newKeys(newSubjectIds);
+    this.expect(Promise.resolve(keys));
+    // Nothing waits for them but COMMIT.
+    stored.catch(() => undefined);
+    this.stored.push(stored);
   }
 
   expect(keys: Promise<ReadonlyMap<string, DataKey>>): void {
@@ -144,7 +148,7 @@ class PostgresAuditLog implements AuditLog {
     let receipts: readonly AuditReceipt[] = [];
     const value = await this.#options.db.unauditedWrite(context.orgId, 'audited below', async (tx) => {
       const { keyring } = this.#options;
-      const recording = new Recording(context, (ids) => subjectKeys(tx, keyring, context.orgId, ids));
+      const recording = new Recording(context, (ids) => newSubjectKeys(tx, keyring, context.orgId, ids));
       // The actor's key travels with the first statement of the work.
       if (context.ip !== undefined || context.userAgent !== undefined)
         recording.expect(findActorKey(tx, keyring, context.orgId, context.actor.id));
@@ -152,17 +156,22 @@ class PostgresAuditLog implements AuditLog {
       if (recording.events.length === 0 && !recording.saidUnchanged) {
         throw new AppError('AUDIT_MISSING', 'A mutation without an audit entry was rolled back.');
       }
-      const append = await this.#prepare(tx, context, recording);
+      const append = await this.#prepare(tx, context, recording).catch(async (error: unknown) => {
+        // Of a transaction that has failed already, the first error is the cause.
+        await Promise.all(recording.stored);
+        throw error;
+      });
       if (recording.lastWork.length === 0 && recording.events.length <= ENTRIES_AT_ONCE) {
         // The head's lock is held from here to COMMIT, without a round trip in between.
         tx.atCommit(async () => {
           const appended = append();
-          await Promise.all([appended, ...recording.kept.map((send) => send())]);
+          await Promise.all([...recording.stored, appended, ...recording.kept.map((send) => send())]);
           receipts = await appended;
         });
         return result;
       }
       receipts = await append();
+      await Promise.all(recording.stored);
       for (const last of recording.lastWork) await last(tx, receipts);
       for (const send of recording.kept) tx.atCommit(send);
       return result;
@@ -224,7 +233,7 @@ class PostgresAuditLog implements AuditLog {
     const entries: EntryToInsert[] = [];
     for (const [number, { event, context: of }] of events.entries()) {
       const entryId = newId();
-      if (number % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await setImmediate();
+      if (number > 0 && number % ENTRIES_AT_ONCE === 0) await setImmediate();
       entries.push({ orgId: context.orgId, entryId, body: entryBody({ id: entryId, at, context: of, event }) });
     }
     const known = new Map((await Promise.all(foreseen)).flatMap((part) => [...part]));

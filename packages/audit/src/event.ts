@@ -72,8 +72,8 @@ export interface AuditedTx extends WriteTx {
   /** Says that nothing was changed, so that no entry is due. */
   unchanged(): void;
   /**
-   * Announces whom entries will be about, so that their keys travel with the mutation's own statements. A hint, for
-   * subjects that come into being here: nobody else can be waiting for their keys.
+   * Says who comes into being in this transaction and that entries will be about them: their keys are made here and now,
+   * and travel with the mutation's own statements. For nobody who may have one already: that fails the transaction.
    */
   foresee(newSubjectIds: readonly string[]): void;
   /** Runs after the entries were appended, as the very last statements before COMMIT (the subject log). */

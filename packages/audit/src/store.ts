@@ -68,6 +68,23 @@ export const subjectKeys = async (
   return keys;
 };
 
+const INSERT_KEYS = statement(`
+  INSERT INTO subject_key (org_id, subject_id, wrapped)
+    SELECT $1, subject_id, wrapped FROM unnest($2::text[], $3::bytea[]) AS g (subject_id, wrapped)`);
+
+/** The data keys of subjects that come into being in this transaction: known at once, while they are on their way. */
+export const newSubjectKeys = (
+  tx: WriteTx,
+  keyring: Keyring,
+  orgId: string,
+  subjectIds: readonly string[],
+): { readonly keys: Map<string, DataKey>; readonly stored: Promise<void> } => {
+  const made = new Map(subjectIds.map((id) => [id, keyring.createDataKey(orgId, id)] as const));
+  const wrapped = [...made.values()].map((each) => each.wrapped);
+  const stored = tx.query(INSERT_KEYS, [orgId, [...made.keys()], wrapped]).then(() => undefined);
+  return { keys: new Map([...made].map(([id, { key }]) => [id, key])), stored };
+};
+
 /** The data key of whoever acts, if there is one; one that is to be made is made in turn with all the others. */
 export const findActorKey = async (
   tx: WriteTx,

@@ -6,6 +6,7 @@ import {
   auditAppendTogetherMigration,
   auditMigrations,
   createAuditLog,
+  personal,
   type AuditLog,
 } from '@sallyport/audit';
 import { openKeyring } from '@sallyport/keyring';
@@ -90,5 +91,42 @@ describe('audit log, append-only', () => {
     await attempt(together, [body(globex)]);
     await attempt(together, [body(acme), body(globex)]);
     assert.equal(await audit.size(acme), before);
+  });
+
+  it('refuses to make a key for somebody who has one, and an entry of another actor or organisation', async () => {
+    const orgId = await newOrganization();
+    const context = { orgId, actor: { type: 'system', id: newId() }, requestId: 'r' } as const;
+    const event = (subject: string) =>
+      ({
+        action: 'thing.created',
+        target: { type: 'thing', id: 'a' },
+        after: { name: personal(subject, 'A') },
+      }) as const;
+    const subject = newId();
+    const announce = async (): Promise<unknown> =>
+      await audit.mutate(context, async (tx) => {
+        tx.foresee([subject]);
+        tx.record(event(subject));
+        await Promise.resolve();
+      });
+    await announce();
+    await assert.rejects(announce(), /subject_key_pkey/);
+    const others = [
+      { ...context, orgId: newId() },
+      { ...context, actor: { type: 'system', id: newId() } },
+    ] as const;
+    for (const other of others) {
+      const mixed = audit.mutate(context, async (tx) => {
+        tx.record(event(subject), other);
+        await Promise.resolve();
+      });
+      await assert.rejects(mixed, /another organisation or actor/);
+    }
+    await audit.mutate(context, async (tx) => {
+      tx.record(event(subject), { ...context, requestId: 's' });
+      await Promise.resolve();
+    });
+    const entries = await audit.list(orgId, { limit: 10 });
+    assert.deepEqual(entries.map(({ entry }) => entry['request_id']).slice(-2), ['r', 's']);
   });
 });

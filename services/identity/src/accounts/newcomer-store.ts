@@ -1,50 +1,28 @@
-import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { AppError } from '@sallyport/errors';
+import { sqlState, statement, type WriteTx } from '@sallyport/storage';
 
 import { displayNameOf, emailsOf, statusOf, type Account } from './account.ts';
 import { foldCase } from './fold-case.ts';
+import { namesOf } from './names.ts';
+import type { ProvisionAccount } from './provision-account.ts';
 import { searchDocumentOf } from './search-document.ts';
-import { COLUMNS, toAccount, type AccountRow, type NewAccount } from './store.ts';
+import { COLUMNS, toAccount, type AccountRow } from './store.ts';
 
-/** What somebody is announced by. */
-export interface Announced {
-  readonly externalId: string | null;
-  readonly userName: string;
+/** Somebody a directory announces, and the id they get if they are new. */
+export interface Announced extends Omit<ProvisionAccount, 'connectionId'> {
+  readonly id: string;
 }
 
-/**
- * Of these, those whom anybody here may answer to: a living account by the user name, or by the identifier the
- * connection's IdP gave it; or a tombstone of the connection by that identifier, or by the user name if it had none.
- */
-export const findKnown = async <Person extends Announced>(
-  tx: ReadTx,
-  key: { readonly orgId: string; readonly connectionId: string },
-  people: readonly Person[],
-): Promise<Set<Person>> => {
-  const rows = await tx.query<{ name: string | null; external_id: string | null }>(
-    statement('SELECT name, external_id FROM known_people($1, $2, $3, $4)'),
-    [
-      key.orgId,
-      key.connectionId,
-      people.map(({ userName }) => foldCase(userName)),
-      people.flatMap(({ externalId }) => externalId ?? []),
-    ],
-  );
-  const [names, ids] = [new Set(rows.map(({ name }) => name)), new Set(rows.map((row) => row.external_id))];
-  return new Set(
-    people.filter(
-      ({ externalId, userName }) => names.has(foldCase(userName)) || (externalId !== null && ids.has(externalId)),
-    ),
-  );
-};
+const CREATE = statement(`SELECT ${COLUMNS} FROM create_newcomers($1, $2, $3, $4)`);
+const CONNECTION_DISABLED = 'SPCON';
 
-const toRecord = ({ profile, userName, ...account }: NewAccount): object => {
+const toRecord = ({ id, externalId, userName, profile, directoryActive }: Announced): object => {
   const displayName = displayNameOf(profile, userName);
   return {
-    id: account.id,
-    kind: account.kind,
-    status: statusOf(account.switches),
-    directory_active: account.switches.directoryActive,
-    external_id: account.externalId,
+    id,
+    status: statusOf({ directoryActive, adminHold: false, connectionHold: false }),
+    directory_active: directoryActive,
+    external_id: externalId,
     user_name: userName,
     user_name_key: foldCase(userName),
     display_name: displayName,
@@ -52,33 +30,27 @@ const toRecord = ({ profile, userName, ...account }: NewAccount): object => {
     profile,
     search_document: searchDocumentOf(profile),
     email_keys: emailsOf(profile).map(foldCase),
+    names: namesOf({ userName, profile }),
   };
 };
 
-/** Inserts accounts of one connection, all or none, in one statement; in their order. @throws a unique violation */
-export const insertAccounts = async (
+/**
+ * Makes accounts of one connection for those of a list nobody here answers to, in one statement; their names are claimed
+ * until the transaction ends. Answers what it made, in no order.
+ *
+ * @throws CONNECTION_DISABLED; a unique violation when somebody came in between by another way
+ */
+export const insertNewcomers = async (
   tx: WriteTx,
   key: { readonly orgId: string; readonly connectionId: string; readonly at: Date },
-  accounts: readonly NewAccount[],
+  people: readonly Announced[],
 ): Promise<Account[]> => {
-  const rows = await tx.query<AccountRow>(
-    statement(`WITH given AS (
-         SELECT * FROM json_to_recordset($4::json) AS g (id uuid, kind text, status text, directory_active boolean,
-           external_id text, user_name text, user_name_key text, display_name text, display_name_key text,
-           profile jsonb, search_document jsonb, email_keys text[])),
-       made AS (
-         INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
-             connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at,
-             display_name_key, search_document)
-           SELECT $1, id, kind, status, directory_active, false, false, false, $2, external_id, user_name,
-             user_name_key, display_name, profile, $3, $3, display_name_key, search_document FROM given
-           RETURNING ${COLUMNS}),
-       addressed AS (
-         INSERT INTO account_email (org_id, account_id, email_key)
-           SELECT DISTINCT $1::uuid, id, key FROM given, unnest(email_keys) AS key)
-       SELECT ${COLUMNS} FROM made`),
-    [key.orgId, key.connectionId, key.at, JSON.stringify(accounts.map(toRecord))],
-  );
-  const made = new Map(rows.map((row) => [row.id, toAccount(row)]));
-  return accounts.flatMap(({ id }) => made.get(id) ?? []);
+  const list = JSON.stringify(people.map(toRecord));
+  try {
+    return (await tx.query<AccountRow>(CREATE, [key.orgId, key.connectionId, key.at, list])).map(toAccount);
+  } catch (error) {
+    if (sqlState(error) === CONNECTION_DISABLED)
+      throw new AppError('CONNECTION_DISABLED', 'The connection is disabled.', { cause: error });
+    throw error;
+  }
 };

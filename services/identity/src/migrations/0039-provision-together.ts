@@ -54,31 +54,67 @@ const NAMES = `
   END $$;
 `;
 
-// Whom people a directory announces are known by here: a living account by the user name, or by the identifier the
-// connection's IdP gave it; a tombstone of the connection by that identifier, or by the user name when it had none.
-const KNOWN = `
-  CREATE FUNCTION known_people(org uuid, of_connection uuid, names text[], external_ids text[])
-    RETURNS TABLE (name text, external_id text) LANGUAGE plpgsql STABLE SET search_path = identity, pg_temp
+// Of the people a directory announces, makes those nobody here answers to: no living account by the user name, or by
+// the identifier the connection's IdP gave; no tombstone of the connection by that identifier, or by the user name when
+// there is none; nobody of another connection by any name. It claims the names first, as claim_names does. What comes
+// of all the others is for the service to say.
+const CREATE = `
+  CREATE FUNCTION create_newcomers(p_org uuid, p_connection uuid, p_at timestamptz, p_people json)
+    RETURNS SETOF account LANGUAGE plpgsql SET search_path = identity, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
   BEGIN
+    PERFORM FROM connection c
+      WHERE c.org_id = p_org AND c.id = p_connection AND c.enabled AND c.deleted_at IS NULL FOR SHARE;
+    IF NOT FOUND THEN
+      RAISE EXCEPTION 'the connection is disabled' USING ERRCODE = 'SPCON';
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('sallyport.account-names', taken.bucket))
+       FROM (SELECT DISTINCT hashtextextended(p_org::text || n, 0) & 1023 AS bucket
+               FROM json_to_recordset(p_people) AS g (names text[]), unnest(g.names) AS n ORDER BY bucket) AS taken;
     RETURN QUERY
-      SELECT n, NULL::text FROM unnest(names) AS n
-       WHERE EXISTS (SELECT FROM account x WHERE x.org_id = org AND x.user_name_key = n AND x.status <> 'deleted'
-                     OFFSET 0)
-          OR EXISTS (SELECT FROM account x WHERE x.org_id = org AND x.connection_id = of_connection
-                        AND x.user_name_key = n AND x.external_id IS NULL AND x.status = 'deleted' OFFSET 0)
-      UNION ALL
-      SELECT NULL::text, e FROM unnest(external_ids) AS e
-       WHERE EXISTS (SELECT FROM account x WHERE x.org_id = org AND x.connection_id = of_connection
-                        AND x.external_id = e AND x.status <> 'deleted' OFFSET 0)
-          OR EXISTS (SELECT FROM account x WHERE x.org_id = org AND x.connection_id = of_connection
-                        AND x.external_id = e AND x.status = 'deleted' OFFSET 0);
+      WITH given AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(p_people)
+          AS g (id uuid, status text, directory_active boolean, external_id text, user_name text, user_name_key text,
+                display_name text, display_name_key text, profile jsonb, search_document jsonb, email_keys text[],
+                names text[])),
+      made AS (
+        INSERT INTO account (org_id, id, kind, status, directory_active, admin_hold, connection_hold, break_glass,
+            connection_id, external_id, user_name, user_name_key, display_name, profile, created_at, updated_at,
+            display_name_key, search_document)
+          SELECT p_org, g.id, 'user', g.status, g.directory_active, false, false, false, p_connection, g.external_id,
+                 g.user_name, g.user_name_key, g.display_name, g.profile, p_at, p_at, g.display_name_key,
+                 g.search_document
+            FROM given g
+           WHERE NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.user_name_key = g.user_name_key
+                                AND x.status <> 'deleted' OFFSET 0)
+             AND NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
+                                AND x.external_id = g.external_id AND x.status <> 'deleted' OFFSET 0)
+             AND NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
+                                AND x.external_id = g.external_id AND x.status = 'deleted' OFFSET 0)
+             AND (g.external_id IS NOT NULL OR NOT EXISTS (
+                   SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
+                      AND x.user_name_key = g.user_name_key AND x.external_id IS NULL AND x.status = 'deleted'
+                   OFFSET 0))
+             AND NOT EXISTS (
+                   SELECT FROM unnest(g.names) AS n CROSS JOIN LATERAL (
+                     SELECT FROM account x WHERE x.org_id = p_org AND x.user_name_key = n AND x.status <> 'deleted'
+                        AND x.connection_id IS DISTINCT FROM p_connection OFFSET 0) AS held OFFSET 0)
+             AND NOT EXISTS (
+                   SELECT FROM unnest(g.names) AS n CROSS JOIN LATERAL (
+                     SELECT FROM account_email e JOIN account x ON x.org_id = e.org_id AND x.id = e.account_id
+                      WHERE e.org_id = p_org AND e.email_key = n AND x.status <> 'deleted'
+                        AND x.connection_id IS DISTINCT FROM p_connection OFFSET 0) AS held OFFSET 0)
+          RETURNING *),
+      addressed AS (
+        INSERT INTO account_email (org_id, account_id, email_key)
+          SELECT DISTINCT p_org, made.id, key FROM made JOIN given USING (id), unnest(given.email_keys) AS key)
+      SELECT * FROM made;
   END $$;
-  REVOKE ALL ON FUNCTION known_people FROM PUBLIC;
-  GRANT EXECUTE ON FUNCTION known_people TO sallyport_identity;
+  REVOKE ALL ON FUNCTION create_newcomers FROM PUBLIC;
+  GRANT EXECUTE ON FUNCTION create_newcomers TO sallyport_identity;
 
   ALTER FUNCTION append_subject_log SET enable_seqscan = off;
 `;
 
 /** What the creation of several accounts in one transaction needs. */
-export const provisionTogether = sqlMigration(39, 'provision-together', [APPEND, NAMES, KNOWN]);
+export const provisionTogether = sqlMigration(39, 'provision-together', [APPEND, NAMES, CREATE]);
