@@ -14,8 +14,8 @@ import { approve, createProject, requestChange, stateOf, type ChangeRequest, typ
 /** Flags of the project, each for one thing a person does with it. */
 const FLAGS = ['toggled', 'authored', 'approved'] as const;
 
-/** What says about a subject, not about a credential: true again for somebody who may come back. */
-const OF_THE_SUBJECT: readonly WideClass[] = ['policyDecision', 'policyCheck'];
+/** What says about a subject or a key, not about a credential: true again for somebody who may come back. */
+const OF_THE_SUBJECT: readonly WideClass[] = ['policyDecision', 'policyCheck', 'machineTokenRequest'];
 
 interface Case {
   readonly employee: Employee;

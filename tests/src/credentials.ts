@@ -10,6 +10,7 @@ import {
 } from '@sallyport/dev-env/actors';
 
 import { askPolicy, type Company, type Employee } from './company.ts';
+import { employMachine } from './machine.ts';
 import type { Project } from './project.ts';
 import { inAnHour } from './time.ts';
 
@@ -21,9 +22,14 @@ export type WideClass =
   | 'apiTokenMutation'
   | 'userInfo'
   | 'policyCheck'
-  | 'policyCheckWithEpoch';
+  | 'policyCheckWithEpoch'
+  | 'machineApiToken'
+  | 'machineApiTokenMutation'
+  | 'machineAccessToken'
+  | 'machineAccessTokenMutation'
+  | 'machineTokenRequest';
 
-/** One of everything, in use. `toggle` is a flag of the project that staging lets developers switch. */
+/** One of everything, in use, and what a service account holds that the person answers for. `toggle` is a flag of the project that staging lets developers switch. */
 export const holdWidely = async (
   company: Company,
   { person, subjectId }: Employee,
@@ -51,6 +57,7 @@ export const holdWidely = async (
   ];
   const account = await expectStatus(owner, 200, 'GET', `/api/identity/v1/accounts/${subjectId}`);
   const epoch = BigInt(String(account['epoch']));
+  const machine = await employMachine(company, subjectId, project);
   const checked = async (shown: bigint): Promise<boolean> => {
     const { decision } = await askPolicy(company, subjectId, { projectId, environmentId, epoch: shown });
     return decision === Decision.DECISION_ALLOW;
@@ -62,6 +69,8 @@ export const holdWidely = async (
       return (await caller.call('PATCH', flagPath, { state: enabled ? 'ENABLED' : 'DISABLED' })).status === 200;
     };
   };
+  const isKnown = (caller: typeof api) => async (): Promise<boolean> =>
+    (await caller.call('GET', '/api/identity/v1/me')).status === 200;
   return {
     ...holdings,
     accessTokenIntrospection: async () => await application.introspect(accessToken),
@@ -70,6 +79,11 @@ export const holdWidely = async (
     userInfo: async () => (await access.call('GET', '/oidc/me')).status === 200,
     policyCheck: async () => await checked(0n),
     policyCheckWithEpoch: async () => await checked(epoch),
+    machineApiToken: isKnown(machine.fixed),
+    machineApiTokenMutation: toggles(machine.fixed),
+    machineAccessToken: isKnown(machine.workload),
+    machineAccessTokenMutation: toggles(machine.workload),
+    machineTokenRequest: async () => (await machine.ask()) !== null,
   };
 };
 
