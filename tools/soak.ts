@@ -3,12 +3,15 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import process from 'node:process';
 
-const SOAKS: ReadonlyMap<string, string> = new Map([['scim', 'services/identity/tests/scim/soak.ts']]);
+const SOAKS: ReadonlyMap<string, string> = new Map([
+  ['policy', 'services/policy/tests/soak.ts'],
+  ['scim', 'services/identity/tests/scim/soak.ts'],
+]);
 
 const [name = '', ...args] = process.argv.slice(2);
 const entry = SOAKS.get(name);
 if (entry === undefined) {
-  console.error(`npm run soak -- <${[...SOAKS.keys()].join(' | ')}> [--operations <n>] [--filters <n>]`);
+  console.error(`npm run soak -- <${[...SOAKS.keys()].join(' | ')}> [options]; see the suite for its options`);
   process.exitCode = 2;
 } else {
   const child = spawn(process.execPath, [join(import.meta.dirname, '..', entry), ...args], { stdio: 'inherit' });

@@ -50,6 +50,11 @@ const OWN: ReadonlyMap<string, Accessor> = new Map<string, Accessor>([
   ['context.now', ({ nowMs }) => nowMs],
 ]);
 
+const ownOf = (entity: Entity): readonly (readonly [name: string, read: Accessor])[] =>
+  [...OWN]
+    .filter(([property]) => property.startsWith(`${entity}.`))
+    .map(([property, read]) => [property.slice(entity.length + 1), read] as const);
+
 /** Reads one property of a request: our own knowledge first, then what the caller says; own keys only. */
 export const accessorOf = (property: string): Accessor => {
   const own = OWN.get(property);
@@ -65,15 +70,24 @@ export const accessorOf = (property: string): Accessor => {
 
 const ENTITIES: readonly Entity[] = ['subject', 'resource', 'action', 'context'];
 
+const OWN_OF: Readonly<Record<Entity, readonly (readonly [name: string, read: Accessor])[]>> = {
+  subject: ownOf('subject'),
+  resource: ownOf('resource'),
+  action: ownOf('action'),
+  context: ownOf('context'),
+};
+
 /** The attributes as Casbin gets them: the JSON text of what can be compared, our own knowledge over the caller's. */
 export const attributesText = (attributes: Attributes): string => {
-  const entities = ENTITIES.map((entity) => {
-    const given = Object.entries(attributes.given?.[entity] ?? {}).filter(([, value]) => usable(value) !== undefined);
-    const own = [...OWN]
-      .filter(([property]) => property.startsWith(`${entity}.`))
-      .map(([property, read]) => [property.slice(entity.length + 1), read(attributes)] as const);
+  const entities = new Map<Entity, unknown>();
+  for (const entity of ENTITIES) {
+    const fields = new Map<string, unknown>();
+    const given = attributes.given?.[entity];
+    if (given !== undefined)
+      for (const [name, value] of Object.entries(given)) if (usable(value) !== undefined) fields.set(name, value);
     // An own property that has no value hides what the caller sends under its name.
-    return [entity, Object.fromEntries([...given, ...own])] as const;
-  });
+    for (const [name, read] of OWN_OF[entity]) fields.set(name, read(attributes));
+    entities.set(entity, Object.fromEntries(fields));
+  }
   return JSON.stringify(Object.fromEntries(entities));
 };
