@@ -92,7 +92,18 @@ export const signatureCases: readonly HostileCase[] = [
     },
   },
   { name: 'empty Reference URI (whole document)', reason: 'REFERENCE_INVALID', signing: { reference: '' } },
-  { name: 'Reference to another ID', reason: 'REFERENCE_INVALID', signing: { reference: '#_r1' } },
+  {
+    name: 'Reference to another ID',
+    reason: 'REFERENCE_INVALID',
+    only: 'assertion',
+    signing: { reference: '#_r1' },
+  },
+  {
+    name: 'Reference of the Response to the Assertion',
+    reason: 'REFERENCE_INVALID',
+    response: { sign: 'response' },
+    signing: { reference: '#_a1' },
+  },
   { name: 'Reference by XPointer', reason: 'REFERENCE_INVALID', signing: { reference: '#xpointer(/)' } },
   { name: 'Reference to the outside', reason: 'REFERENCE_INVALID', signing: { reference: 'http://127.0.0.1/x.xml' } },
   { name: 'two References', reason: 'ELEMENT_REPEATED', signing: { extraReference: true } },
@@ -146,6 +157,7 @@ export const signatureCases: readonly HostileCase[] = [
   {
     name: 'only the Assertion signed where the Response must be',
     reason: 'RESPONSE_NOT_SIGNED',
+    only: 'assertion',
     expected: { requireSignedResponse: true },
   },
   {

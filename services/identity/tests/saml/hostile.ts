@@ -6,12 +6,16 @@ import { semanticCases } from './hostile-semantics.ts';
 import { wrappingCases } from './hostile-wrapping.ts';
 import { encodingCases } from './hostile-encoding.ts';
 
+type Position = NonNullable<ResponseOptions['sign']>;
+
 export interface HostileCase {
   readonly name: string;
   readonly reason: string;
   readonly response?: Partial<ResponseOptions>;
   readonly signing?: Partial<SignOptions> & { readonly foreignKey?: boolean; readonly weakKey?: boolean };
   readonly expected?: Partial<Expectations>;
+  /** Said where the attack is about what is signed; otherwise it is tried wherever a signature may stand. */
+  readonly only?: Position;
   /** Works on the base64 text that is posted. */
   readonly encode?: (xml: string) => string;
 }
@@ -26,7 +30,7 @@ export interface TimedCase {
 
 const HOUR = 3_600_000;
 
-export const timedCases: readonly TimedCase[] = [
+const timed: readonly TimedCase[] = [
   { name: 'Conditions ended 61 s ago', reason: 'EXPIRED', at: (now) => ({ notOnOrAfter: now - 61_000 }) },
   { name: 'Conditions begin in 61 s', reason: 'NOT_YET_VALID', at: (now) => ({ notBefore: now + 61_000 }) },
   {
@@ -105,10 +109,34 @@ const assertionInstant =
   (xml: string): string =>
     xml.replace(/(<saml:Assertion [^>]*IssueInstant=")[^"]*/, `$1${new Date(ms).toISOString()}`);
 
+const POSITIONS: readonly (readonly [sign: Position, suffix: string])[] = [
+  ['assertion', ''],
+  ['response', ' (signed Response)'],
+  ['both', ' (both signed)'],
+];
+
+const inAllPositions = (row: HostileCase): HostileCase[] =>
+  row.only !== undefined || row.response?.sign !== undefined
+    ? [row]
+    : POSITIONS.map(([sign, suffix]) => ({
+        ...row,
+        name: `${row.name}${suffix}`,
+        response: { ...row.response, sign },
+      }));
+
+/** What is refused at this time of day, in all positions. */
+export const timedCases: readonly TimedCase[] = timed.flatMap((row) =>
+  POSITIONS.map(([sign, suffix]) => ({
+    ...row,
+    name: `${row.name}${suffix}`,
+    at: (now: number) => ({ ...row.at(now), sign }),
+  })),
+);
+
 /** Everything that is refused at any time of day. */
 export const hostileCases: readonly HostileCase[] = [
   ...signatureCases,
   ...semanticCases,
   ...wrappingCases,
   ...encodingCases,
-];
+].flatMap(inAllPositions);
