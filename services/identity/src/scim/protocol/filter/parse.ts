@@ -155,7 +155,10 @@ export class FilterParser {
     }
     if (path.elements !== undefined && path.sub === undefined && !place.inElements)
       return freeze({ kind: 'some', path });
-    throw invalidFilter(`After "${path.name.slice(0, 100)}" an operator is missing.`);
+    const found = operator === '' ? '' : `; "${operator.slice(0, 100)}" is none`;
+    throw invalidFilter(
+      `After "${path.name.slice(0, 100)}" an operator is expected (${OPERATORS.join(', ')}, pr)${found}.`,
+    );
   }
 
   #literal(): Literal {
