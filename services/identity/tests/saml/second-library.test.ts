@@ -26,12 +26,14 @@ describe('a second SAML library at the other end (samlify as identity provider)'
   });
 
   interface Habits {
+    /** Nobody asked: the library begins. */
+    readonly unsolicited?: boolean;
     readonly message?: boolean;
     readonly encrypted?: boolean;
   }
 
   /** Our metadata as served, the IdP's request checks, and its answer: all of it the library's. */
-  const signIn = async ({ message = false, encrypted = false }: Habits): Promise<Response> => {
+  const signIn = async ({ message = false, encrypted = false, unsolicited = false }: Habits): Promise<Response> => {
     const metadata = await (await fetch(`${scene.origin}/saml/${scene.connectionId}/metadata`)).text();
     const sp = ServiceProvider({ metadata, wantMessageSigned: message });
     const settings = {
@@ -55,7 +57,7 @@ describe('a second SAML library at the other end (samlify as identity provider)'
     const query = Object.fromEntries(location.searchParams);
     const octetString = location.search.slice(1).replace(/&Signature=.*$/, '');
     const request = await idp.parseLoginRequest(sp, 'redirect', { query, octetString });
-    const inResponseTo = (request.extract as { request: { id: string } }).request.id;
+    const inResponseTo = unsolicited ? '' : (request.extract as { request: { id: string } }).request.id;
     const now = Date.now();
     const values: Readonly<Record<string, string>> = {
       ID: `_r${now}`,
@@ -71,7 +73,7 @@ describe('a second SAML library at the other end (samlify as identity provider)'
       NameID: '00u1',
     };
     const context = (template: string): string =>
-      template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '');
+      template.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? '').replaceAll(' InResponseTo=""', '');
     const response = await idp.createLoginResponse(
       sp,
       request as never,
@@ -101,4 +103,12 @@ describe('a second SAML library at the other end (samlify as identity provider)'
       assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/account']);
     });
   }
+
+  it('signs in by an answer nobody asked for, once the connection allows that', async () => {
+    assert.equal(await scene.refusalOf(await signIn({ unsolicited: true })), 'UNSOLICITED_FORBIDDEN');
+    await scene.putFacet(scene.connectionId, { allowIdpInitiated: true });
+    const answer = await signIn({ unsolicited: true });
+    assert.equal(await scene.refusalOf(answer), undefined);
+    assert.deepEqual([answer.status, answer.headers.get('location')], [303, '/account']);
+  });
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -137,6 +137,21 @@ describe('SAML strict layer', () => {
           },
         }),
       ));
+    for (const [algorithm, curve] of [
+      ['rsa-sha256', null],
+      ['rsa-sha384', null],
+      ['rsa-sha512', null],
+      ['ecdsa-sha256', 'P-256'],
+      ['ecdsa-sha384', 'P-384'],
+      ['ecdsa-sha512', 'P-521'],
+    ] as const) {
+      it(`a signature by ${algorithm}`, async () => {
+        const signer = curve === null ? idp : await ellipticKey(curve);
+        const signing = { with: signer, algorithm: `http://www.w3.org/2001/04/xmldsig-more#${algorithm}` };
+        for (const sign of ['assertion', 'response', 'both'] as const)
+          accepted(judge({ sign, signing }, { certificates: [signer.cert] }));
+      });
+    }
     it('two audiences in one restriction', () => void accepted(judge({ audiences: [['https://other.example', SP]] })));
     it('an audience laid out over lines', () => void accepted(judge({ audiences: [[`\n  ${SP}\n`]] })));
     it('a clock 59 s behind', () =>
@@ -258,6 +273,23 @@ describe('SAML strict layer', () => {
       ]);
     });
   });
+
+  const ellipticKey = async (namedCurve: string): Promise<SigningKey> => {
+    const x509 = await import('@peculiar/x509');
+    const { subtle } = globalThis.crypto;
+    const keys = await subtle.generateKey({ name: 'ECDSA', namedCurve }, true, ['sign', 'verify']);
+    const cert = await x509.X509CertificateGenerator.createSelfSigned({
+      serialNumber: '02',
+      name: 'CN=elliptic',
+      notBefore: new Date(NOW - 60_000),
+      notAfter: new Date(NOW + 3_600_000),
+      keys,
+      signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
+    });
+    const der = Buffer.from(await subtle.exportKey('pkcs8', keys.privateKey));
+    const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+    return { key: key.export({ type: 'pkcs8', format: 'pem' }).toString(), cert: cert.toString('pem') };
+  };
 
   const weakKey = async (): Promise<SigningKey> => {
     const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024 });
