@@ -15,11 +15,11 @@ import {
 } from '@sallyport/dev-env/actors';
 import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
 import { DecisionServiceClient } from '@sallyport/proto/policy/v1';
-import { systemClock } from '@sallyport/storage';
 import { silentLogger } from '@sallyport/telemetry';
 import pg from 'pg';
 
-const TWO_HOURS_MS = 2 * 60 * 60 * 1_000;
+import { inTwoHours } from './time.ts';
+
 const REDIRECT_URI = 'http://localhost:1/callback';
 
 /** A company on a constellation of its own, with everybody's way in. */
@@ -75,8 +75,7 @@ const furnish = async (constellation: Constellation, close: () => Promise<void>)
   const { bootstrap, origin } = constellation;
   const session = new Person(origin, bootstrap.owner.email);
   await session.signInWithPassword(bootstrap.organization.slug, bootstrap.owner.password);
-  // What a token makes does not outlive it, and everything the tests make lives an hour.
-  const ownerToken = await issueApiToken(session, 'Tests', new Date(systemClock.now().getTime() + TWO_HOURS_MS));
+  const ownerToken = await issueApiToken(session, 'Tests', inTwoHours());
   const owner = bearer(origin, ownerToken);
   const database = new pg.Pool({ connectionString: constellation.database.adminUrl, max: 8 });
   // A database that is killed under the tests takes the idle connections with it.

@@ -5,6 +5,9 @@ const HOUR_MS = 60 * 60 * 1_000;
 /** For tokens a test makes. */
 export const inAnHour = (): Date => new Date(systemClock.now().getTime() + HOUR_MS);
 
+/** For tokens that make others, which do not outlive them. */
+export const inTwoHours = (): Date => new Date(systemClock.now().getTime() + 2 * HOUR_MS);
+
 /** ms on a clock that only moves forward. */
 export const nowMs = (): number => systemClock.monotonicMs();
 

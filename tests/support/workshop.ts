@@ -5,7 +5,7 @@ import { expectStatus, issueApiToken, Person, WebClient, type Caller } from '@sa
 
 import { askPolicy, employ, type Company } from '../src/company.ts';
 import { createProject, requestChange, type ChangeRequest, type Project } from '../src/project.ts';
-import { inAnHour } from '../src/time.ts';
+import { inAnHour, inTwoHours } from '../src/time.ts';
 import { credentialsOf, type Credentials } from './senders.ts';
 
 export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User';
@@ -53,7 +53,7 @@ export class Workshop {
       kind: 'server',
     });
     const credentials = credentialsOf({
-      ownerToken: await issueApiToken(ownerSession, 'Workshop', inAnHour()),
+      ownerToken: await issueApiToken(ownerSession, 'Workshop', inTwoHours()),
       ownerSession,
       scimToken: bootstrap.scim.token,
       environmentKey: String(made['key']),

@@ -37,10 +37,10 @@ const createToken = (context: IdentityContext): Route =>
       const who = request.auditContext();
       const reach = await askReach(context, request);
       const expiresAt = new Date(body.expiresAt);
-      assertNotWider(reach.caller, body.scopes, expiresAt);
       const { value: issued } = await context.audit.mutate(who, async (tx) => {
         if (request.decision !== null) tx.fence(request.decision);
         await assertServiceAccount(tx, who.orgId, accountId);
+        assertNotWider(reach.caller, body.scopes, expiresAt);
         await assertMayHold(tx, reach, accountId);
         const people = peopleBehind(request.principal);
         const token = { name: body.name, scopes: body.scopes, expiresAt, now: context.clock.now() };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { changeOwner, findOwnership, lockOwnerForIssue, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { askReach, assertMayHold, assertNotWider } from '../reach/index.ts';
+import { askReach, assertMayHold, assertNotWider, type Reach } from '../reach/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
 import { insertKey, listKeys, revokeKey, workloadClientId, type WorkloadKey } from './key-store.ts';
 import { usablePublicKey } from './public-keys.ts';
@@ -54,6 +54,17 @@ const changing = async <T>(
   return value;
 };
 
+/** @throws NOT_FOUND; ESCALATION when the caller may not have all that the service account may do, for so long */
+const assertReaches = async (
+  tx: AuditedTx,
+  reach: Reach,
+  { accountId, until }: { readonly accountId: string; readonly until: Date },
+): Promise<void> => {
+  if ((await findOwnership(tx, tx.orgId, accountId)) === null) missing();
+  assertNotWider(reach.caller, [], until);
+  await assertMayHold(tx, reach, accountId);
+};
+
 const readOwner = (context: IdentityContext): Route =>
   route({
     method: 'GET',
@@ -82,10 +93,9 @@ const putOwner = (context: IdentityContext): Route =>
     responses: { 200: ownerSchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body: { ownerId }, context: request }) => {
       const reach = await askReach(context, request);
-      // Whom it is handed to gets all it may do: not by way of a credential that may do less.
-      assertNotWider(reach.caller, [], reach.caller.expiresAt);
       await changing(context, request, async (tx) => {
-        await assertMayHold(tx, reach, accountId);
+        // Whom it is handed to gets all it may do: not by way of a credential that may do less.
+        await assertReaches(tx, reach, { accountId, until: reach.caller.expiresAt });
         await changeOwner(tx, accountId, ownerId);
       });
       return { status: 200, body: { ownerId } };
@@ -146,9 +156,8 @@ const postKey = (context: IdentityContext): Route =>
     responses: { 201: keySchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body, context: request }) => {
       const reach = await askReach(context, request);
-      assertNotWider(reach.caller, [], new Date(body.expiresAt));
       const key = await changing(context, request, async (tx) => {
-        await assertMayHold(tx, reach, accountId);
+        await assertReaches(tx, reach, { accountId, until: new Date(body.expiresAt) });
         const people = peopleBehind(request.principal);
         return await addKey(tx, accountId, { ...body, people, now: context.clock.now() });
       });
