@@ -90,18 +90,31 @@ export class WorkloadScene {
     return answer.access_token;
   }
 
-  /** As somebody does it who writes the assertion by hand. */
-  async ask(
+  /** A form that shows who it is, as somebody makes it who writes the assertion by hand. */
+  async assertion(
     { clientId, kid, privateKey }: Machine,
-    { claims, header, key, parameters }: Forgery = {},
-  ): Promise<{ status: number; body: Readonly<Record<string, unknown>> }> {
+    { claims, header, key }: Forgery = {},
+  ): Promise<URLSearchParams> {
     const now = Math.floor(Date.now() / 1000);
     const right = { iss: clientId, sub: clientId, aud: this.provider.issuer, jti: newId(), iat: now, exp: now + 60 };
     const assertion = await new SignJWT({ ...right, ...claims })
       .setProtectedHeader({ alg: 'ES256', kid, ...header })
       .sign(key ?? privateKey);
-    const proof = { client_assertion: assertion, client_assertion_type: ASSERTION_TYPE };
-    const body = new URLSearchParams({ grant_type: 'client_credentials', ...proof, ...parameters });
+    return new URLSearchParams({
+      token: 'unknown',
+      client_assertion: assertion,
+      client_assertion_type: ASSERTION_TYPE,
+    });
+  }
+
+  /** Asks for a token with it. */
+  async ask(
+    machine: Machine,
+    forgery: Forgery = {},
+  ): Promise<{ status: number; body: Readonly<Record<string, unknown>> }> {
+    const body = await this.assertion(machine, forgery);
+    const parameters = { grant_type: 'client_credentials', ...forgery.parameters };
+    for (const [name, value] of Object.entries(parameters)) body.set(name, value);
     const answer = await fetch(`${this.provider.issuer}/token`, { method: 'POST', body });
     return { status: answer.status, body: (await answer.json()) as Record<string, unknown> };
   }

@@ -103,7 +103,10 @@ describe('Workload identity', () => {
   it('loses with a key that expires what was had with it', async () => {
     const machine = await scene.machineOf('gina');
     const bearer = await scene.token(machine);
-    await provider.identity.admin('UPDATE identity.workload_key SET expires_at = now() WHERE id = $1', [machine.keyId]);
+    await provider.identity.admin(
+      `UPDATE identity.workload_key SET expires_at = now() - interval '1 minute' WHERE id = $1`,
+      [machine.keyId],
+    );
     assert.equal(await provider.me(bearer), 401);
     assert.equal((await scene.ask(machine)).status, 401);
   });
