@@ -15,6 +15,7 @@ import { SP, expectationsOf, expectedResponse } from './expectations.ts';
 import { encoded, responseText, type ResponseOptions, type SigningKey } from './idp.ts';
 
 const NOW = Date.now();
+const HOUR_MS = 3_600_000;
 const DEADLINE_MS = 200;
 /** Valid until 2126. */
 const SECP256K1 = `-----BEGIN CERTIFICATE-----
@@ -87,6 +88,24 @@ describe('SAML strict layer', () => {
       const verdict = judge({}, { certificates: [SECP256K1] });
       assert.equal(verdict.ok ? 'accepted' : verdict.reason, 'NO_USABLE_CERTIFICATE');
     });
+
+    for (const [when, fromMs, toMs] of [
+      ['ended', -2 * HOUR_MS, -1_000],
+      ['has not begun', 60_000, HOUR_MS],
+    ] as const) {
+      it(`a key whose certificate ${when}, also beside one that is good`, async () => {
+        const signer = await ellipticKey('P-256', fromMs, toMs);
+        const signing = { with: signer, algorithm: 'http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha256' };
+        for (const [certificates, reason] of [
+          [[signer.cert], 'NO_USABLE_CERTIFICATE'],
+          [[signer.cert, idp.cert], 'SIGNATURE_INVALID'],
+        ] as const) {
+          const verdict = judge({ signing }, { certificates });
+          assert.equal(verdict.ok ? 'accepted' : verdict.reason, reason);
+        }
+        accepted(judge({}, { certificates: [signer.cert, idp.cert] }));
+      });
+    }
 
     it('nothing but messages: a mistake of ours is thrown, not taken for a verdict', () => {
       assert.throws(
@@ -274,15 +293,15 @@ describe('SAML strict layer', () => {
     });
   });
 
-  const ellipticKey = async (namedCurve: string): Promise<SigningKey> => {
+  const ellipticKey = async (namedCurve: string, fromMs = -HOUR_MS, toMs = HOUR_MS): Promise<SigningKey> => {
     const x509 = await import('@peculiar/x509');
     const { subtle } = globalThis.crypto;
     const keys = await subtle.generateKey({ name: 'ECDSA', namedCurve }, true, ['sign', 'verify']);
     const cert = await x509.X509CertificateGenerator.createSelfSigned({
       serialNumber: '02',
       name: 'CN=elliptic',
-      notBefore: new Date(NOW - 60_000),
-      notAfter: new Date(NOW + 3_600_000),
+      notBefore: new Date(NOW + fromMs),
+      notAfter: new Date(NOW + toMs),
       keys,
       signingAlgorithm: { name: 'ECDSA', hash: 'SHA-256' },
     });
