@@ -3,7 +3,8 @@
  *
  * Owns: the strict layer that decides whether a message is valid and reads it (verify/, run in threads by verifier/),
  * correlation with the request and the browser, replay, the facet of a connection with the metadata it comes from, our
- * keys and metadata. Does not own: which account a login is for, sessions (login/, sessions/).
+ * keys and metadata. Does not own: which account a login is for, sessions (login/, sessions/). samlify only
+ * builds sign-in requests.
  * @see SAML Core, Bindings, Profiles and Metadata 2.0; XML Signature 1.1; XML Encryption 1.1
  */
 export { samlAdminRoutes } from './facet/admin-routes.ts';

@@ -70,24 +70,31 @@ export interface RedirectContent {
   readonly relayState: string | null;
 }
 
-const queryOf = ({ parameter, xml, relayState }: RedirectContent): (readonly [string, string])[] => [
-  [parameter, deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64')],
-  ...(relayState === null ? [] : [['RelayState', relayState] as const]),
-];
-
 const joined = (pairs: readonly (readonly [string, string])[]): string =>
   pairs.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&');
 
-const withQuery = (location: string, query: string): string =>
-  `${location}${location.includes('?') ? '&' : '?'}${query}`;
+const signedQuery = (query: string, pair: KeyPair): string => {
+  const octets = `${query}&${joined([['SigAlg', RSA_SHA256]])}`;
+  const signature = sign('sha256', Buffer.from(octets, 'utf8'), pair.signingKey).toString('base64');
+  return `${octets}&${joined([['Signature', signature]])}`;
+};
 
-/** The address that carries a message by HTTP-Redirect, unsigned. @see SAML Bindings 2.0 §3.4.4 */
-export const redirectAddress = (location: string, content: RedirectContent): string =>
-  withQuery(location, joined(queryOf(content)));
+/** The address that carries a message by HTTP-Redirect, signed over the octets of its query. @see SAML Bindings 2.0 §3.4.4 */
+export const signedRedirect = (
+  location: string,
+  { parameter, xml, relayState }: RedirectContent,
+  pair: KeyPair,
+): string => {
+  const query = joined([
+    [parameter, deflateRawSync(Buffer.from(xml, 'utf8')).toString('base64')],
+    ...(relayState === null ? [] : [['RelayState', relayState] as const]),
+  ]);
+  return `${location}${location.includes('?') ? '&' : '?'}${signedQuery(query, pair)}`;
+};
 
-/** The same, signed over the octets of its query. */
-export const signedRedirect = (location: string, content: RedirectContent, pair: KeyPair): string => {
-  const query = joined([...queryOf(content), ['SigAlg', RSA_SHA256]]);
-  const signature = sign('sha256', Buffer.from(query, 'utf8'), pair.signingKey).toString('base64');
-  return withQuery(location, `${query}&Signature=${encodeURIComponent(signature)}`);
+/** An address that ends with such a message, unsigned, after what the location itself has in its query. */
+export const signedAddress = (address: string, parameter: RedirectContent['parameter'], pair: KeyPair): string => {
+  const start = address.lastIndexOf(`${parameter}=`);
+  if (start < 1) throw new TypeError('the address carries no message');
+  return `${address.slice(0, start)}${signedQuery(address.slice(start), pair)}`;
 };

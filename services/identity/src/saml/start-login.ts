@@ -44,6 +44,5 @@ export const startSamlLogin = async (context: IdentityContext, start: SamlStart)
     id: requestId,
     relayState,
     forceAuthn: purpose === 'step-up',
-    now,
   });
 };
