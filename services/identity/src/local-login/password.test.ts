@@ -72,6 +72,34 @@ describe('password', () => {
     assert.equal(await verify(GOOD, stored), false);
   });
 
+  it('asks for no work a hash from elsewhere makes too expensive, and none a password makes too long', async () => {
+    let asked = 0;
+    const everything = { verifyBcrypt: async () => await Promise.resolve((asked += 1) > 0) };
+    const stored = await hash(GOOD, 4);
+    assert.equal(await verifyPassword(GOOD, stored, everything), true);
+    for (const cost of ['03', '13', '16', '31'])
+      assert.equal(await verifyPassword(GOOD, stored.replace('$04$', `$${cost}$`), everything), false, cost);
+    assert.equal(asked, 1);
+    // Whatever was hashed once: more than 1 KiB is not hashed again.
+    const long = 'x'.repeat(1_025);
+    assert.equal(await verify(long, await rehashPassword(long)), false);
+  });
+
+  it('takes as long for a name nobody has as for a wrong password (ASVS 6.3.8)', async () => {
+    const stored = await hashPassword(GOOD);
+    const fastest = async (against: string | null): Promise<number> => {
+      const times: number[] = [];
+      for (let count = 0; count < 5; count += 1) {
+        const startedAt = performance.now();
+        assert.equal(await verify('wrong password!!', against), false);
+        times.push(performance.now() - startedAt);
+      }
+      return Math.min(...times);
+    };
+    const [wrong, unknown] = [await fastest(stored), await fastest(null)];
+    assert.ok(unknown > wrong / 4, `${String(unknown)} ms for nobody, ${String(wrong)} ms for somebody`);
+  });
+
   describe('a new one', () => {
     const accept = async (password: string, context: readonly string[] = []): Promise<string> =>
       await hashNewPassword(judge, password, context);

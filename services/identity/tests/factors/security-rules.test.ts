@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { Authenticator } from '@sallyport/dev-env/actors';
 
 import { changePassword } from '../../src/account-security/change-password.ts';
-import { finishTotp, removeTotp, startTotp, type FactorOwner } from '../../src/factors/index.ts';
+import { finishTotp, removeTotp, startTotp, verifyFactor, type FactorOwner } from '../../src/factors/index.ts';
 import { usePasskey } from '../../src/factors/passkey-store.ts';
 import { findLocalAccount, upgradePasswordHash } from '../../src/local-login/index.ts';
 import { openLocalSession, type LocalProof } from '../../src/local-sign-in/open-local-session.ts';
 import { REFUSAL_FLOOR_MS } from '../../src/local-sign-in/refusal-floor.ts';
 import { Browser } from '../support/browser.ts';
+import { newDirectory } from '../support/http.ts';
 import { newOrganization, OWNER_PASSWORD } from '../support/identity.ts';
 import { OWNER_EMAIL, Scene } from './scene.ts';
 
@@ -158,6 +159,50 @@ describe('rules of local sign-in that need a race, an accomplice or patience', (
       assert.deepEqual([await use(7), await use(7), await use(6), await use(8)], [true, false, false, true]);
     });
 
+    it('take one of two sign-ins with the same counter that come at the same moment', async () => {
+      const { authenticator } = await scene.enrolPasskey(await scene.signedIn());
+      const answers = await Promise.all(
+        [new Browser(), new Browser(), new Browser()].map(async (browser) => {
+          const options = await scene.expect(200, browser, 'POST', '/login/passkey/options', {});
+          return { browser, response: authenticator.get(options as never, { signCount: 50 }) };
+        }),
+      );
+      const sent = answers.map(({ browser, response }) => scene.api(browser, 'POST', '/login/passkey', { response }));
+      const statuses = (await Promise.all(sent)).map(({ status }) => status);
+      assert.deepEqual(
+        statuses.toSorted((one, other) => one - other),
+        [200, 403, 403],
+      );
+    });
+
+    it('prove nothing before they are confirmed', async () => {
+      const begun = await scene.expect(200, await scene.signedIn(), 'POST', '/factors/totp', {});
+      const proof = { kind: 'code', code: scene.code(String(begun['secret'])) } as const;
+      const verified = await verifyFactor(scene.identity.context, await owner(), proof, auditContext());
+      assert.deepEqual(verified, { ok: false, reason: 'NOT_ENROLLED' });
+    });
+
+    it('are asked for on no page once their sign-in was finished, or its account has another epoch', async () => {
+      const guest = await scene.newLocalAccount('half@example.com');
+      const { secret } = await scene.enrolTotp(await scene.signedIn({ email: guest.email }));
+      const begin = async (browser: Browser): Promise<string> => {
+        const fields = { email: guest.email, password: OWNER_PASSWORD };
+        const begun = await scene.form(browser, '/login/password', fields);
+        return /half=([\w-]+)/.exec(begun.headers.get('location') ?? '')?.[1] ?? '';
+      };
+      const page = async (browser: Browser, half: string): Promise<number> =>
+        (await browser.open(`${scene.origin}/login/second-factor?half=${half}`)).status;
+      const browser = new Browser();
+      const used = await begin(browser);
+      assert.equal(await page(browser, used), 200);
+      const code = scene.nextCode(secret);
+      assert.equal((await scene.form(browser, '/login/second-factor', { half: used, code })).status, 303);
+      assert.equal(await page(browser, used), 403);
+      const old = await begin(browser);
+      await scene.identity.admin('UPDATE identity.account SET epoch = epoch + 1 WHERE id = $1', [guest.id]);
+      assert.equal(await page(browser, old), 403);
+    });
+
     it('of others are neither renamed nor removed by who knows their id', async () => {
       const { id } = await scene.enrolPasskey(await scene.signedIn());
       const guest = await scene.newLocalAccount('thief@example.com');
@@ -248,6 +293,28 @@ describe('rules of local sign-in that need a race, an accomplice or patience', (
       await scene.identity.admin("UPDATE identity.account SET user_name_key = 'elsewhere' WHERE org_id = $1", [
         other.orgId,
       ]);
+    });
+
+    it('are of active people of no connection: nobody else is looked at', async () => {
+      const { context } = scene.identity;
+      const found = async (name: string): Promise<boolean> =>
+        (await findLocalAccount(context.db, { userNameKey: name, organization: null })) !== null;
+      const guest = await scene.newLocalAccount('looked-for@example.com');
+      assert.equal(await found(guest.email), true);
+      const change = async (what: string): Promise<void> => {
+        await scene.identity.admin(`UPDATE identity.account SET ${what} WHERE id = $1`, [guest.id]);
+      };
+      await change("status = 'inactive', epoch = epoch + 1, directory_active = false");
+      assert.equal(await found(guest.email), false);
+      await change("status = 'active', directory_active = true");
+      assert.equal(await found(guest.email), true);
+      await change("kind = 'service_account'");
+      assert.equal(await found(guest.email), false);
+      await change("kind = 'user'");
+      assert.equal(await found(guest.email), true);
+      const { connectionId } = await newDirectory(scene.identity, scene.organization);
+      await change(`connection_id = '${connectionId}', epoch = epoch + 1`);
+      assert.equal(await found(guest.email), false);
     });
 
     it('that are right count as no guess', async () => {
