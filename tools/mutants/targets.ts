@@ -65,7 +65,10 @@ export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
         { files: ['src/saml/consume-response.ts'], suites: [SIGN_ON, `${SAML}/step-up.test.ts`] },
         { files: ['src/saml/logout/subject-key.ts'], suites: [LOGOUT_VERIFY, LOGOUT] },
         { files: ['src/saml/logout/receive-logout.ts'], suites: [LOGOUT] },
-        { files: ['src/saml/metadata/{idp-metadata,certificate}.ts'], suites: [`${SAML}/metadata.test.ts`] },
+        {
+          files: ['src/saml/metadata/{idp-metadata,certificate}.ts'],
+          suites: [`${SAML}/idp-metadata.test.ts`, `${SAML}/metadata.test.ts`],
+        },
       ],
       goal: 0.8,
       equivalent: [

@@ -84,6 +84,19 @@ describe('SAML verifier threads', () => {
     assert.equal(await quiet, 'SIGNATURE_MISSING');
   });
 
+  it('leaves no thread behind once closed', async () => {
+    start({ threads: 2, workerFile: endless });
+    await judge('fine');
+    let started = 0;
+    const count = (): void => {
+      started += 1;
+    };
+    process.on('worker', count);
+    await verifier.close();
+    process.off('worker', count);
+    assert.equal(started, 0);
+  });
+
   it('refuses once closed', async () => {
     start({});
     await verifier.close();
