@@ -2,7 +2,15 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 
 import type { Ownership } from '../src/groups/index.ts';
-import { ask, apiClient, newDirectory, type Answer, type Client, type Directory } from './support/http.ts';
+import {
+  ask,
+  apiClient,
+  newDirectory,
+  type Answer,
+  type AuditEntry,
+  type Client,
+  type Directory,
+} from './support/http.ts';
 import {
   asOwner,
   newOrganization,
@@ -97,8 +105,17 @@ describe('The reach of account:manage', () => {
 
   it('does not lead to a credential of a service account of somebody else, by none of the ways', async () => {
     const before = await credentials();
+    const size = await identity.context.audit.size(organization.orgId);
     for (const [method, path, body] of ways(machineId)) isEscalation(await clerk(method, path, body()));
     assert.deepEqual(await credentials(), before);
+    const after = { limit: 10, after: size - 1n };
+    const entries = (await identity.context.audit.list(organization.orgId, after)).map(({ entry }) => entry);
+    assert.equal(entries.length, 3);
+    for (const { action, outcome, reason, target } of entries as unknown as AuditEntry[])
+      assert.deepEqual(
+        [action, outcome, reason, target.id],
+        ['account.escalation-refused', 'denied', 'ESCALATION', machineId],
+      );
   });
 
   it('leads to those of one that nobody owns as little', async () => {

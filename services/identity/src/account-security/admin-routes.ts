@@ -1,13 +1,14 @@
+import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
-import { awaitEffective, findAccount, type Account } from '../accounts/index.ts';
+import { awaitEffective, findAccount, type Account, type Closed } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { resetFactors } from '../factors/index.ts';
 import { readLocalRules } from '../local-login/index.ts';
 import { authorizedBy, fence } from '../login/index.ts';
-import { askReach, assertMayLoosen } from '../reach/index.ts';
+import { askReach, assertMayLoosen, recordingEscalation } from '../reach/index.ts';
 import { changeLocalRules } from './change-rules.ts';
 import { factorsSchema, renderFactors, signInMethods } from './factors-view.ts';
 
@@ -52,12 +53,18 @@ const factorRoutes = (context: IdentityContext): Route[] => [
     handler: async ({ params: { accountId }, query, context: request }) => {
       const who = authorizedBy(request);
       const reach = await askReach(context, request);
-      const { value: closed } = await context.audit.mutate(who.audit, async (tx) => {
+      const reset = async (tx: AuditedTx): Promise<Closed> => {
         fence(tx, who);
         const account = found(await findAccount(tx, tx.orgId, accountId));
         await assertMayLoosen(tx, reach, accountId);
         return await resetFactors(tx, context, account, query.reason);
-      });
+      };
+      const { value: closed } = await recordingEscalation(
+        context,
+        who.audit,
+        { type: 'account', id: accountId },
+        async () => await context.audit.mutate(who.audit, reset),
+      );
       context.mail.wake();
       await awaitEffective(context, who.audit, closed, [accountId]);
       return { status: 204 };

@@ -1,9 +1,10 @@
+import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { decodeCursor, encodeCursor, listOf, listQuery, route, type RequestContext, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { askReach, assertMayLoosen } from '../reach/index.ts';
+import { askReach, assertMayLoosen, recordingEscalation } from '../reach/index.ts';
 import { emailsOf, type Account } from './account.ts';
 import { awaitEffective } from './await-effective.ts';
 import { changeOwner, ownerOfCaller } from './change-owner.ts';
@@ -212,7 +213,7 @@ const reactivateRoute = (service: IdentityContext): Route =>
     handler: async ({ params: { accountId }, body, context }) => {
       const audit = context.auditContext();
       const reach = await askReach(service, context);
-      await service.audit.mutate(audit, async (tx) => {
+      const open = async (tx: AuditedTx): Promise<void> => {
         if (context.decision !== null) tx.fence(context.decision);
         const account = await findAccount(tx, audit.orgId, accountId);
         if (account === undefined) throw new AppError('NOT_FOUND', 'There is no such account.');
@@ -226,6 +227,9 @@ const reactivateRoute = (service: IdentityContext): Route =>
           cause: 'admin.reactivated',
           ...(body?.reason === undefined ? {} : { reason: body.reason }),
         });
+      };
+      await recordingEscalation(service, audit, { type: 'account', id: accountId }, async () => {
+        await service.audit.mutate(audit, open);
       });
       return { status: 200, body: render(await getAccount(service, audit.orgId, accountId)) };
     },

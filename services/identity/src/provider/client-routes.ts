@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import type { Authorized } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { askReach } from '../reach/index.ts';
+import { askReach, recordingEscalation } from '../reach/index.ts';
 import {
   addClientSecret,
   changeClient,
@@ -36,6 +36,19 @@ const administratorOf = async (context: IdentityContext, request: RequestContext
   reach: await askReach(context, request),
 });
 
+/** Changes an application as far as its administrator reaches. */
+const administering = async <T>(
+  context: IdentityContext,
+  request: RequestContext,
+  clientId: string,
+  work: (who: ClientAdministrator) => Promise<T>,
+): Promise<T> => {
+  const who = await administratorOf(context, request);
+  return await recordingEscalation(context, who.audit, { type: 'oauth_client', id: clientId }, async () => {
+    return await work(who);
+  });
+};
+
 const cursorSchema = z.object({ after: z.string().max(100) });
 
 const createRoute = (context: IdentityContext): Route =>
@@ -48,7 +61,9 @@ const createRoute = (context: IdentityContext): Route =>
     body: newClientSchema,
     responses: { 201: clientSchema.extend({ clientSecret: z.string().nullable() }), 403: null },
     handler: async ({ body, context: request }) => {
-      const { client, secret } = await registerClient(context, await administratorOf(context, request), body);
+      const { client, secret } = await administering(context, request, 'new', async (who) => {
+        return await registerClient(context, who, body);
+      });
       return { status: 201, body: { ...renderClient(client), clientSecret: secret } };
     },
   });
@@ -106,7 +121,9 @@ const changeRoute = (context: IdentityContext): Route =>
     body: clientChangeSchema,
     responses: { 200: clientSchema, 403: null, 404: null },
     handler: async ({ params: { clientId }, body, context: request }) => {
-      const client = await changeClient(context, await administratorOf(context, request), { clientId, change: body });
+      const client = await administering(context, request, clientId, async (who) => {
+        return await changeClient(context, who, { clientId, change: body });
+      });
       return { status: 200, body: renderClient(client) };
     },
   });
@@ -136,7 +153,9 @@ const addSecretRoute = (context: IdentityContext): Route =>
     params,
     responses: { 201: secretSchema.extend({ clientSecret: z.string() }), 403: null, 404: null, 409: null },
     handler: async ({ params: { clientId }, context: request }) => {
-      const { row, secret } = await addClientSecret(context, await administratorOf(context, request), clientId);
+      const { row, secret } = await administering(context, request, clientId, async (who) => {
+        return await addClientSecret(context, who, clientId);
+      });
       return { status: 201, body: { ...renderSecret(row), clientSecret: secret } };
     },
   });

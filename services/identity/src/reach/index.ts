@@ -5,4 +5,12 @@
  * Owns: who may take a credential of a service account in hand, hand one over, set up an application that acts for
  * people, or loosen what protects an Owner. Does not own: grants and their rules (policy), who is in which group (groups), whether the caller may call at all.
  */
-export { assertMayActForAll, assertMayHold, assertMayLoosen, assertNotWider, askReach, type Reach } from './reach.ts';
+export {
+  assertMayActForAll,
+  assertMayHold,
+  assertMayLoosen,
+  assertNotWider,
+  askReach,
+  recordingEscalation,
+  type Reach,
+} from './reach.ts';

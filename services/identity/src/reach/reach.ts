@@ -1,4 +1,5 @@
-import { AppError } from '@sallyport/errors';
+import type { AuditContext } from '@sallyport/audit';
+import { AppError, isAppError } from '@sallyport/errors';
 import type { Principal, RequestContext } from '@sallyport/http';
 import type { ReadTx } from '@sallyport/storage';
 
@@ -23,6 +24,26 @@ export const askReach = async (
   const ownership = await askOwnership(principal.orgId, requestId);
   if (ownership === null) throw new AppError('DECISION_UNAVAILABLE', 'Policy cannot be asked right now. Try again.');
   return { caller: principal, ownership };
+};
+
+/** Does something, and records it when it would have reached too far: in an entry of its own, since nothing else remains. */
+export const recordingEscalation = async <T>(
+  { audit }: Pick<IdentityContext, 'audit'>,
+  who: AuditContext,
+  target: { readonly type: 'account' | 'oauth_client'; readonly id: string },
+  work: () => Promise<T>,
+): Promise<T> => {
+  try {
+    return await work();
+  } catch (error) {
+    if (isAppError(error) && error.code === 'ESCALATION')
+      await audit.recordDenied(who, {
+        action: `${target.type.replace('_', '-')}.escalation-refused`,
+        target,
+        reason: error.code,
+      });
+    throw error;
+  }
 };
 
 const isOwner = async (tx: ReadTx, { caller, ownership }: Reach): Promise<boolean> =>

@@ -1,3 +1,4 @@
+import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { decodeCursor, encodeCursor, listOf, listQuery, route, type Route } from '@sallyport/http';
 import type { ReadTx } from '@sallyport/storage';
@@ -5,8 +6,8 @@ import { z } from 'zod';
 
 import { findAccount, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { askReach, assertMayHold, assertNotWider } from '../reach/index.ts';
-import { issueToken } from './issue-token.ts';
+import { askReach, assertMayHold, assertNotWider, recordingEscalation } from '../reach/index.ts';
+import { issueToken, type IssuedToken } from './issue-token.ts';
 import { listTokens, revokeTokens } from './store.ts';
 import { cursorSchema, newTokenSchema, renderToken, tokenSchema } from './token-view.ts';
 
@@ -37,7 +38,7 @@ const createToken = (context: IdentityContext): Route =>
       const who = request.auditContext();
       const reach = await askReach(context, request);
       const expiresAt = new Date(body.expiresAt);
-      const { value: issued } = await context.audit.mutate(who, async (tx) => {
+      const issue = async (tx: AuditedTx): Promise<IssuedToken> => {
         if (request.decision !== null) tx.fence(request.decision);
         await assertServiceAccount(tx, who.orgId, accountId);
         assertNotWider(reach.caller, body.scopes, expiresAt);
@@ -45,7 +46,15 @@ const createToken = (context: IdentityContext): Route =>
         const people = peopleBehind(request.principal);
         const token = { name: body.name, scopes: body.scopes, expiresAt, now: context.clock.now() };
         return await issueToken(tx, { accountId, createdBy: who.actor.id, people, ...token });
-      });
+      };
+      const { value: issued } = await recordingEscalation(
+        context,
+        who,
+        { type: 'account', id: accountId },
+        async () => {
+          return await context.audit.mutate(who, issue);
+        },
+      );
       return { status: 201, body: { ...renderToken(issued.token), token: issued.secret } };
     },
   });

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 import { changeOwner, findOwnership, lockOwnerForIssue, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { askReach, assertMayHold, assertNotWider, type Reach } from '../reach/index.ts';
+import { askReach, assertMayHold, assertNotWider, recordingEscalation, type Reach } from '../reach/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
 import { insertKey, listKeys, revokeKey, workloadClientId, type WorkloadKey } from './key-store.ts';
 import { usablePublicKey } from './public-keys.ts';
@@ -41,15 +41,20 @@ const missing = (): never => {
   throw new AppError('NOT_FOUND', 'There is no such service account.');
 };
 
-/** A change that the decision of the request carries. */
+/** A change of a service account that the decision of the request carries. */
 const changing = async <T>(
-  { audit }: IdentityContext,
+  context: IdentityContext,
   request: RequestContext,
+  accountId: string,
   work: (tx: AuditedTx) => Promise<T>,
 ): Promise<T> => {
-  const { value } = await audit.mutate(request.auditContext(), async (tx) => {
+  const who = request.auditContext();
+  const change = async (tx: AuditedTx): Promise<T> => {
     if (request.decision !== null) tx.fence(request.decision);
     return await work(tx);
+  };
+  const { value } = await recordingEscalation(context, who, { type: 'account', id: accountId }, async () => {
+    return await context.audit.mutate(who, change);
   });
   return value;
 };
@@ -93,7 +98,7 @@ const putOwner = (context: IdentityContext): Route =>
     responses: { 200: ownerSchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body: { ownerId }, context: request }) => {
       const reach = await askReach(context, request);
-      await changing(context, request, async (tx) => {
+      await changing(context, request, accountId, async (tx) => {
         // Whom it is handed to gets all it may do: not by way of a credential that may do less.
         await assertReaches(tx, reach, { accountId, until: reach.caller.expiresAt });
         await changeOwner(tx, accountId, ownerId);
@@ -156,7 +161,7 @@ const postKey = (context: IdentityContext): Route =>
     responses: { 201: keySchema, 403: null, 404: null, 409: null },
     handler: async ({ params: { accountId }, body, context: request }) => {
       const reach = await askReach(context, request);
-      const key = await changing(context, request, async (tx) => {
+      const key = await changing(context, request, accountId, async (tx) => {
         await assertReaches(tx, reach, { accountId, until: new Date(body.expiresAt) });
         const people = peopleBehind(request.principal);
         return await addKey(tx, accountId, { ...body, people, now: context.clock.now() });
@@ -194,7 +199,7 @@ const deleteKey = (context: IdentityContext): Route =>
     params: params.extend({ keyId: z.uuid() }),
     responses: { 204: null, 404: null },
     handler: async ({ params: { accountId, keyId }, context: request }) => {
-      await changing(context, request, async (tx) => {
+      await changing(context, request, accountId, async (tx) => {
         const key = { orgId: tx.orgId, accountId, id: keyId, at: context.clock.now() };
         const revoked = await revokeKey(tx, key);
         if (revoked === null) throw new AppError('NOT_FOUND', 'There is no such key.');
