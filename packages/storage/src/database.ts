@@ -4,6 +4,7 @@ import { DataSource, type EntitySchema, type QueryRunner } from 'typeorm';
 
 import { isId } from './ids.ts';
 import { listen, type Unlisten } from './listen.ts';
+import { SingleStatement } from './single-statement.ts';
 import { RunningTransaction, type ReadTx, type WriteTx } from './transaction.ts';
 
 export interface DatabaseOptions {
@@ -83,11 +84,11 @@ class PostgresDatabase implements Database {
   }
 
   async readOne<T>(orgId: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    return await this.#read(requireId(orgId), work, true);
+    return await this.#one({ orgId: requireId(orgId), readOnly: true }, work);
   }
 
   async readOneAcrossOrganizations<T>(_reason: string, work: (tx: ReadTx) => Promise<T>): Promise<T> {
-    return await this.#read(null, work, true);
+    return await this.#one({ orgId: null, readOnly: true }, work);
   }
 
   async unauditedWrite<T>(scope: WriteScope, _reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T> {
@@ -95,7 +96,7 @@ class PostgresDatabase implements Database {
   }
 
   async unauditedWriteOne<T>(scope: WriteScope, _reason: string, work: (tx: WriteTx) => Promise<T>): Promise<T> {
-    return await this.#write(scope === ALL_ORGANIZATIONS ? null : requireId(scope), work, true);
+    return await this.#one({ orgId: scope === ALL_ORGANIZATIONS ? null : requireId(scope), readOnly: false }, work);
   }
 
   async listen(channel: string, onNotify: (payload: string) => void, onArmed: () => void): Promise<Unlisten> {
@@ -121,8 +122,20 @@ class PostgresDatabase implements Database {
     if (this.source.isInitialized) await this.source.destroy();
   }
 
-  async #read<T>(orgId: string | null, work: (tx: ReadTx) => Promise<T>, isSingle = false): Promise<T> {
-    const { runner, transaction } = await this.#begin(orgId, true, isSingle);
+  async #one<T>(
+    scope: { readonly orgId: string | null; readonly readOnly: boolean },
+    work: (tx: WriteTx) => Promise<T>,
+  ): Promise<T> {
+    const { runner, client } = await this.#connect();
+    try {
+      return await work(new SingleStatement(client, scope).asWriteTx());
+    } finally {
+      await runner.release();
+    }
+  }
+
+  async #read<T>(orgId: string | null, work: (tx: ReadTx) => Promise<T>): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, true);
     let end = (): Promise<void> => transaction.end();
     try {
       return await work(transaction.asWriteTx());
@@ -139,12 +152,11 @@ class PostgresDatabase implements Database {
     }
   }
 
-  async #write<T>(orgId: string | null, work: (tx: WriteTx) => Promise<T>, isSingle = false): Promise<T> {
-    const { runner, transaction } = await this.#begin(orgId, false, isSingle);
+  async #write<T>(orgId: string | null, work: (tx: WriteTx) => Promise<T>): Promise<T> {
+    const { runner, transaction } = await this.#begin(orgId, false);
     try {
       const value = await work(transaction.asWriteTx());
-      if (isSingle) await transaction.committed();
-      else await transaction.commit();
+      await transaction.commit();
       return value;
     } catch (error) {
       // A failed rollback means that the connection is gone, and with it the transaction.
@@ -158,13 +170,16 @@ class PostgresDatabase implements Database {
   async #begin(
     orgId: string | null,
     readOnly: boolean,
-    isSingle = false,
   ): Promise<{ readonly runner: QueryRunner; readonly transaction: RunningTransaction }> {
+    const { runner, client } = await this.#connect();
+    const begin = beginStatement(orgId, readOnly);
+    return { runner, transaction: new RunningTransaction(runner, client, { orgId, begin }) };
+  }
+
+  async #connect(): Promise<{ readonly runner: QueryRunner; readonly client: ClientBase }> {
     const runner = this.source.createQueryRunner();
     try {
-      const client = (await runner.connect()) as ClientBase;
-      const begin = beginStatement(orgId, readOnly);
-      return { runner, transaction: new RunningTransaction(runner, client, { orgId, begin, isSingle }) };
+      return { runner, client: (await runner.connect()) as ClientBase };
     } catch (error) {
       await runner.release();
       throw new AppError('UNAVAILABLE', 'The database does not answer.', { cause: error });

@@ -90,8 +90,6 @@ interface Opening {
   readonly orgId: string | null;
   /** The statements that begin it. */
   readonly begin: string;
-  /** COMMIT goes right behind the first statement. */
-  readonly isSingle: boolean;
 }
 
 /** One transaction on one connection, from BEGIN to its end. Only the storage package makes transactions. */
@@ -105,13 +103,9 @@ export class RunningTransaction implements Tx {
   #startedAtMs = Number.NEGATIVE_INFINITY;
   #hasEnded = false;
   #isGathering = false;
-  /** Of a transaction of one statement: its COMMIT, sent right behind that. */
-  #ended: Promise<unknown> | undefined;
-  readonly #isSingle: boolean;
 
   /** `begin` is sent at once; the first statement follows without waiting for its answer. */
-  constructor(runner: QueryRunner, client: ClientBase, { orgId, begin, isSingle }: Opening) {
-    this.#isSingle = isSingle;
+  constructor(runner: QueryRunner, client: ClientBase, { orgId, begin }: Opening) {
     this.#runner = runner;
     this.#client = client;
     this.#gather();
@@ -150,7 +144,6 @@ export class RunningTransaction implements Tx {
     if (this.#hasEnded) throw new AppError('INTERNAL', 'A statement came after the end of its transaction.');
     const answer = this.#send(typeof sql === 'string' ? { text: sql } : sql, params);
     answer.catch(ignore);
-    if (this.#isSingle) this.end().catch(ignore);
     await this.#begun;
     return (await answer).rows as Row[];
   }
@@ -185,16 +178,7 @@ export class RunningTransaction implements Tx {
   /** Ends a reading transaction; nobody needs to wait for it. */
   async end(): Promise<void> {
     this.#hasEnded = true;
-    this.#ended ??= this.#client.query('COMMIT');
-    await this.#ended;
-  }
-
-  /** The end of a writing transaction of one statement: its COMMIT has been sent already. */
-  async committed(): Promise<void> {
-    this.#ended ??= this.#client.query('COMMIT');
-    const { command } = (await this.#ended) as QueryResult;
-    // A transaction in which a statement failed is rolled back by COMMIT, without an error.
-    if (command !== 'COMMIT') throw new AppError('INTERNAL', 'A transaction did not commit.');
+    await this.#client.query('COMMIT');
   }
 
   async rollback(): Promise<void> {

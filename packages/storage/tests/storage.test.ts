@@ -251,6 +251,53 @@ describe('storage: transactions', () => {
     assert.deepEqual(await sample.db.source.query('SELECT name FROM thing'), []);
   });
 
+  it('writes with one statement in one flight: all of it or nothing, within its organisation', async () => {
+    const writeOne = async (name: string, orgId = org): Promise<unknown> =>
+      await sample.db.unauditedWriteOne(orgId, 'test', async (tx) => await tx.query(put, [org, name]));
+    await writeOne('alone');
+    await assert.rejects(writeOne('alone'), (error) => isUniqueViolation(error, 'thing_pkey'));
+    await assert.rejects(writeOne('theirs', newId()), /row-level security/);
+    const half = sample.db.unauditedWriteOne(org, 'test', async (tx) => {
+      return await tx.query(`WITH one AS (${put} RETURNING name) SELECT 1 / (count(*) - 1) FROM one`, [org, 'half']);
+    });
+    await assert.rejects(half, /division by zero/);
+    const twice = sample.db.unauditedWriteOne(org, 'test', async (tx) => {
+      await tx.query(put, [org, 'first']);
+      return await tx.query(put, [org, 'second']);
+    });
+    await assert.rejects(twice, { code: 'INTERNAL' });
+    const found = await sample.db.readOne(org, async (tx) => {
+      return await tx.query("SELECT name FROM thing WHERE name IN ('alone', 'theirs', 'half', 'second')");
+    });
+    assert.deepEqual(found, [{ name: 'alone' }]);
+    assert.deepEqual(await sample.db.source.query('SELECT name FROM thing'), []); // Nothing of the scope is left behind.
+    const fenced = sample.db.unauditedWriteOne(org, 'test', async (tx) => {
+      tx.fence({ decidedAtMonotonicMs: 0, validForMs: 1 });
+      return await tx.query(put, [org, 'fenced']);
+    });
+    await assert.rejects(fenced, { code: 'INTERNAL' });
+  });
+
+  it('keeps the scopes of statements that share a connection apart, whatever fails between them', async () => {
+    const other = newId();
+    const read = async (orgId: string): Promise<number> =>
+      (await sample.db.readOne(orgId, async (tx) => await tx.query(names))).length;
+    const failing = async (): Promise<number> =>
+      await sample.db
+        .readOne(org, async (tx) => await tx.query('SELECT 1/0'))
+        .then(
+          () => 1,
+          () => 0,
+        );
+    const own = await read(org);
+    assert.ok(own > 0);
+    const found = await Promise.all(
+      Array.from({ length: 60 }, async (_, index) => await [read(org), read(other), failing()][index % 3]),
+    );
+    assert.deepEqual([...new Set(found.filter((_, index) => index % 3 === 0))], [own]);
+    assert.ok(found.every((count, index) => index % 3 === 0 || count === 0));
+  });
+
   it('prepares a marked statement once per connection, and again when it failed to be prepared', async () => {
     const marked = statement('SELECT name FROM thing WHERE name = $1');
     const aborted = sample.db.unauditedWrite(org, 'test', async (tx) => {
@@ -261,7 +308,7 @@ describe('storage: transactions', () => {
       assert.deepEqual(await sample.db.read(org, async (tx) => await tx.query(marked, ['nobody'])), []);
     const prepared = await sample.db.read(org, async (tx) => {
       await tx.query(marked, ['nobody']);
-      return await tx.query('SELECT name FROM pg_prepared_statements');
+      return await tx.query(`SELECT name FROM pg_prepared_statements WHERE name <> 'sallyport_scope'`);
     });
     assert.deepEqual(prepared, [{ name: marked.name }]);
   });
