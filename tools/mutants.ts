@@ -11,14 +11,13 @@ import { parseArgs } from 'node:util';
 
 import { mutantsOf, type Mutant } from './mutants/mutate.ts';
 import { runSuite, type Outcome, type SuiteRun } from './mutants/run-suite.ts';
+import { WarmProcess } from './mutants/warm-process.ts';
 import { TARGETS, type EquivalentMutant, type MutationTarget } from './mutants/targets.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 /** A suite that takes this many times as long as without a mutant, and this much more, hangs. */
 const HANGING = { times: 5, ms: 10_000 };
 const UNCHANGED_TIMEOUT_MS = 10 * 60_000;
-/** Suites that take longer without a mutant have a service and a database in them. */
-const WITH_SERVICE_MS = 4_000;
 const OUTPUT_CHARACTERS = 3_000;
 const PROGRESS_EVERY = 25;
 
@@ -91,19 +90,27 @@ const makeCopy = (folder: string, within: string): string => {
 class Bench {
   readonly #folder: string;
   readonly #cache: string;
+  readonly #warm: WarmProcess;
+  readonly #warmSuites: readonly string[];
   readonly #tookMs: Map<string, number>;
 
   /** @param tookMs how long each suite takes as things are; shared */
   constructor(target: MutationTarget, within: string, tookMs: Map<string, number>) {
     this.#folder = makeCopy(target.folder, within);
     this.#cache = join(within, 'compiled');
+    this.#warm = new WarmProcess(this.#folder);
+    this.#warmSuites = target.warm;
     this.#tookMs = tookMs;
+  }
+
+  close(): void {
+    this.#warm.close();
   }
 
   /** Notes how long each suite takes as things are; answers what the first one that keeps failing says. */
   async measure(suites: Iterable<string>): Promise<string | null> {
     for (const file of suites) {
-      const run = await this.#firmly(async () => await this.#run(file, UNCHANGED_TIMEOUT_MS));
+      const run = await this.#firmly(async () => await this.#run(file, UNCHANGED_TIMEOUT_MS, null));
       if (run.outcome !== 'passed') return `Without a mutant ${file} fails:\n${run.output.slice(-OUTPUT_CHARACTERS)}`;
       this.#tookMs.set(file, run.tookMs);
     }
@@ -116,8 +123,8 @@ class Bench {
     try {
       for (const suite of mutant.suites) {
         const usualMs = this.#tookMs.get(suite) ?? 0;
-        const run = async (): Promise<SuiteRun> => await this.#run(suite, usualMs * HANGING.times + HANGING.ms);
-        const { outcome } = usualMs < WITH_SERVICE_MS ? await run() : await this.#firmly(run);
+        const run = async (): Promise<SuiteRun> => await this.#run(suite, usualMs * HANGING.times + HANGING.ms, mutant);
+        const { outcome } = this.#warmSuites.includes(suite) ? await run() : await this.#firmly(run);
         if (outcome !== 'passed') return { mutant, noticedBy: outcome };
       }
       return { mutant, noticedBy: null };
@@ -132,7 +139,11 @@ class Bench {
     return first.outcome === 'passed' ? first : await run();
   }
 
-  async #run(file: string, timeoutMs: number): Promise<SuiteRun> {
+  async #run(file: string, timeoutMs: number, mutant: Case | null): Promise<SuiteRun> {
+    if (this.#warmSuites.includes(file)) {
+      const replaced = mutant === null ? null : { path: join(this.#folder, mutant.file), text: mutant.text };
+      return await this.#warm.run({ suite: join(this.#folder, file), replaced }, timeoutMs);
+    }
     return await runSuite({ root: ROOT, cwd: this.#folder, file, cache: this.#cache, timeoutMs });
   }
 }
@@ -153,8 +164,9 @@ const judgeAll = async (target: MutationTarget, cases: readonly Case[], jobs: nu
       if (judged.length % PROGRESS_EVERY === 0) console.log(`${String(judged.length)} of ${String(cases.length)}`);
     }
   };
+  const benches: Bench[] = [];
   try {
-    const benches = Array.from({ length: jobs }, () => new Bench(target, within, tookMs));
+    benches.push(...Array.from({ length: jobs }, () => new Bench(target, within, tookMs)));
     const failure = await benches[0]?.measure(suitesOf(cases));
     if (typeof failure === 'string') throw new Error(failure);
     await Promise.all(benches.map(work));
@@ -162,6 +174,7 @@ const judgeAll = async (target: MutationTarget, cases: readonly Case[], jobs: nu
     const later = await benches[0]?.measure(suitesOf(cases));
     if (typeof later === 'string') console.log(`Do not trust the score. ${later}`);
   } finally {
+    for (const bench of benches) bench.close();
     rmSync(within, { recursive: true, force: true });
   }
   return judged;
