@@ -147,6 +147,21 @@ describe('a sign-in between its two factors', () => {
     assert.deepEqual((await scene.me(browser))?.['amr'], ['pwd', 'hwk', 'user', 'mfa']);
   });
 
+  it('takes the passkey of nobody else, however right it is', async () => {
+    const { authenticator } = await scene.enrolPasskey(await scene.signedIn());
+    const thief = await scene.newLocalAccount('thief@example.com');
+    const stolen = new Authenticator(scene.origin);
+    await scene.enrolPasskey(await scene.signedIn({ email: thief.email }), stolen);
+    const browser = new Browser();
+    const { half } = await begin(browser); // With the Owner's password; the passkey is the thief's own.
+    const path = '/login/second-factor/passkey';
+    const options = await scene.expect(200, browser, 'POST', `${path}/options`, { half });
+    await scene.expect(403, browser, 'POST', path, { half, response: stolen.get(options as never) });
+    assert.equal(await scene.me(browser), null);
+    const again = await scene.expect(200, browser, 'POST', `${path}/options`, { half });
+    await scene.expect(200, browser, 'POST', path, { half, response: authenticator.get(again as never) });
+  });
+
   it('replaces the session the browser had (ASVS 7.2.4)', async () => {
     const { secret } = await enrolled();
     const browser = await scene.signedIn({ code: scene.nextCode(secret) });

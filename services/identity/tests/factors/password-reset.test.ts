@@ -163,6 +163,16 @@ describe('forgotten passwords', () => {
     );
   });
 
+  it('are finished by nobody whose local account was switched off meanwhile; the break-glass Owner may', async () => {
+    const coworker = await scene.newLocalAccount('robin@example.com');
+    await ask(coworker.email);
+    const secret = await scene.mailedSecret('sp_rst_', coworker.email);
+    const owners = await asked();
+    await scene.setRules({ localAccountsEnabled: false });
+    assert.equal((await reset(secret)).status, 403);
+    assert.equal((await reset(owners)).status, 200);
+  });
+
   it('name the organisation where one address is local in two', async () => {
     const other = await newOrganization(scene.identity);
     await ask();

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { Authenticator } from '@sallyport/dev-env/actors';
 
+import { readLocalRules } from '../../src/local-login/index.ts';
 import { apiClient, type Client } from '../support/http.ts';
 import { Browser } from '../support/browser.ts';
 import { OWNER_PASSWORD } from '../support/identity.ts';
@@ -66,6 +67,23 @@ describe('what organisations ask of local accounts, and what administrators do a
     const [off] = await Promise.all([api('PATCH', '/local-sign-in', { localAccountsEnabled: false }), ...logins]);
     assert.equal(off.status, 200);
     for (const browser of browsers) assert.equal(await scene.me(browser), null);
+  });
+
+  it('are held while somebody signs in: they do not change before that has ended', async () => {
+    const { orgId } = scene.organization;
+    await scene.identity.context.db.unauditedWrite(orgId, 'test', async (tx) => {
+      await readLocalRules(tx, orgId);
+      // 55P03: somebody holds the row.
+      const change = 'SELECT org_id FROM identity.organization WHERE org_id = $1 FOR NO KEY UPDATE NOWAIT';
+      await assert.rejects(scene.identity.admin(change, [orgId]), { code: '55P03' });
+      const other = 'SELECT org_id FROM identity.organization WHERE org_id = $1 FOR SHARE NOWAIT';
+      assert.equal((await scene.identity.admin(other, [orgId])).length, 1); // Many sign in at the same time.
+    });
+    await scene.identity.context.db.unauditedWrite(orgId, 'test', async (tx) => {
+      await readLocalRules(tx, orgId, 'changing');
+      const signIn = 'SELECT org_id FROM identity.organization WHERE org_id = $1 FOR SHARE NOWAIT';
+      await assert.rejects(scene.identity.admin(signIn, [orgId]), { code: '55P03' });
+    });
   });
 
   describe('factors of others', () => {
