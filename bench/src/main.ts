@@ -4,12 +4,14 @@ import process from 'node:process';
 import { audit } from './audit.ts';
 import { measure, type Benchmark, type Result } from './benchmark.ts';
 import { oidc } from './oidc.ts';
+import { policy } from './policy.ts';
 import { saml } from './saml.ts';
 import { scim } from './scim.ts';
 
 const BENCHMARKS: ReadonlyMap<string, Benchmark> = new Map([
   ['audit', audit],
   ['oidc', oidc],
+  ['policy', policy],
   ['saml', saml],
   ['scim', scim],
 ]);

@@ -7,6 +7,7 @@ import { accountsCommand, groupsCommand, projectsCommand } from './commands/dire
 import { driftCommand } from './commands/drift.ts';
 import { grantsCommand } from './commands/grants.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
+import { policyCommand } from './commands/policy.ts';
 import { rolesCommand } from './commands/roles.ts';
 import { readCredentials } from './config.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
@@ -50,6 +51,7 @@ const buildProgram = (sessionOf: SessionOf, isQuiet: boolean): Command => {
     accountsCommand,
     groupsCommand,
     checkCommand,
+    policyCommand,
     auditCommand,
     driftCommand,
   ];

@@ -15,6 +15,7 @@ export {
   Standing,
   type GroupChange,
   type StandingState,
+  type StandingView,
   type SubjectChange,
   type SubjectStanding,
 } from './standing.ts';

@@ -67,6 +67,22 @@ export class Lease {
     return Math.max(0, this.#deadlineMs - now.monotonicMs);
   }
 
+  /** {@link Lease.remainingMs} for a moment the caller has just read from the same clock: for what decides often. */
+  remainingMsAt(monotonicMs: number, wallMs: number): number {
+    const last = this.#last;
+    if (wallMs - last.wallMs - (monotonicMs - last.monotonicMs) > SUSPENSION_TOLERANCE_MS) {
+      this.drop();
+      return 0;
+    }
+    const heldFrom = this.#heldFrom;
+    if (heldFrom === null) return 0;
+    if (wallMs - heldFrom.wallMs - (monotonicMs - heldFrom.monotonicMs) > SUSPENSION_TOLERANCE_MS) {
+      this.drop();
+      return 0;
+    }
+    return Math.max(0, this.#deadlineMs - monotonicMs);
+  }
+
   /** Ends the lease and voids every renewal that is on its way. */
   drop(): void {
     this.#generation += 1;

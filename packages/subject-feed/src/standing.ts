@@ -29,6 +29,13 @@ export interface StandingState {
   readonly groups: readonly GroupChange[];
 }
 
+/** What is known of one organisation, as it is at this moment: it changes under whoever keeps it. */
+export interface StandingView {
+  readonly position: bigint;
+  readonly stale: boolean;
+  readonly subjects: ReadonlyMap<string, SubjectStanding>;
+}
+
 interface OrganizationStanding {
   position: bigint;
   stale: boolean;
@@ -73,6 +80,11 @@ export class Standing {
   /** True while the organisation is being re-read. */
   isStale(orgId: string): boolean {
     return this.#organizations.get(orgId)?.stale ?? false;
+  }
+
+  /** Everything about one organisation in one look-up; to be let go of before anything is awaited. */
+  view(orgId: string): StandingView | undefined {
+    return this.#organizations.get(orgId);
   }
 
   find(orgId: string, subjectId: string): SubjectStanding | undefined {

@@ -8,11 +8,16 @@ export const combinedKnowledge = (
   standing: Standing,
   standingLease: Lease,
 ): DecisionKnowledge => ({
-  standingForMs: (orgId) => (standing.isStale(orgId) ? 0 : standingLease.remainingMs()),
-  grantsForMs: (orgId) => grants.forMs(orgId),
-  standingPosition: (orgId) => standing.position(orgId),
-  subject: (orgId, subjectId) => standing.find(orgId, subjectId),
-  organization: (orgId) => grants.organization(orgId),
+  look: (orgId, { monotonicMs, wallMs }) => {
+    const view = standing.view(orgId);
+    const index = grants.organization(orgId);
+    return {
+      index,
+      standing: view,
+      standingMs: view?.stale === true ? 0 : standingLease.remainingMsAt(monotonicMs, wallMs),
+      grantsMs: grants.forMsAt(orgId, index, monotonicMs, wallMs),
+    };
+  },
   ensure: async (orgId) => {
     await grants.ensure(orgId);
   },

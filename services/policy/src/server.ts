@@ -20,7 +20,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...roleRoutes(context.knowledge), //                     /api/policy/v1/roles, /permissions
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
-  ...engineRoutes(context), //                             /api/policy/v1/index
+  ...engineRoutes(context), //                             /api/policy/v1/index, /export
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit

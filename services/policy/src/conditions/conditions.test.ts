@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { stripTypeScriptTypes } from 'node:module';
 
 import fc from 'fast-check';
 
@@ -241,6 +243,18 @@ describe('reading a condition', () => {
         assert.equal(canonicalText(read.condition), canonicalText(condition));
       }),
     );
+  });
+});
+
+describe('the condition function for other programs', () => {
+  it('is the one used here, without its types', () => {
+    const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+    const lines = stripTypeScriptTypes(read('met.ts')).split('\n');
+    const plain = lines
+      .map((line) => line.trimEnd())
+      .join('\n')
+      .replaceAll(/\n{3,}/g, '\n\n');
+    assert.equal(read('met.mjs.txt'), plain, 'write met.mjs.txt anew from met.ts, as this test does');
   });
 });
 

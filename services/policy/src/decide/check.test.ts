@@ -60,11 +60,15 @@ const pointOf = (state: World): DecisionPoint => {
   const compiled = compileOrganization(rows(state.grants), BUILT_IN_ROLES);
   assert.ok(compiled.ok);
   const knowledge: DecisionKnowledge = {
-    standingForMs: () => state.standingForMs,
-    grantsForMs: () => state.grantsForMs,
-    standingPosition: () => 9n,
-    subject: (_orgId, subjectId) => (subjectId === 'alice' ? state.alice : undefined),
-    organization: (orgId) => (orgId === 'org' ? compiled.index : undefined),
+    look: (orgId) => ({
+      index: orgId === 'org' ? compiled.index : undefined,
+      standing: {
+        position: 9n,
+        subjects: new Map(orgId === 'org' && state.alice !== undefined ? [['alice', state.alice]] : []),
+      },
+      standingMs: state.standingForMs,
+      grantsMs: state.grantsForMs,
+    }),
   };
   return new DecisionPoint({ knowledge, clock: { now: () => new Date(NOW), monotonicMs: () => 0 } });
 };

@@ -13,17 +13,16 @@
  * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
  */
 import type { Clock } from '@sallyport/storage';
-import { isIdentifier, type SubjectStanding } from '@sallyport/subject-feed';
+import { isIdentifier, type StandingView, type SubjectStanding } from '@sallyport/subject-feed';
 import type { Metrics } from '@sallyport/telemetry';
 
 import { propertiesOf as conditionProperties, type Condition } from '../conditions/index.ts';
 import {
   findRole,
-  isPermission,
+  PERMISSION_NAMES,
   permissionNumber,
   type GrantRow,
   type OrganizationIndex,
-  type Permission,
   type Place,
 } from '../model/index.ts';
 
@@ -32,15 +31,25 @@ import { holdsOutlived } from './outlived.ts';
 import { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
 import { evaluate, type Question, type Target, type Verdict } from './evaluate.ts';
 
-/** What is known right now, and for how long it may be used. */
+/** One reading of the clock, for a whole decision. */
+export interface Moment {
+  readonly monotonicMs: number;
+  /** ms since 1970. */
+  readonly wallMs: number;
+}
+
+/** What is known of an organisation right now, and for how long it may be used. */
+export interface Known {
+  readonly index: OrganizationIndex | undefined;
+  readonly standing: Pick<StandingView, 'position' | 'subjects'> | undefined;
+  /** ms for which standing may be used; 0 = not at all. */
+  readonly standingMs: number;
+  /** ms for which grants may be used; 0 = not at all. */
+  readonly grantsMs: number;
+}
+
 export interface DecisionKnowledge {
-  /** ms for which standing may be used for this organisation; 0 = not at all. */
-  standingForMs(orgId: string): number;
-  /** ms for which grants may be used for this organisation; 0 = not at all. */
-  grantsForMs(orgId: string): number;
-  standingPosition(orgId: string): bigint;
-  subject(orgId: string, subjectId: string): SubjectStanding | undefined;
-  organization(orgId: string): OrganizationIndex | undefined;
+  look(orgId: string, moment: Moment): Known;
   /** Brings the organisation's index into memory, if it is to be had. Absent: everything always is. */
   ensure?(orgId: string): Promise<void>;
 }
@@ -49,9 +58,15 @@ const MAX_DESCRIPTION_CHARS = 1_024;
 
 interface Answer {
   readonly reason: Reason;
-  readonly explanation?: string;
-  readonly verdict?: Verdict;
+  readonly explanation: string;
+  readonly verdict: Verdict | undefined;
 }
+
+const plain = (reason: Reason): Answer => ({ reason, explanation: REASONS[reason], verdict: undefined });
+/** One for every reason that needs no words of its own. */
+const PLAIN = Object.fromEntries(
+  (Object.keys(REASONS) as Reason[]).map((reason) => [reason, plain(reason)]),
+) as Readonly<Record<Reason, Answer>>;
 
 const PLACE_NAMES: Readonly<Record<Place, string>> = {
   organization: 'the organisation',
@@ -71,9 +86,17 @@ const isWellFormed = (request: DecisionRequest): boolean =>
   [request.projectId, request.environmentId].every((id) => id === '' || isIdentifier(id)) &&
   (request.resource === undefined || isDescription(request.resource));
 
+/** The parts that are not looked up by name. */
+const isTyped = ({ subject, resource, projectId }: DecisionRequest): boolean =>
+  typeof subject.epoch === 'bigint' &&
+  subject.epoch >= 0n &&
+  typeof projectId === 'string' &&
+  (resource === undefined || isDescription(resource));
+
 /** Empty, or bounded text: nothing but conditions looks at it. */
 const isDescription = ({ type, id }: { readonly type: string; readonly id: string }): boolean =>
-  [type, id].every((text) => typeof text === 'string' && text.length <= MAX_DESCRIPTION_CHARS);
+  isDescribing(type) && isDescribing(id);
+const isDescribing = (text: unknown): boolean => typeof text === 'string' && text.length <= MAX_DESCRIPTION_CHARS;
 
 /** The place of a request, from the scope registry alone: nothing the caller says about a tier is looked at. */
 export const findTarget = (index: OrganizationIndex, projectId: string, environmentId: string): Target | Reason => {
@@ -111,8 +134,15 @@ const roleName = (verdict: Verdict): string => {
 const propertiesOf = (condition: Condition | undefined): string =>
   condition === undefined ? '' : conditionProperties(condition).join(', ');
 
-const explain = (verdict: Verdict, action: string, place: Place): Answer => {
-  const what = `${action} in ${PLACE_NAMES[place]}`;
+const WHAT: Readonly<Record<Place, readonly string[]>> = {
+  organization: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.organization}`),
+  project: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.project}`),
+  'non-production': PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES['non-production']}`),
+  production: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.production}`),
+};
+
+const explain = (verdict: Verdict, permission: number, place: Place): Answer => {
+  const what = WHAT[place][permission] ?? '';
   switch (verdict.kind) {
     case 'allowed':
       return { reason: 'GRANTED', explanation: `${roleName(verdict)} permits ${what}.`, verdict };
@@ -147,14 +177,29 @@ const explain = (verdict: Verdict, action: string, place: Place): Answer => {
 /** Told when somebody is refused because roles of an earlier life are still there. */
 export type OnOutlived = (orgId: string, subjectId: string) => void;
 
-/** Counters are looked up once: a label costs as much as a decision. */
+/**
+ * Counts in memory and tells the registry once in a turn of the event loop: telling it costs as much as a decision.
+ */
 const counterOf = (metrics: Metrics | undefined): ((reason: Reason) => void) => {
   if (metrics === undefined) return () => undefined;
   const counter = metrics.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
-  const reasons = Object.keys(REASONS) as Reason[];
-  const children = new Map(reasons.map((reason) => [reason, counter.labels(reason)]));
+  const counts = new Map<Reason, { untold: number }>();
+  for (const reason of Object.keys(REASONS) as Reason[]) counts.set(reason, { untold: 0 });
+  let isTelling = false;
+  const tell = (): void => {
+    isTelling = false;
+    for (const [reason, count] of counts) {
+      if (count.untold > 0) counter.inc({ reason }, count.untold);
+      count.untold = 0;
+    }
+  };
   return (reason) => {
-    children.get(reason)?.inc();
+    const count = counts.get(reason);
+    if (count === undefined) return;
+    count.untold += 1;
+    if (isTelling) return;
+    isTelling = true;
+    setImmediate(tell);
   };
 };
 
@@ -191,7 +236,7 @@ export class DecisionPoint {
 
   /** Null when everything {@link DecisionPoint.decide} needs for this request is in memory already. */
   prepare({ orgId, subject }: DecisionRequest): Promise<void> | null {
-    const index = this.#knowledge.organization(orgId);
+    const { index } = this.#knowledge.look(orgId, this.#moment());
     if (index !== undefined && !this.#reference.decides(index)) return null;
     return this.#prepare(orgId, subject.id);
   }
@@ -199,8 +244,9 @@ export class DecisionPoint {
   async #prepare(orgId: string, subjectId: string): Promise<void> {
     if (!isIdentifier(orgId)) return;
     await this.#knowledge.ensure?.(orgId);
-    const index = this.#knowledge.organization(orgId);
-    const standing = isIdentifier(subjectId) ? this.#knowledge.subject(orgId, subjectId) : undefined;
+    const known = this.#knowledge.look(orgId, this.#moment());
+    const standing = isIdentifier(subjectId) ? known.standing?.subjects.get(subjectId) : undefined;
+    const { index } = known;
     if (index === undefined || standing === undefined || !this.#reference.decides(index)) return;
     const { type, groupIds } = standing;
     await this.#reference.prepare(index, { type, id: subjectId, groupIds });
@@ -208,8 +254,9 @@ export class DecisionPoint {
 
   /** Decides. Never throws for anything a caller can send: what cannot be decided is denied with its reason. */
   decide(request: DecisionRequest): Decision {
-    // What is not an id is not repeated.
-    return this.#answered(isIdentifier(request.orgId) ? request.orgId : '', this.#answer(request));
+    const moment = this.#moment();
+    const known = this.#knowledge.look(request.orgId, moment);
+    return this.#answered(request.orgId, known, this.#answer(request, known, moment), moment);
   }
 
   /**
@@ -217,49 +264,37 @@ export class DecisionPoint {
    * is too old to be used comes first: what cannot be found may only be unknown yet.
    */
   refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>): Decision {
-    return this.#answered(orgId, { reason: reason === 'INVALID_REQUEST' ? reason : (this.#stale(orgId) ?? reason) });
+    const moment = this.#moment();
+    const known = this.#knowledge.look(orgId, moment);
+    const answer = PLAIN[reason === 'INVALID_REQUEST' ? reason : (staleness(known) ?? reason)];
+    return this.#answered(orgId, known, answer, moment);
   }
 
-  #answer(request: DecisionRequest): Answer {
-    if (!isWellFormed(request)) return { reason: 'INVALID_REQUEST' };
-    if (!isPermission(request.action)) return { reason: 'UNKNOWN_ACTION' };
-    const { orgId, subject } = request;
-    const stale = this.#stale(orgId);
-    if (stale !== null) return { reason: stale };
-    const index = this.#knowledge.organization(orgId);
-    if (index === undefined) return { reason: 'UNKNOWN_ORGANIZATION' };
-    const standing = this.#knowledge.subject(orgId, subject.id);
-    const problem = standingProblem(request, standing);
-    if (problem !== null || standing === undefined) return { reason: problem ?? 'SUBJECT_UNKNOWN' };
-    if (holdsOutlived(index, subject.id, standing)) {
-      this.#onOutlived(orgId, subject.id);
-      return { reason: 'GRANTS_STALE' };
+  #moment(): Moment {
+    return { monotonicMs: this.#clock.monotonicMs(), wallMs: this.#clock.now().getTime() };
+  }
+
+  #answer(request: DecisionRequest, known: Known, moment: Moment): Answer {
+    const looked = lookUp(request, known);
+    const refusal = refusalOf(request, known, looked);
+    if (refusal !== null) return PLAIN[refusal];
+    const { standing, target, permission } = looked;
+    const { index } = known;
+    // Never so after refusalOf.
+    if (index === undefined || standing === undefined || typeof target === 'string') return PLAIN.INVALID_REQUEST;
+    if (holdsOutlived(index, request.subject.id, standing)) {
+      this.#onOutlived(request.orgId, request.subject.id);
+      return PLAIN.GRANTS_STALE;
     }
-    return this.#evaluate(request, request.action, index, standing);
+    return this.#evaluate(request, { index, standing, target, permission, nowMs: moment.wallMs });
   }
 
-  // Less than one whole millisecond could not be told to anybody.
-  #stale(orgId: string): 'STANDING_STALE' | 'GRANTS_STALE' | null {
-    if (this.#knowledge.standingForMs(orgId) < 1) return 'STANDING_STALE';
-    return this.#knowledge.grantsForMs(orgId) < 1 ? 'GRANTS_STALE' : null;
-  }
-
-  #evaluate(request: DecisionRequest, action: Permission, index: OrganizationIndex, standing: SubjectStanding): Answer {
-    const target = findTarget(index, request.projectId, request.environmentId);
-    if (typeof target === 'string') return { reason: target };
-    const actor = { type: standing.type, id: request.subject.id, groupIds: standing.groupIds };
-    const nowMs = this.#clock.now().getTime();
-    const { resource, given } = request;
-    const question = {
-      actor,
-      permission: permissionNumber(action),
-      target,
-      nowMs,
-      ...(resource === undefined ? {} : { resource }),
-      ...(given === undefined ? {} : { given }),
-    };
+  #evaluate({ subject, resource, given }: DecisionRequest, found: Found): Answer {
+    const { index, standing, target, permission, nowMs } = found;
+    const actor = { type: standing.type, id: subject.id, groupIds: standing.groupIds };
+    const question = { actor, permission, target, nowMs, resource, given };
     const verdict = this.#verdict(index, question);
-    return verdict === null ? { reason: 'GRANTS_STALE' } : explain(verdict, action, target.place);
+    return verdict === null ? PLAIN.GRANTS_STALE : explain(verdict, permission, target.place);
   }
 
   #verdict(index: OrganizationIndex, question: Question): Verdict | null {
@@ -269,31 +304,83 @@ export class DecisionPoint {
     return verdict;
   }
 
-  #answered(orgId: string, { reason, explanation, verdict }: Answer): Decision {
-    const standingPosition = this.#knowledge.standingPosition(orgId);
-    const grantsRevision = this.#knowledge.organization(orgId)?.revision ?? 0n;
+  #answered(orgId: string, known: Known, { reason, explanation, verdict }: Answer, moment: Moment): Decision {
+    const standingPosition = known.standing?.position ?? 0n;
     const grant = grantOf(verdict);
-    const allowed = reason === 'GRANTED';
     this.#count(reason);
+    const untilMs = verdict?.kind === 'allowed' ? verdict.untilMs - moment.wallMs : 0;
     return {
-      allowed,
+      allowed: reason === 'GRANTED',
       reason,
-      explanation: explanation ?? REASONS[reason],
+      explanation,
       matchedGrant: grant?.grantId ?? null,
       matchedRole: grant?.roleKey ?? null,
       standingPosition,
-      grantsRevision,
-      policyRevision: `${orgId}@s${String(standingPosition)}.g${String(grantsRevision)}`,
-      validForMs: allowed && verdict?.kind === 'allowed' ? this.#validForMs(orgId, verdict.untilMs) : 0,
+      grantsRevision: known.index?.revision ?? 0n,
+      policyRevision: revisionOf(orgId, known.index, standingPosition),
+      validForMs: Math.max(0, Math.floor(Math.min(known.standingMs, known.grantsMs, untilMs))),
     };
   }
-
-  #validForMs(orgId: string, untilMs: number): number {
-    const left = Math.min(
-      this.#knowledge.standingForMs(orgId),
-      this.#knowledge.grantsForMs(orgId),
-      untilMs - this.#clock.now().getTime(),
-    );
-    return Math.max(0, Math.floor(left));
-  }
 }
+
+/** Everything a decision rests on, once all of it is found. */
+interface Found {
+  readonly index: OrganizationIndex;
+  readonly standing: SubjectStanding;
+  readonly target: Target;
+  readonly permission: number;
+  readonly nowMs: number;
+}
+
+/** What the names of a question stand for; in place of a target why there is none. */
+interface LookedUp {
+  readonly permission: number;
+  readonly standing: SubjectStanding | undefined;
+  readonly target: Target | Reason;
+}
+
+const lookUp = (request: DecisionRequest, { index, standing }: Known): LookedUp => ({
+  permission: permissionNumber(request.action),
+  standing: standing?.subjects.get(request.subject.id),
+  target: index === undefined ? 'UNKNOWN_ORGANIZATION' : findTarget(index, request.projectId, request.environmentId),
+});
+
+/** The first of steps 1 to 4 that refuses. (Roles of an earlier life come between 3 and 4, and are looked at later.) */
+const refusalOf = (
+  request: DecisionRequest,
+  known: Known,
+  { permission, standing, target }: LookedUp,
+): Reason | null => {
+  // What was found by its name is well formed; only when something was not, the question is looked at closely.
+  const isFound = permission >= 0 && standing !== undefined && typeof target !== 'string';
+  if (!(isFound && isTyped(request)) && !isWellFormed(request)) return 'INVALID_REQUEST';
+  if (permission < 0) return 'UNKNOWN_ACTION';
+  const stale = staleness(known);
+  if (stale !== null) return stale;
+  if (known.index === undefined) return 'UNKNOWN_ORGANIZATION';
+  return standingProblem(request, standing) ?? (typeof target === 'string' ? target : null);
+};
+
+// Less than one whole millisecond could not be told to anybody.
+const staleness = ({ standingMs, grantsMs }: Known): 'STANDING_STALE' | 'GRANTS_STALE' | null => {
+  if (standingMs < 1) return 'STANDING_STALE';
+  return grantsMs < 1 ? 'GRANTS_STALE' : null;
+};
+
+interface Label {
+  readonly position: bigint;
+  readonly text: string;
+}
+
+/** The revision as text changes with the log and the index only: made once for each. */
+const labels = new WeakMap<OrganizationIndex, Label>();
+
+const revisionOf = (orgId: string, index: OrganizationIndex | undefined, position: bigint): string => {
+  const label = index === undefined ? undefined : labels.get(index);
+  if (label?.position === position) return label.text;
+  // What is not an id is not repeated.
+  const name = isIdentifier(orgId) ? orgId : '';
+  const text = `${name}@s${String(position)}.g${String(index?.revision ?? 0n)}`;
+  if (index !== undefined) labels.set(index, { position, text });
+  return text;
+};

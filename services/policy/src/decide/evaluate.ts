@@ -74,6 +74,7 @@ interface Denial {
   readonly nextMs: number;
 }
 
+/** Sets are tried before lists: most cells have no limited grants, and most sets not the bit. */
 const findDenial = (cells: readonly Cell[], bit: BitPosition, asked: Asked): Denial => {
   let nextMs = Number.POSITIVE_INFINITY;
   for (const cell of cells) {
@@ -146,9 +147,9 @@ export interface Question {
   /** Wall time, ms since 1970. */
   readonly nowMs: number;
   /** What the caller says about the resource; absent: nothing. */
-  readonly resource?: { readonly type: string; readonly id: string };
+  readonly resource?: { readonly type: string; readonly id: string } | undefined;
   /** What the caller says otherwise, for conditions. */
-  readonly given?: GivenProperties;
+  readonly given?: GivenProperties | undefined;
 }
 
 /** Everything conditions may look at, of one question. */

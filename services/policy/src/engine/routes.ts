@@ -2,10 +2,12 @@ import type { AuditLog } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { route, type Route } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
+import type { Standing } from '@sallyport/subject-feed';
 import { z } from 'zod';
 
 import { describeDecision, type GrantKnowledge } from '../grants/index.ts';
 import { changeEngine } from './change-engine.ts';
+import { exportPolicy } from './export-policy.ts';
 
 const PATH = '/api/policy/v1/index';
 
@@ -22,7 +24,32 @@ export interface EngineRouteDependencies {
   readonly audit: AuditLog;
   readonly clock: Clock;
   readonly knowledge: GrantKnowledge;
+  readonly standing: Standing;
 }
+
+const exportShape = z.object({
+  revision: z.string(),
+  model: z.string(),
+  policy: z.string(),
+  functions: z.string(),
+  leftOut: z.number(),
+});
+
+const exportRoute = ({ knowledge, standing }: EngineRouteDependencies): Route =>
+  route({
+    method: 'GET',
+    path: '/api/policy/v1/export',
+    permission: 'grant:read',
+    surface: 'api',
+    summary: 'The policy for any Casbin: model.conf, policy.csv and the condition function.',
+    responses: { 200: exportShape },
+    handler: async ({ context: { principal } }) => {
+      const index = principal === null ? undefined : knowledge.organization(principal.orgId);
+      if (index === undefined) throw new AppError('UNAVAILABLE', 'The policy cannot be read right now.');
+      const body = { revision: String(index.revision), ...exportPolicy(index, standing) };
+      return await Promise.resolve({ status: 200, body });
+    },
+  });
 
 const statusOf = (knowledge: GrantKnowledge, orgId: string): z.input<typeof statusShape> => {
   const { state, index, bytes, quarantined } = knowledge.status(orgId);
@@ -38,6 +65,7 @@ const statusOf = (knowledge: GrantKnowledge, orgId: string): z.input<typeof stat
 
 /** How the organisation's decisions are made: its index, rows left out of it, and which engine decides. */
 export const engineRoutes = (dependencies: EngineRouteDependencies): Route[] => [
+  exportRoute(dependencies),
   route({
     method: 'GET',
     path: PATH,

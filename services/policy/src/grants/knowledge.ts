@@ -162,6 +162,12 @@ export class GrantKnowledge {
     return this.#residents.has(orgId) || !this.#revisions.has(orgId) ? this.#lease.remainingMs() : 0;
   }
 
+  /** {@link GrantKnowledge.forMs} with what the caller has just read of index and clock. */
+  forMsAt(orgId: string, index: OrganizationIndex | undefined, monotonicMs: number, wallMs: number): number {
+    if (this.#residents.isFailing(orgId) || (index === undefined && this.#revisions.has(orgId))) return 0;
+    return this.#lease.remainingMsAt(monotonicMs, wallMs);
+  }
+
   /** ms for which the snapshot may be used at all. */
   remainingMs(): number {
     return this.#lease.remainingMs();

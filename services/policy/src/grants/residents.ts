@@ -96,7 +96,7 @@ export class Residents {
   }
 
   isFailing(orgId: string): boolean {
-    return this.#failures.has(orgId);
+    return this.#failures.size > 0 && this.#failures.has(orgId);
   }
 
   /** True when nothing newer is to be had: the index is of this revision, or rows of it cannot be made sense of. */

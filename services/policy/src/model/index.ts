@@ -15,6 +15,8 @@ export {
 } from './compile.ts';
 export { referenceEnforcer, type ReferenceEnforcer, type ReferencePolicy } from './enforcer.ts';
 export { indexBytes, indexDigest } from './digest.ts';
+export { organizationLines, roleLines, type PolicyLine } from './lines.ts';
+export { MODEL_TEXT } from './model.ts';
 export { patchOrganization, type OrganizationChange } from './patch.ts';
 export {
   bitOf,

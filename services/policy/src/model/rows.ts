@@ -122,12 +122,13 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
   if (problem !== undefined) return { table: 'grant', id: idOf(grantId), problem, denies: effect !== 'allow' };
   return {
     grantId,
-    subjectType,
+    // The constants of this file, not the texts that were read: comparing them looks at nothing else in memory.
+    subjectType: SUBJECT_TYPES.find((each) => each === subjectType),
     subjectId,
     roleKey,
     projectId,
     environmentId,
-    effect,
+    effect: effect === 'allow' ? 'allow' : 'deny',
     ...narrowing,
     validFromMs,
     validUntilMs,
@@ -147,7 +148,7 @@ export const readEnvironment = ({ environmentId, projectId, key, tier }: Raw): E
   isIdentifier(projectId) &&
   isIdentifier(key) &&
   (tier === 'non-production' || tier === 'production')
-    ? { environmentId, projectId, key, tier }
+    ? { environmentId, projectId, key, tier: tier === 'production' ? 'production' : 'non-production' }
     : { table: 'environment', id: idOf(environmentId), problem: 'id, key or tier', denies: false };
 
 export const isPoison = (row: object): row is PoisonRow => 'problem' in row;
