@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
+
 import { createVerifier, type SamlVerifier, type VerifierOptions } from '../../src/saml/verifier/pool.ts';
 import type { Expectations, Verdict } from '../../src/saml/verify/login.ts';
 
@@ -19,8 +21,10 @@ const reasonOf = (verdict: Verdict): string => (verdict.ok ? 'accepted' : verdic
 
 describe('SAML verifier threads', () => {
   let verifier: SamlVerifier;
-  const start = (options: VerifierOptions): void => {
+  /** Starts the threads and waits until one of them answers. */
+  const start = async (options: VerifierOptions): Promise<void> => {
     verifier = createVerifier(options);
+    await waitFor(async () => (await judge('fine', 'first')) !== 'VERIFIER_BUSY', { message: 'a thread to be up' });
   };
   afterEach(async () => {
     await verifier.close();
@@ -29,13 +33,12 @@ describe('SAML verifier threads', () => {
     reasonOf(await verifier.verify(connection, message, expected));
 
   it('answers with the verdict of the strict layer', async () => {
-    start({});
+    await start({});
     assert.equal(await judge(Buffer.from('<!DOCTYPE x>').toString('base64')), 'DOCTYPE_FORBIDDEN');
   });
 
   it('ends a thread at the deadline, keeps the main thread free, and goes on with a new one', async () => {
-    start({ threads: 1, deadlineMs: 100, workerFile: endless });
-    await judge('fine'); // The thread is up: from here on only the deadline counts.
+    await start({ threads: 1, deadlineMs: 100, workerFile: endless });
     let longestGapMs = 0;
     let last = performance.now();
     const watch = setInterval(() => {
@@ -51,28 +54,26 @@ describe('SAML verifier threads', () => {
   });
 
   it('does not refuse a message because the thread was not let compute', async () => {
-    start({ threads: 1, deadlineMs: 50, workerFile: endless });
-    await judge('fine');
+    await start({ threads: 1, deadlineMs: 50, workerFile: endless });
     const startedAt = performance.now();
     assert.equal(await judge('wait'), 'SIGNATURE_MISSING');
     assert.ok(performance.now() - startedAt > 100);
   });
 
   it('ends a thread that neither computes nor answers after five times the deadline', async () => {
-    start({ threads: 1, deadlineMs: 20, workerFile: endless });
-    await judge('fine');
+    await start({ threads: 1, deadlineMs: 20, workerFile: endless });
     assert.equal(await judge('wait for ever'), 'VERIFIER_DEADLINE');
     assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
   });
 
   it('refuses the message that crashes a thread, and goes on with a new one', async () => {
-    start({ threads: 1, workerFile: endless });
+    await start({ threads: 1, workerFile: endless });
     assert.equal(await judge('crash'), 'VERIFIER_CRASHED');
     assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
   });
 
   it('refuses beyond the share of a connection without starving another one', async () => {
-    start({ threads: 1, deadlineMs: 30, maxPerConnection: 2, workerFile: endless });
+    await start({ threads: 1, deadlineMs: 30, maxPerConnection: 2, workerFile: endless });
     const flood = ['spin', 'spin', 'spin', 'spin'].map((message) => judge(message, 'noisy'));
     const quiet = judge('fine', 'quiet');
     assert.deepEqual(await Promise.all(flood), [
@@ -85,8 +86,7 @@ describe('SAML verifier threads', () => {
   });
 
   it('leaves no thread behind once closed', async () => {
-    start({ threads: 2, workerFile: endless });
-    await judge('fine');
+    await start({ threads: 2, workerFile: endless });
     let started = 0;
     const count = (): void => {
       started += 1;
@@ -98,7 +98,7 @@ describe('SAML verifier threads', () => {
   });
 
   it('refuses once closed', async () => {
-    start({});
+    await start({});
     await verifier.close();
     assert.equal(await judge('fine'), 'VERIFIER_BUSY');
   });
