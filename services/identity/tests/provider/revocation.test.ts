@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 
-import { IntrospectionServiceClient, type IntrospectionServiceService } from '@sallyport/proto/identity/v1';
-import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
-import { silentLogger } from '@sallyport/telemetry';
+import type { IntrospectionServiceService } from '@sallyport/proto/identity/v1';
+import type { GrpcClient } from '@sallyport/grpc';
 import { refreshTokenGrant } from 'openid-client';
 
 import type { Browser } from '../support/browser.ts';
-import { certificate, DEPLOYMENT } from '../support/identity.ts';
+import { introspectionClient } from './introspection.ts';
 import { ProviderScene, type Application, type Authorized, type Tokens } from './scene.ts';
 
 /** One credential of every class that identity issues. */
@@ -29,13 +28,7 @@ describe('credentials end with their account', () => {
   before(async () => {
     scene = await ProviderScene.start();
     app = await scene.register();
-    policy = createGrpcClient(IntrospectionServiceClient, {
-      address: `127.0.0.1:${scene.identity.server.grpcPort}`,
-      tls: await certificate('policy'),
-      serverName: 'identity',
-      deployment: DEPLOYMENT,
-      logger: silentLogger(),
-    });
+    policy = await introspectionClient(scene.identity);
   });
   after(async () => {
     policy.close();
@@ -196,13 +189,7 @@ describe('credentials end with their account', () => {
     });
 
     it('serves policy and flags only', async () => {
-      const other = createGrpcClient(IntrospectionServiceClient, {
-        address: `127.0.0.1:${scene.identity.server.grpcPort}`,
-        tls: await certificate('operator'),
-        serverName: 'identity',
-        deployment: DEPLOYMENT,
-        logger: silentLogger(),
-      });
+      const other = await introspectionClient(scene.identity, 'operator');
       const credential = { $case: 'bearer', value: 'x' } as const;
       await assert.rejects(other.unary('introspect', { credential }, { deadlineMs: 2_000 }), {
         code: 'PERMISSION_DENIED',

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 
-import { createGrpcClient, type GrpcClient } from '@sallyport/grpc';
-import { IntrospectionServiceClient, type IntrospectionServiceService } from '@sallyport/proto/identity/v1';
+import type { GrpcClient } from '@sallyport/grpc';
+import type { IntrospectionServiceService } from '@sallyport/proto/identity/v1';
 import { newId } from '@sallyport/storage';
-import { silentLogger } from '@sallyport/telemetry';
 
 import type { AuditEntry } from '../support/http.ts';
-import { certificate, DEPLOYMENT, newOrganization } from '../support/identity.ts';
+import { newOrganization } from '../support/identity.ts';
+import { introspectionClient } from './introspection.ts';
 import type { ProviderScene } from './scene.ts';
 import { newKey, tomorrow, WorkloadScene, type Machine } from './workload-scene.ts';
 
@@ -18,13 +18,7 @@ describe('Whoever answers for a service account', () => {
   before(async () => {
     scene = await WorkloadScene.start();
     ({ provider } = scene);
-    policy = createGrpcClient(IntrospectionServiceClient, {
-      address: `127.0.0.1:${provider.identity.server.grpcPort}`,
-      tls: await certificate('policy'),
-      serverName: 'identity',
-      deployment: DEPLOYMENT,
-      logger: silentLogger(),
-    });
+    policy = await introspectionClient(provider.identity);
   });
   after(async () => {
     policy.close();
