@@ -156,6 +156,9 @@ const judgeAll = async (target: MutationTarget, cases: readonly Case[], jobs: nu
   const tookMs = new Map<string, number>();
   const queue = [...cases];
   const judged: Judged[] = [];
+  process.once('SIGINT', () => {
+    console.log(`Stopped: ${String(queue.splice(0).length)} were not tried.`);
+  });
   const work = async (bench: Bench): Promise<void> => {
     for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
       const result = await bench.judge(next);
