@@ -12,25 +12,28 @@ const AT_MOST_HALF_MORE = 1 / 1.5;
 const microseconds = { unit: 'us', higherIsBetter: false } as const;
 const floor = (value: number) => (): Promise<number> => Promise.resolve(value);
 
-/** ms to build the indexes of 1,000 organisations from 288,000 rows as the database sends them. */
+/**
+ * ms of processor time, all threads, to build the indexes of 1,000 organisations from 288,000 rows as the database sends
+ * them: on a machine of its own never less than what the clock shows.
+ */
 const coldBuild = async (): Promise<number> => {
   const raw = new Map(Array.from({ length: ORGANIZATIONS }, (_, org) => [orgIdOf(org), rowsOf(org)]));
   const inMemory = sourceOf(ORGANIZATIONS, (org) => raw.get(orgIdOf(org)) ?? rowsOf(org));
-  let startedAt = 0;
+  let before = process.cpuUsage();
   const source = {
     ...inMemory,
     load: async (orgIds: readonly string[]) => {
       const found = await inMemory.load(orgIds);
       // The database is not part of it.
-      startedAt = performance.now();
+      before = process.cpuUsage();
       return found;
     },
   };
   const knowledge = newKnowledge(source);
   await loadAll(knowledge, ORGANIZATIONS);
-  const took = performance.now() - startedAt;
+  const { user, system } = process.cpuUsage(before);
   if (knowledge.snapshot.organizations.size !== ORGANIZATIONS) throw new Error('not everything was built');
-  return took;
+  return (user + system) / 1_000;
 };
 
 /** Made when it is first needed: what is in memory slows what is built beside it. */

@@ -74,7 +74,6 @@ interface Denial {
   readonly nextMs: number;
 }
 
-/** Sets are tried before lists: most cells have no limited grants, and most sets not the bit. */
 const findDenial = (cells: readonly Cell[], bit: BitPosition, asked: Asked): Denial => {
   let nextMs = Number.POSITIVE_INFINITY;
   for (const cell of cells) {
@@ -182,11 +181,24 @@ class Asked {
   }
 }
 
+const isLimited = ({ limited }: Cell): boolean => limited.length > 0;
+
+/** Where nothing is limited, nothing but the sets has a say. */
+const evaluateLasting = (cells: readonly Cell[], bit: BitPosition): Verdict => {
+  for (const cell of cells) if (hasBit(cell.deny, bit)) return { kind: 'denied', grant: grantWith(cell, 'deny', bit) };
+  for (const cell of cells) {
+    const grant = hasBit(cell.allow, bit) ? grantWith(cell, 'allow', bit) : undefined;
+    if (grant !== undefined) return { kind: 'allowed', grant, untilMs: Number.POSITIVE_INFINITY };
+  }
+  return NO_GRANT;
+};
+
 /** Decides from the index: deny grants first, then allowing ones, each only within its time and on its condition. */
 export const evaluate = (index: OrganizationIndex, question: Question): Verdict => {
   const { actor, permission, target } = question;
   const bit = bitOf(permission, target.place);
   const cells = cellsOf(index, actor, target);
+  if (!cells.some(isLimited)) return evaluateLasting(cells, bit);
   const asked = new Asked(question);
   const denial = findDenial(cells, bit, asked);
   if (denial.found) return { kind: 'denied', grant: denial.grant };

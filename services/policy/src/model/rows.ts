@@ -84,12 +84,14 @@ const memberOf = <T extends string>(values: readonly T[], value: unknown): value
 
 const idOf = (value: unknown): string => (isIdentifier(value) ? value : '(unreadable)');
 
-type Check = readonly [problem: string, holds: boolean];
-
 const TIERS: readonly Tier[] = ['non-production', 'production'];
 
 const optionalOf = <T extends string>(values: readonly T[], value: unknown): value is T | null =>
   value === null || memberOf(values, value);
+
+const NOT_NARROWED: Pick<GrantRow, 'tier' | 'resourceType' | 'condition'> = Object.freeze({});
+
+const isNarrowed = (raw: Raw): boolean => (raw['tier'] ?? raw['resourceType'] ?? raw['condition'] ?? null) !== null;
 
 /** What narrows a grant: all of it, or null when a part of it makes no sense. */
 const readNarrowing = (raw: Raw): Pick<GrantRow, 'tier' | 'resourceType' | 'condition'> | null => {
@@ -101,24 +103,25 @@ const readNarrowing = (raw: Raw): Pick<GrantRow, 'tier' | 'resourceType' | 'cond
   return read.ok ? { ...narrowed, condition: read.condition } : null;
 };
 
+/** What each field must be; the first that is not is the problem. */
+const GRANT_CHECKS: readonly (readonly [problem: string, holds: (raw: Raw) => boolean])[] = [
+  ['grant id', ({ grantId }) => isIdentifier(grantId)],
+  ['subject type', ({ subjectType }) => memberOf(SUBJECT_TYPES, subjectType)],
+  ['subject id', ({ subjectId }) => isIdentifier(subjectId)],
+  ['role', ({ roleKey }) => isIdentifier(roleKey)],
+  ['scope', ({ projectId, environmentId }) => optionalId(projectId) && optionalId(environmentId)],
+  ['environment without project', ({ projectId, environmentId }) => environmentId === null || projectId !== null],
+  ['effect', ({ effect }) => effect === 'allow' || effect === 'deny'],
+  ['validity', ({ validFromMs, validUntilMs }) => isMoment(validFromMs) && isMoment(validUntilMs)],
+  ['epoch', ({ subjectEpoch = 0 }) => typeof subjectEpoch === 'number' && subjectEpoch >= 0],
+];
+
 /** Reads a grant; see {@link PoisonRow} for what is returned instead when a field makes no sense. */
 export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
   const { grantId, subjectType, subjectId, roleKey, projectId, environmentId, effect, validFromMs, validUntilMs } = raw;
-  const { subjectEpoch = 0 } = raw;
-  const narrowing = readNarrowing(raw);
-  const checks: readonly Check[] = [
-    ['grant id', isIdentifier(grantId)],
-    ['subject type', memberOf(SUBJECT_TYPES, subjectType)],
-    ['subject id', isIdentifier(subjectId)],
-    ['role', isIdentifier(roleKey)],
-    ['scope', optionalId(projectId) && optionalId(environmentId)],
-    ['environment without project', environmentId === null || projectId !== null],
-    ['effect', effect === 'allow' || effect === 'deny'],
-    ['tier, resource type or condition', narrowing !== null],
-    ['validity', isMoment(validFromMs) && isMoment(validUntilMs)],
-    ['epoch', typeof subjectEpoch === 'number' && subjectEpoch >= 0],
-  ];
-  const problem = checks.find(([, holds]) => !holds)?.[0];
+  const narrowing = isNarrowed(raw) ? readNarrowing(raw) : NOT_NARROWED;
+  const failed = GRANT_CHECKS.find(([, holds]) => !holds(raw));
+  const problem = failed?.[0] ?? (narrowing === null ? 'tier, resource type or condition' : undefined);
   if (problem !== undefined) return { table: 'grant', id: idOf(grantId), problem, denies: effect !== 'allow' };
   return {
     grantId,
@@ -132,7 +135,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     ...narrowing,
     validFromMs,
     validUntilMs,
-    ...('subjectEpoch' in raw ? { subjectEpoch } : {}),
+    ...('subjectEpoch' in raw ? { subjectEpoch: raw['subjectEpoch'] } : {}),
   } as GrantRow;
 };
 
