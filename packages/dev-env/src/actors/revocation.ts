@@ -62,8 +62,11 @@ export const measureRevocation = async <Class extends string>(
   const deactivated = deactivate().then(() => {
     answeredMs = now() - startedMs;
   });
-  const measured = await Promise.all(classes.map(async (name) => [name, await untilRefused(name)] as const));
-  await deactivated;
+  // Together, so that a deactivation that fails says so instead of everything else that goes on working.
+  const [measured] = await Promise.all([
+    Promise.all(classes.map(async (name) => [name, await untilRefused(name)] as const)),
+    deactivated,
+  ]);
   for (const name of classes) await use(name);
   return {
     times: Object.fromEntries(measured) as Record<Class, number>,
