@@ -56,6 +56,16 @@ const EXPORT_PAGE = 500;
 
 /** Entries built in one turn of the event loop, and sent in one flight: a long list of members is many large entries. */
 const ENTRIES_AT_ONCE = 8;
+/** Entries that are sent in one flight, and with COMMIT, when they are small. */
+const SMALL_ENTRIES_AT_ONCE = 16;
+const SMALL_BYTES = 128 * 1024;
+
+/** Entries that are ready to be sent, in their order. */
+interface Prepared {
+  readonly append: () => Promise<AuditReceipt[]>;
+  /** One statement sends all of them. */
+  readonly isOneFlight: boolean;
+}
 
 class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'foresee'> {
   readonly events: { readonly event: AuditEvent; readonly context: AuditContext }[] = [];
@@ -156,12 +166,12 @@ class PostgresAuditLog implements AuditLog {
       if (recording.events.length === 0 && !recording.saidUnchanged) {
         throw new AppError('AUDIT_MISSING', 'A mutation without an audit entry was rolled back.');
       }
-      const append = await this.#prepare(tx, context, recording).catch(async (error: unknown) => {
+      const { append, isOneFlight } = await this.#prepare(tx, context, recording).catch(async (error: unknown) => {
         // Of a transaction that has failed already, the first error is the cause.
         await Promise.all(recording.stored);
         throw error;
       });
-      if (recording.lastWork.length === 0 && recording.events.length <= ENTRIES_AT_ONCE) {
+      if (recording.lastWork.length === 0 && isOneFlight) {
         // The head's lock is held from here to COMMIT, without a round trip in between.
         tx.atCommit(async () => {
           const appended = append();
@@ -223,11 +233,7 @@ class PostgresAuditLog implements AuditLog {
   }
 
   /** Everything that can be done before the head is locked; what is returned sends the entries, in their order. */
-  async #prepare(
-    tx: WriteTx,
-    context: AuditContext,
-    { events, keys: foreseen }: Recording,
-  ): Promise<() => Promise<AuditReceipt[]>> {
+  async #prepare(tx: WriteTx, context: AuditContext, { events, keys: foreseen }: Recording): Promise<Prepared> {
     const at = this.#options.clock.now();
     const { keyring } = this.#options;
     const entries: EntryToInsert[] = [];
@@ -240,14 +246,17 @@ class PostgresAuditLog implements AuditLog {
     const subjects = entries.flatMap(({ body }) => body.openings.map(({ subjectId }) => subjectId));
     const others = subjects.filter((id) => !known.has(id));
     const keys = new Map([...known, ...(await subjectKeys(tx, keyring, context.orgId, others))]);
-    return async () => {
+    const isSmall = entries.reduce((bytes, { body }) => bytes + body.bytes.length, 0) <= SMALL_BYTES;
+    const atOnce = isSmall ? SMALL_ENTRIES_AT_ONCE : ENTRIES_AT_ONCE;
+    const append = async (): Promise<AuditReceipt[]> => {
       const receipts: AuditReceipt[] = [];
-      for (let from = 0; from < entries.length; from += ENTRIES_AT_ONCE) {
-        const part = entries.slice(from, from + ENTRIES_AT_ONCE);
+      for (let from = 0; from < entries.length; from += atOnce) {
+        const part = entries.slice(from, from + atOnce);
         receipts.push(...(await insertEntries(tx, keyring, keys, part)));
       }
       return receipts;
     };
+    return { append, isOneFlight: entries.length <= atOnce };
   }
 }
 

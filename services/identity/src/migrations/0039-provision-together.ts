@@ -30,47 +30,46 @@ const APPEND = `
   GRANT EXECUTE ON FUNCTION append_subject_log_each TO sallyport_identity;
 `;
 
-// Whatever is planned while an organisation is small is kept while it grows, until the statistics are made anew: plans
-// of these functions never read a whole table, and each name is looked up by itself, because of a list the planner may
-// think that reading the whole organisation is cheaper.
+// Who else goes by one of these names. A plan made while an organisation is small is kept while it grows, until the
+// statistics are made anew, and may read all of it each time: this is planned by the sizes of the moment.
+const HOLDERS = `$q$
+  SELECT a.id, a.user_name_key FROM account a
+   WHERE a.org_id = $1 AND a.user_name_key = ANY ($3) AND a.status <> 'deleted' AND a.connection_id IS DISTINCT FROM $2
+  UNION
+  SELECT a.id, e.email_key FROM account_email e JOIN account a ON a.org_id = e.org_id AND a.id = e.account_id
+   WHERE e.org_id = $1 AND e.email_key = ANY ($3) AND a.status <> 'deleted' AND a.connection_id IS DISTINCT FROM $2
+$q$`;
+
 const NAMES = `
   CREATE OR REPLACE FUNCTION claim_names(org uuid, own uuid, of_connection uuid, names text[])
-    RETURNS TABLE (account_id uuid, name text) LANGUAGE plpgsql SET search_path = identity, pg_temp
-    SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+    RETURNS TABLE (account_id uuid, name text) LANGUAGE plpgsql SET search_path = identity, pg_temp AS $$
   BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('sallyport.account-names', taken.bucket))
        FROM (SELECT DISTINCT hashtextextended(org::text || n, 0) & 1023 AS bucket FROM unnest(names) AS n
               ORDER BY bucket) AS taken;
-    RETURN QUERY
-      SELECT a.id, a.user_name_key FROM unnest(names) AS n
-       CROSS JOIN LATERAL (SELECT * FROM account x
-         WHERE x.org_id = org AND x.user_name_key = n AND x.status <> 'deleted' LIMIT 1) AS a
-       WHERE a.id <> own AND a.connection_id IS DISTINCT FROM of_connection
-      UNION
-      SELECT a.id, e.email_key FROM unnest(names) AS n
-       JOIN account_email e ON e.org_id = org AND e.email_key = n
-       JOIN account a ON a.org_id = e.org_id AND a.id = e.account_id
-       WHERE a.status <> 'deleted' AND a.id <> own AND a.connection_id IS DISTINCT FROM of_connection;
+    RETURN QUERY EXECUTE 'SELECT * FROM (' || ${HOLDERS} || ') AS holder (id, name) WHERE id <> $4'
+      USING org, of_connection, names, own;
   END $$;
 `;
 
 // Of the people a directory announces, makes those nobody here answers to: no living account by the user name, or by
-// the identifier the connection's IdP gave; no tombstone of the connection by that identifier, or by the user name when
-// there is none; nobody of another connection by any name. It claims the names first, as claim_names does. What comes
-// of all the others is for the service to say.
+// the identifier the connection's IdP gave (the unique indexes say so); no tombstone of the connection by that
+// identifier, or by the user name when there is none; nobody of another connection by any name. It claims the names
+// first. What comes of all the others is for the service to say.
 const CREATE = `
   CREATE FUNCTION create_newcomers(p_org uuid, p_connection uuid, p_at timestamptz, p_people json)
     RETURNS SETOF account LANGUAGE plpgsql SET search_path = identity, pg_temp
     SET plan_cache_mode = force_generic_plan SET enable_seqscan = off AS $$
+  DECLARE
+    v_held text[];
   BEGIN
     PERFORM FROM connection c
       WHERE c.org_id = p_org AND c.id = p_connection AND c.enabled AND c.deleted_at IS NULL FOR SHARE;
     IF NOT FOUND THEN
       RAISE EXCEPTION 'the connection is disabled' USING ERRCODE = 'SPCON';
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('sallyport.account-names', taken.bucket))
-       FROM (SELECT DISTINCT hashtextextended(p_org::text || n, 0) & 1023 AS bucket
-               FROM json_to_recordset(p_people) AS g (names text[]), unnest(g.names) AS n ORDER BY bucket) AS taken;
+    v_held := ARRAY(SELECT c.name FROM claim_names(p_org, '00000000-0000-0000-0000-000000000000', p_connection,
+      ARRAY(SELECT DISTINCT n FROM json_to_recordset(p_people) AS g (names text[]), unnest(g.names) AS n)) AS c);
     RETURN QUERY
       WITH given AS MATERIALIZED (
         SELECT * FROM json_to_recordset(p_people)
@@ -85,25 +84,14 @@ const CREATE = `
                  g.user_name, g.user_name_key, g.display_name, g.profile, p_at, p_at, g.display_name_key,
                  g.search_document
             FROM given g
-           WHERE NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.user_name_key = g.user_name_key
-                                AND x.status <> 'deleted' OFFSET 0)
-             AND NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
-                                AND x.external_id = g.external_id AND x.status <> 'deleted' OFFSET 0)
+           WHERE NOT g.names && v_held
              AND NOT EXISTS (SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
                                 AND x.external_id = g.external_id AND x.status = 'deleted' OFFSET 0)
              AND (g.external_id IS NOT NULL OR NOT EXISTS (
                    SELECT FROM account x WHERE x.org_id = p_org AND x.connection_id = p_connection
                       AND x.user_name_key = g.user_name_key AND x.external_id IS NULL AND x.status = 'deleted'
                    OFFSET 0))
-             AND NOT EXISTS (
-                   SELECT FROM unnest(g.names) AS n CROSS JOIN LATERAL (
-                     SELECT FROM account x WHERE x.org_id = p_org AND x.user_name_key = n AND x.status <> 'deleted'
-                        AND x.connection_id IS DISTINCT FROM p_connection OFFSET 0) AS held OFFSET 0)
-             AND NOT EXISTS (
-                   SELECT FROM unnest(g.names) AS n CROSS JOIN LATERAL (
-                     SELECT FROM account_email e JOIN account x ON x.org_id = e.org_id AND x.id = e.account_id
-                      WHERE e.org_id = p_org AND e.email_key = n AND x.status <> 'deleted'
-                        AND x.connection_id IS DISTINCT FROM p_connection OFFSET 0) AS held OFFSET 0)
+          ON CONFLICT DO NOTHING
           RETURNING *),
       addressed AS (
         INSERT INTO account_email (org_id, account_id, email_key)

@@ -12,7 +12,7 @@ import { toContent, type KnownUser, type UserContent } from './user.ts';
 import { verifyUser } from './write-user.ts';
 
 /** Of one connection, as many as travel in one flight with their entries; two batches, so that one is always prepared. */
-const MAX_TOGETHER = 8;
+const MAX_TOGETHER = 16;
 const MAX_RUNNING = 2;
 
 /** One request to create a user. */
