@@ -47,8 +47,8 @@ const SCOPE_BYTES = 250;
 const CHARACTER_BYTES = 6;
 
 /**
- * What an index takes in memory, by what it holds: its grants, subjects, scopes and the texts of conditions. Measured on
- * indexes of known size (bench/src/policy), rounded up.
+ * What an index is taken to need in memory, by what it holds: its grants, subjects, scopes and the texts of conditions.
+ * An estimate: the bound it serves is one of order, not of bytes.
  */
 export const indexBytes = (index: OrganizationIndex): number => {
   let bytes = BASE_BYTES + index.grants.length * GRANT_BYTES;
