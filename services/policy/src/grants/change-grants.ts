@@ -127,12 +127,29 @@ export const describeDecision = (decision: GrantedDecision): Record<string, stri
 
 const RULES: ReadonlySet<string> = new Set(['ESCALATION', 'SEPARATION_OF_DUTIES', 'LAST_OWNER']);
 
+/** That somebody else agreed to a change. */
+export interface Approval {
+  /** For the audit log: `access-request:<id>`, `proposal:<id>`. */
+  readonly ref: string;
+  /**
+   * Looks at it under the lock, before every rule; what it writes commits with the change.
+   *
+   * @throws when it does not cover this change, or no longer
+   */
+  confirm(tx: AuditedTx, state: LockedState, targetId: string): Promise<void>;
+}
+
 /** A change on its way: what is asked of policy for it, and what the record of a refused attempt says. */
 export interface GrantChange {
   readonly permission: string;
   readonly scope: Scope;
   readonly attempt: AuditEvent;
+  readonly approval?: Approval | undefined;
 }
+
+/** What an audit entry says about the approval a change rests on. */
+export const describeApproval = (approval: Approval | undefined): { readonly approvalRef?: string } =>
+  approval === undefined ? {} : { approvalRef: approval.ref };
 
 /** @throws DECISION_EXPIRED when what was decided a moment ago no longer holds */
 const assertStillAllowed = ({ before, actor, nowMs, given }: LockedState, { permission, scope }: GrantChange): void => {
@@ -149,9 +166,10 @@ const assertStillAllowed = ({ before, actor, nowMs, given }: LockedState, { perm
  * 1. The administrator is asked for (the caller's grants decide, in the scope of what is changed).
  * 2. Under the lock of the organisation the same is asked again of what the database says now: of two administrators
  *    who take each other's role at once, the second has none any more.
- * 3. `work` enforces the rules and writes; the decision fences the commit.
- * 4. A refusal by a rule is recorded before it is thrown.
- * 5. It returns once this process decides by the new state.
+ * 3. What somebody else agreed to is confirmed.
+ * 4. `work` enforces the rules and writes; the decision fences the commit.
+ * 5. A refusal by a rule is recorded before it is thrown.
+ * 6. It returns once this process decides by the new state.
  *
  * @throws PERMISSION_DENIED, ESCALATION, SEPARATION_OF_DUTIES, LAST_OWNER, ALREADY_EXISTS, DECISION_EXPIRED
  */
@@ -170,6 +188,7 @@ export const changeGrants = async <T>(
       tx.fence(decision);
       const state = await locked(tx, dependencies, administrator);
       assertStillAllowed(state, change);
+      await change.approval?.confirm(tx, state, change.attempt.target.id);
       return await work(tx, state, decision);
     });
     await knowledge.settled();

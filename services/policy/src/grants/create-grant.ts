@@ -4,17 +4,19 @@ import { newId } from '@sallyport/storage';
 import { findRole, type Effect, type OrganizationIndex, type ScopeLevel, type SubjectType } from '../model/index.ts';
 import {
   changeGrants,
+  describeApproval,
   describeDecision,
   enforce,
   takeRevision,
   toRow,
   type Administrator,
+  type Approval,
   type GrantDependencies,
 } from './change-grants.ts';
 import { describeGrant, type Grant, type NewGrant } from './grant.ts';
 import { givenBy, toScope, type GrantScope } from './held.ts';
 import { futureOf, refuseBeyondOwn, refuseCombination, refuseLastOwner, refuseOwn } from './rules.ts';
-import { insertGrant } from './store.ts';
+import { deleteOver, insertGrant } from './store.ts';
 
 /** A role to be given (or taken, with effect deny). */
 export interface GrantInput {
@@ -108,6 +110,7 @@ export const createGrant = async (
   dependencies: GrantDependencies,
   administrator: Administrator,
   input: GrantInput,
+  approval?: Approval,
 ): Promise<Grant> => {
   const { clock, knowledge } = dependencies;
   const { orgId, subjectId } = administrator.principal;
@@ -144,6 +147,7 @@ export const createGrant = async (
     // A denial reaches people of any rank: only who administers the whole organisation may make one.
     scope: input.source === 'mapping' || input.effect === 'deny' ? {} : toScope(scope),
     attempt: event,
+    approval,
   };
   return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     const row = toRow(grant);
@@ -154,8 +158,16 @@ export const createGrant = async (
       refuseLastOwner(state.before, after, state.population),
     );
     const revision = await takeRevision(tx);
+    // The same, given before and over by now, is in nobody's way.
+    for (const over of await deleteOver(tx, tx.orgId, grant))
+      tx.record({
+        action: 'grant.ended',
+        target: { type: 'grant', id: over.grantId },
+        before: describeGrant(over),
+        reason: 'EXPIRED',
+      });
     await insertGrant(tx, tx.orgId, { ...grant, revision });
-    tx.record({ ...event, decision: describeDecision(decision) });
+    tx.record({ ...event, ...describeApproval(approval), decision: describeDecision(decision) });
     return { ...grant, revision };
   });
 };

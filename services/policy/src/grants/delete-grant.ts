@@ -3,11 +3,13 @@ import type { Database } from '@sallyport/storage';
 
 import {
   changeGrants,
+  describeApproval,
   describeDecision,
   enforce,
   takeRevision,
   toRow,
   type Administrator,
+  type Approval,
   type GrantDependencies,
 } from './change-grants.ts';
 import { describeGrant, type Grant } from './grant.ts';
@@ -26,6 +28,7 @@ export const deleteGrant = async (
   dependencies: GrantDependencies & { readonly db: Database },
   administrator: Administrator,
   { grantId, source }: Pick<Grant, 'grantId' | 'source'>,
+  approval?: Approval,
 ): Promise<void> => {
   const { orgId } = administrator.principal;
   const grant = await dependencies.db.read(orgId, async (tx) => await findGrant(tx, orgId, grantId));
@@ -44,6 +47,7 @@ export const deleteGrant = async (
     permission: source === 'mapping' ? 'mapping:manage' : 'grant:manage',
     scope: source === 'mapping' || grant.effect === 'deny' ? {} : toScope(grant),
     attempt: event,
+    approval,
   };
   await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     // Somebody else may have taken it back while we waited for the lock.
@@ -53,6 +57,6 @@ export const deleteGrant = async (
     enforce(refuseLastOwner(state.before, state.after({ remove: grantId }), state.population));
     await takeRevision(tx);
     await deleteGrantRow(tx, orgId, grantId);
-    tx.record({ ...event, decision: describeDecision(decision) });
+    tx.record({ ...event, ...describeApproval(approval), decision: describeDecision(decision) });
   });
 };

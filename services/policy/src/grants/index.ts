@@ -5,10 +5,19 @@
  * own, exclusive roles, the last Owner), the snapshot of everything that decides and the lease under which it may be
  * used. Does not own: what a role means (model/), who is who (subjects/), the answer to a question (decide/).
  */
-export { describeDecision, takeRevision } from './change-grants.ts';
+export {
+  describeDecision,
+  enforce,
+  takeRevision,
+  type Administrator,
+  type Approval,
+  type GrantDependencies,
+  type LockedState,
+} from './change-grants.ts';
 export { describeGrant, type Grant, type NewGrant } from './grant.ts';
-export { knownScope } from './create-grant.ts';
-export { toScope, type GrantScope } from './held.ts';
+export { createGrant, knownScope, type GrantInput } from './create-grant.ts';
+export { deleteGrant } from './delete-grant.ts';
+export { toScope, type GrantScope, type Holder } from './held.ts';
 export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
 export type { IndexStatus } from './residents.ts';
 export { OutlivedGrants } from './outlived.ts';

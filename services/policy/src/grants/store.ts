@@ -250,3 +250,31 @@ export const deleteOutlived = async (
   );
   return rows.map(toGrant);
 };
+
+/** Deletes the very same grant made before, when its time is over, and answers it. */
+export const deleteOver = async (
+  tx: WriteTx,
+  orgId: string,
+  { createdAt: now, ...grant }: NewGrant,
+): Promise<readonly Grant[]> => {
+  const rows = await tx.query<GrantRecord>(
+    `DELETE FROM role_grant WHERE org_id = $1 AND subject_type = $2 AND subject_id = $3 AND role_key = $4
+        AND project_id IS NOT DISTINCT FROM $5 AND environment_id IS NOT DISTINCT FROM $6 AND effect = $7
+        AND tier IS NOT DISTINCT FROM $8 AND resource_type IS NOT DISTINCT FROM $9
+        AND condition IS NOT DISTINCT FROM $10::jsonb AND valid_until <= $11 RETURNING *`,
+    [
+      orgId,
+      grant.subjectType,
+      grant.subjectId,
+      grant.roleKey,
+      grant.projectId,
+      grant.environmentId,
+      grant.effect,
+      grant.tier,
+      grant.resourceType,
+      grant.condition === null ? null : canonicalText(grant.condition),
+      now,
+    ],
+  );
+  return rows.map(toGrant);
+};
