@@ -1,3 +1,4 @@
+import type { AuditedTx, AuditEvent } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { newId } from '@sallyport/storage';
 
@@ -12,6 +13,7 @@ import {
   type Administrator,
   type Approval,
   type GrantDependencies,
+  type LockedState,
 } from './change-grants.ts';
 import { describeGrant, type Grant, type NewGrant } from './grant.ts';
 import { givenBy, toScope, type GrantScope } from './held.ts';
@@ -101,6 +103,29 @@ const epochOfSubject = ({ standing }: GrantDependencies, orgId: string, input: G
   return epoch;
 };
 
+/** Enforces the rules and writes. */
+const give = async (tx: AuditedTx, state: LockedState, grant: NewGrant, event: AuditEvent): Promise<Grant> => {
+  const row = toRow(grant);
+  enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, futureOf(row, state.nowMs)));
+  const after = state.after({ add: grant });
+  enforce(
+    refuseCombination(after, row, state.population, state.nowMs),
+    refuseLastOwner(state.before, after, state.population),
+  );
+  const revision = await takeRevision(tx);
+  // The same, given before and over by now, is in nobody's way.
+  for (const over of await deleteOver(tx, tx.orgId, grant))
+    tx.record({
+      action: 'grant.ended',
+      target: { type: 'grant', id: over.grantId },
+      before: describeGrant(over),
+      reason: 'EXPIRED',
+    });
+  await insertGrant(tx, tx.orgId, { ...grant, revision });
+  tx.record(event);
+  return { ...grant, revision };
+};
+
 /**
  * Gives a role. See {@link changeGrants} for order and errors.
  *
@@ -149,25 +174,11 @@ export const createGrant = async (
     attempt: event,
     approval,
   };
-  return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
-    const row = toRow(grant);
-    enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, futureOf(row, state.nowMs)));
-    const after = state.after({ add: grant });
-    enforce(
-      refuseCombination(after, row, state.population, state.nowMs),
-      refuseLastOwner(state.before, after, state.population),
-    );
-    const revision = await takeRevision(tx);
-    // The same, given before and over by now, is in nobody's way.
-    for (const over of await deleteOver(tx, tx.orgId, grant))
-      tx.record({
-        action: 'grant.ended',
-        target: { type: 'grant', id: over.grantId },
-        before: describeGrant(over),
-        reason: 'EXPIRED',
-      });
-    await insertGrant(tx, tx.orgId, { ...grant, revision });
-    tx.record({ ...event, ...describeApproval(approval), decision: describeDecision(decision) });
-    return { ...grant, revision };
-  });
+  return await changeGrants(
+    dependencies,
+    administrator,
+    change,
+    async (tx, state, decision) =>
+      await give(tx, state, grant, { ...event, ...describeApproval(approval), decision: describeDecision(decision) }),
+  );
 };
