@@ -18,7 +18,6 @@ import type { Metrics } from '@sallyport/telemetry';
 
 import { propertiesOf as conditionProperties, type Condition } from '../conditions/index.ts';
 import {
-  findRole,
   PERMISSION_NAMES,
   permissionNumber,
   type GrantRow,
@@ -125,9 +124,9 @@ const standingProblem = (
 const grantOf = (verdict: Verdict | undefined): GrantRow | undefined =>
   verdict === undefined || verdict.kind === 'no-grant' ? undefined : verdict.grant?.row;
 
-const roleName = (verdict: Verdict): string => {
+const roleName = (verdict: Verdict, { roles }: OrganizationIndex): string => {
   const key = grantOf(verdict)?.roleKey;
-  return key === undefined ? 'A role' : (findRole(key)?.name ?? key);
+  return key === undefined ? 'A role' : (roles.get(key)?.name ?? key);
 };
 
 /** Which properties it looks at: names only, what they are compared with is the administrators'. */
@@ -141,30 +140,30 @@ const WHAT: Readonly<Record<Place, readonly string[]>> = {
   production: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.production}`),
 };
 
-const explain = (verdict: Verdict, permission: number, place: Place): Answer => {
+const explain = (index: OrganizationIndex, verdict: Verdict, permission: number, place: Place): Answer => {
   const what = WHAT[place][permission] ?? '';
   switch (verdict.kind) {
     case 'allowed':
-      return { reason: 'GRANTED', explanation: `${roleName(verdict)} permits ${what}.`, verdict };
+      return { reason: 'GRANTED', explanation: `${roleName(verdict, index)} permits ${what}.`, verdict };
     case 'denied':
       return { reason: 'EXPLICIT_DENY', explanation: `A rule forbids ${what}, whatever other roles permit.`, verdict };
     case 'too-early':
       return {
         reason: 'GRANT_NOT_YET_VALID',
-        explanation: `${roleName(verdict)} permits ${what}, but not yet.`,
+        explanation: `${roleName(verdict, index)} permits ${what}, but not yet.`,
         verdict,
       };
     case 'too-late':
       return {
         reason: 'GRANT_EXPIRED',
-        explanation: `${roleName(verdict)} permitted ${what} until it ended.`,
+        explanation: `${roleName(verdict, index)} permitted ${what} until it ended.`,
         verdict,
       };
     case 'condition-unmet': {
       const properties = propertiesOf(verdict.grant.row.condition);
       return {
         reason: 'CONDITION_NOT_MET',
-        explanation: `${roleName(verdict)} permits ${what}, but only on a condition (${properties}).`,
+        explanation: `${roleName(verdict, index)} permits ${what}, but only on a condition (${properties}).`,
         verdict,
       };
     }
@@ -294,7 +293,7 @@ export class DecisionPoint {
     const actor = { type: standing.type, id: subject.id, groupIds: standing.groupIds };
     const question = { actor, permission, target, nowMs, resource, given };
     const verdict = this.#verdict(index, question);
-    return verdict === null ? PLAIN.GRANTS_STALE : explain(verdict, permission, target.place);
+    return verdict === null ? PLAIN.GRANTS_STALE : explain(index, verdict, permission, target.place);
   }
 
   #verdict(index: OrganizationIndex, question: Question): Verdict | null {

@@ -5,6 +5,7 @@ import {
   type CompiledGrant,
   type OrganizationIndex,
   type ReferenceEnforcer,
+  rowsOf,
   type RoleDefinition,
 } from '../model/index.ts';
 import { attributesText } from '../conditions/index.ts';
@@ -45,14 +46,7 @@ export class CasbinDecisions {
         ? actor.groupIds.includes(row.subjectId)
         : row.subjectType === actor.type && row.subjectId === actor.id,
     );
-    const rows = {
-      orgId: index.orgId,
-      slug: index.slug,
-      revision: index.revision,
-      grants: grants.map(({ row }) => row),
-      projects: [...index.projects.values()],
-      environments: [...index.environments.values()],
-    };
+    const rows = { ...rowsOf(index, this.#roles), grants: grants.map(({ row }) => row) };
     const memberships = [{ type: actor.type, subjectId: actor.id, groupIds: actor.groupIds }];
     const enforcer = await referenceEnforcer({ roles: this.#roles, organizations: [{ rows, memberships }] });
     let ofIndex = this.#prepared.get(index);

@@ -7,6 +7,7 @@ import {
   MODEL_TEXT,
   organizationLines,
   roleLines,
+  rowsOf,
   type OrganizationIndex,
   type PolicyLine,
 } from '../model/index.ts';
@@ -32,26 +33,18 @@ const toText = (lines: readonly PolicyLine[]): string =>
 
 /** The policy of an organisation at one revision: the same lines Casbin is fed here. */
 export const exportPolicy = (index: OrganizationIndex, standing: Standing): ExportedPolicy => {
-  const { orgId, slug, revision } = index;
-  const { subjects } = standing.state(orgId, '');
+  const { subjects } = standing.state(index.orgId, '');
   const active = subjects.flatMap(({ subjectId, standing: each }) =>
     each?.active === true ? [{ type: each.type, subjectId, groupIds: each.groupIds }] : [],
   );
   const isActive = new Set(active.map(({ type, subjectId }) => `${type} ${subjectId}`));
-  const grants = index.grants
-    .map(({ row }) => row)
-    .filter(({ subjectType, subjectId }) => subjectType === 'group' || isActive.has(`${subjectType} ${subjectId}`));
-  const rows = {
-    orgId,
-    slug,
-    revision,
-    grants,
-    projects: [...index.projects.values()],
-    environments: [...index.environments.values()],
-  };
+  const rows = rowsOf(index);
+  const grants = rows.grants.filter(
+    ({ subjectType, subjectId }) => subjectType === 'group' || isActive.has(`${subjectType} ${subjectId}`),
+  );
   return {
     model: MODEL_TEXT,
-    policy: toText([...roleLines(BUILT_IN_ROLES), ...organizationLines(rows, active)]),
+    policy: toText([...roleLines(BUILT_IN_ROLES), ...organizationLines({ ...rows, grants }, active)]),
     functions,
     leftOut: index.grants.length - grants.length,
   };

@@ -2,7 +2,7 @@ import type { AuditedTx, AuditEvent } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { newId } from '@sallyport/storage';
 
-import { findRole, type Effect, type OrganizationIndex, type ScopeLevel, type SubjectType } from '../model/index.ts';
+import { type Effect, type OrganizationIndex, type ScopeLevel, type SubjectType } from '../model/index.ts';
 import {
   changeGrants,
   describeApproval,
@@ -56,8 +56,8 @@ export const knownScope = (index: OrganizationIndex | undefined, scope: GrantSco
   return { projectId: scope.projectId, environmentId: null };
 };
 
-const checkRole = (roleKey: string, scope: GrantScope): void => {
-  const role = findRole(roleKey);
+const checkRole = (index: OrganizationIndex | undefined, roleKey: string, scope: GrantScope): void => {
+  const role = index?.roles.get(roleKey);
   if (role === undefined) throw invalid('/role', 'UNKNOWN_ROLE', 'There is no such role.');
   if (!role.levels.includes(levelOf(scope)))
     throw invalid('/scope', 'WRONG_LEVEL', `The role ${role.name} can be granted at: ${role.levels.join(', ')}.`);
@@ -141,7 +141,7 @@ export const createGrant = async (
   const { orgId, subjectId } = administrator.principal;
   const index = knowledge.organization(orgId);
   const scope = knownScope(index, input.scope);
-  checkRole(input.roleKey, scope);
+  checkRole(index, input.roleKey, scope);
   if (index !== undefined) checkNarrowing(index, scope, input);
   checkPeriod(input, clock.now());
   const subjectEpoch = epochOfSubject(dependencies, orgId, input);

@@ -8,7 +8,6 @@ import {
   PLACES,
   bitOf,
   emptyPermissionSet,
-  findRole,
   hasBit,
   permissionNumber,
   permissionSetOf,
@@ -77,7 +76,7 @@ export const givenBy = (
   index: OrganizationIndex,
   { roleKey, ...scope }: Pick<GrantRow, 'roleKey' | 'projectId' | 'environmentId' | 'tier' | 'resourceType'>,
 ): PermissionSet => {
-  const role = findRole(roleKey);
+  const role = index.roles.get(roleKey);
   const given = emptyPermissionSet();
   if (role === undefined) return given;
   const all = permissionSetOf(role, scope);

@@ -8,7 +8,6 @@ import { AppError } from '@sallyport/errors';
 import {
   AUDITOR,
   OWNER,
-  findRole,
   isWritingRole,
   type CompiledGrant,
   type GrantRow,
@@ -81,10 +80,10 @@ const roleKeysOf = (
     )
     .map(({ row }) => row.roleKey);
 
-const combines = (roleKeys: readonly string[]): boolean =>
+const combines = ({ roles }: OrganizationIndex, roleKeys: readonly string[]): boolean =>
   roleKeys.includes(AUDITOR) &&
   roleKeys.some((key) => {
-    const role = findRole(key);
+    const role = roles.get(key);
     return role !== undefined && isWritingRole(role);
   });
 
@@ -115,7 +114,7 @@ export const refuseCombination = (
             groupIds: population.find(grant.subjectId)?.groupIds ?? [],
           },
         ];
-  if (!affected.some((subject) => combines(roleKeysOf(after, subject, nowMs)))) return null;
+  if (!affected.some((subject) => combines(after, roleKeysOf(after, subject, nowMs)))) return null;
   return new AppError(
     'SEPARATION_OF_DUTIES',
     'Auditor cannot be held together with a role that writes, also not through a group.',

@@ -7,7 +7,7 @@
 import { compileCondition, type CompiledCondition } from '../conditions/index.ts';
 import { MODEL_TEXT, assertImplemented } from './model.ts';
 import { addTo, emptyPermissionSet, sharedSetOf, type PermissionSet } from './permission-set.ts';
-import type { RoleDefinition } from './roles.ts';
+import { rolesByKey, type RoleDefinition } from './roles.ts';
 import {
   SUBJECT_TYPES,
   type Engine,
@@ -60,6 +60,8 @@ export interface OrganizationIndex {
   readonly projects: ReadonlyMap<string, ProjectRow>;
   readonly environments: ReadonlyMap<string, EnvironmentRow>;
   readonly grants: readonly CompiledGrant[];
+  /** What the roles mean here, by key: the built-in ones and the organisation's own. */
+  readonly roles: ReadonlyMap<string, RoleDefinition>;
   readonly quarantined: readonly PoisonRow[];
   /** What decides: this index, or Casbin until somebody resets it. */
   readonly engine: Engine;
@@ -192,22 +194,28 @@ export type Compiled =
 /**
  * Builds the index of one organisation.
  *
+ * @param everybodys the roles every organisation has; its own are among the rows
  * @param poison rows that could not be read; they are left out (or the result is a refusal)
  */
 export const compileOrganization = (
   rows: OrganizationRows,
-  roles: readonly RoleDefinition[],
+  everybodys: readonly RoleDefinition[],
   poison: readonly PoisonRow[] = [],
 ): Compiled => {
-  const roleByKey = new Map(roles.map((role) => [role.key, role]));
   const quarantined = [...poison];
+  const own = (rows.roles ?? []).filter((role) => {
+    const isOwn = !rolesByKey(everybodys).has(role.key);
+    if (!isOwn) quarantined.push({ table: 'role', id: role.key, problem: 'key of a built-in role', denies: false });
+    return isOwn;
+  });
+  const roles = rolesByKey(everybodys, own);
   const bySubject = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
     SubjectType,
     Map<string, CompiledGrant[]>
   >;
   const grants: CompiledGrant[] = [];
   for (const row of rows.grants) {
-    const grant = compileGrant(row, roleByKey.get(row.roleKey));
+    const grant = compileGrant(row, roles.get(row.roleKey));
     if (grant === null) {
       const denies = row.effect === 'deny';
       quarantined.push({ table: 'grant', id: row.grantId, problem: `unknown role ${row.roleKey}`, denies });
@@ -228,6 +236,7 @@ export const compileOrganization = (
       projects,
       environments: environmentsIn(rows.environments, projects),
       grants,
+      roles,
       quarantined,
       engine: rows.engine ?? 'index',
     }),

@@ -36,6 +36,7 @@ export const indexDigest = (index: OrganizationIndex): string => {
     sorted(index.projects, (row) => row),
     sorted(index.environments, (row) => row),
     index.grants.map(describeGrant),
+    sorted(index.roles, (role) => role),
   ];
   return createHash('sha256').update(JSON.stringify(description)).digest('hex');
 };

@@ -13,6 +13,7 @@ export {
   type OrganizationIndex,
   type SubjectCells,
 } from './compile.ts';
+export { rowsOf } from './rows-of.ts';
 export { referenceEnforcer, type ReferenceEnforcer, type ReferencePolicy } from './enforcer.ts';
 export { indexBytes, indexDigest } from './digest.ts';
 export { organizationLines, roleLines, type PolicyLine } from './lines.ts';
@@ -45,6 +46,7 @@ export {
   SCOPE_LEVELS,
   findRole,
   isWritingRole,
+  rolesByKey,
   type RoleDefinition,
   type ScopeLevel,
 } from './roles.ts';

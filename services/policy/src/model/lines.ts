@@ -63,18 +63,26 @@ const scopeName = (orgId: string, projectId: string | null, environmentId: strin
   return projectId === null ? nameOf('org', orgId) : nameOf('project', projectId);
 };
 
-/** The lines of all roles; they are the same for every organisation. */
-export const roleLines = (roles: readonly RoleDefinition[]): readonly PolicyLine[] =>
-  roles.flatMap((role) =>
-    PLACES.flatMap((place) =>
-      role.permissions[place].map((permission): PolicyLine => ({
-        type: 'g3',
-        fields: [nameOf('permission', permission), nameOf('role', role.key), nameOf('place', place)],
-      })),
-    ),
+/**
+ * A role of an organisation's own by the organisation and its key, `role:<organisation>:<key>`: what one organisation
+ * calls a role is nothing to another. No name of a role of everybody's has a second colon.
+ */
+const ownRoleName = (orgId: string, key: string): string =>
+  `${nameOf('role', orgId)}:${nameOf('role', key).slice('role:'.length)}`;
+
+const linesOf = (role: RoleDefinition, name: string): readonly PolicyLine[] =>
+  PLACES.flatMap((place) =>
+    role.permissions[place].map((permission): PolicyLine => ({
+      type: 'g3',
+      fields: [nameOf('permission', permission), name, nameOf('place', place)],
+    })),
   );
 
-/** The lines of one organisation: scopes, memberships and grants. */
+/** The lines of the roles every organisation has. */
+export const roleLines = (roles: readonly RoleDefinition[]): readonly PolicyLine[] =>
+  roles.flatMap((role) => linesOf(role, nameOf('role', role.key)));
+
+/** The lines of one organisation: its own roles, scopes, memberships and grants. */
 export const organizationLines = (
   rows: OrganizationRows,
   memberships: readonly Membership[],
@@ -91,14 +99,19 @@ export const organizationLines = (
   for (const { type, subjectId, groupIds } of memberships)
     for (const groupId of groupIds)
       lines.push({ type: 'g', fields: [nameOf(type, subjectId), nameOf('group', groupId), org] });
-  for (const grant of rows.grants) lines.push({ type: 'p', fields: grantFields(rows.orgId, grant) });
+  const own = new Map((rows.roles ?? []).map((role) => [role.key, ownRoleName(rows.orgId, role.key)]));
+  for (const role of rows.roles ?? []) lines.push(...linesOf(role, ownRoleName(rows.orgId, role.key)));
+  for (const grant of rows.grants) {
+    const role = own.get(grant.roleKey) ?? nameOf('role', grant.roleKey);
+    lines.push({ type: 'p', fields: grantFields(rows.orgId, grant, role) });
+  }
   return lines;
 };
 
-const grantFields = (orgId: string, grant: GrantRow): readonly string[] => [
+const grantFields = (orgId: string, grant: GrantRow, role: string): readonly string[] => [
   nameOf('org', orgId),
   nameOf(grant.subjectType, grant.subjectId),
-  nameOf('role', grant.roleKey),
+  role,
   scopeName(orgId, grant.projectId, grant.environmentId),
   grant.tier === undefined ? ANY : nameOf('place', grant.tier),
   grant.resourceType === undefined ? ANY : nameOf('type', grant.resourceType),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
-import { randomPolicy, type RandomOrganization } from '../../tests/support/random-policy.ts';
+import { customRole, randomPolicy, type RandomOrganization } from '../../tests/support/random-policy.ts';
 import { compileOrganization, type OrganizationIndex } from './compile.ts';
 import { indexDigest } from './digest.ts';
 import { patchOrganization, type OrganizationChange } from './patch.ts';
@@ -25,25 +25,39 @@ const step = fc.record({
   put: fc.array(fc.record({ from: fc.nat({ max: 15 }), id: fc.nat({ max: 40 }) }), { maxLength: 4 }),
   projects: fc.nat({ max: 4 }),
   environments: fc.nat({ max: 6 }),
+  // Of the organisation's own: one that is there means something else, one comes, one nobody holds goes.
   role: fc.option(fc.record({ at: fc.nat({ max: 4 }), permissions: fc.subarray(PERMISSIONS) }), { nil: null }),
+  newRole: fc.option(customRole, { nil: null, freq: 2 }),
+  dropsRole: fc.boolean(),
 });
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
-const rolesAfter = (roles: readonly RoleDefinition[], { role }: Step): readonly RoleDefinition[] =>
-  role === null
-    ? roles
-    : roles.map((each, at) => {
-        if (at !== role.at % roles.length) return each;
-        const { permissions } = role;
-        const everywhere = {
-          organization: permissions,
-          project: permissions,
-          'non-production': permissions,
-          production: permissions,
-        };
-        return { ...each, permissions: everywhere };
-      });
+interface RoleChange {
+  readonly after: readonly RoleDefinition[];
+  readonly putRoles: readonly RoleDefinition[];
+  readonly removedRoles: readonly string[];
+}
+
+const changeRoles = (
+  own: readonly RoleDefinition[],
+  everybodys: readonly RoleDefinition[],
+  held: ReadonlySet<string>,
+  { role, newRole, dropsRole }: Step,
+): RoleChange => {
+  const put = new Map<string, RoleDefinition>();
+  const revised = role === null ? undefined : own[role.at];
+  if (role !== null && revised !== undefined) {
+    const { permissions } = role;
+    const at = { organization: permissions, project: permissions };
+    const everywhere = { ...at, 'non-production': permissions, production: permissions };
+    put.set(revised.key, { ...revised, permissions: everywhere });
+  }
+  if (newRole !== null && !everybodys.some(({ key }) => key === newRole.key)) put.set(newRole.key, newRole);
+  const removed = dropsRole ? own.map(({ key }) => key).filter((key) => !held.has(key) && !put.has(key)) : [];
+  const kept = own.filter(({ key }) => !put.has(key) && !removed.includes(key));
+  return { after: [...kept, ...put.values()], putRoles: [...put.values()], removedRoles: [...removed, 'unknown'] };
+};
 
 /** One change of rows: what is left, what comes (new ids and old ones), and the change that says so. */
 const applyStep = (
@@ -85,31 +99,33 @@ const applyStep = (
 describe('incremental maintenance', () => {
   it('leaves what a build from nothing makes, whatever changes in whatever order (property)', function any() {
     this.timeout(60_000);
-    const seen = { patched: 0 };
+    const seen = { patched: 0, roles: 0 };
     fc.assert(
       fc.property(randomPolicy, fc.array(step, { minLength: 1, maxLength: 8 }), (policy, steps) => {
         const [organization] = policy.organizations;
         assert.ok(organization !== undefined);
-        let roles = policy.roles;
+        const { roles } = policy;
         let { rows } = organization;
         let index = build(rows, roles);
         for (const next of steps) {
           const before = index;
           const digest = indexDigest(before);
           const { after, change } = applyStep(rows, organization.rows, next);
-          const revised = rolesAfter(roles, next);
-          const changedRoles = new Set(revised.filter((role, at) => role !== roles[at]).map(({ key }) => key));
-          const patched = patchOrganization(before, { ...change, changedRoles }, revised);
+          const held = new Set([...after.grants, ...organization.rows.grants].map(({ roleKey }) => roleKey));
+          const { after: own, ...roleChange } = changeRoles(after.roles ?? [], roles, held, next);
+          const patched = patchOrganization(before, { ...change, ...roleChange }, roles);
           assert.ok(patched !== null);
-          [rows, roles, index] = [after, revised, patched];
+          [rows, index] = [{ ...after, roles: own }, patched];
           assert.equal(indexDigest(index), indexDigest(build(rows, roles)));
           assert.equal(indexDigest(before), digest, 'whoever decides by the old one is not disturbed');
           seen.patched += 1;
+          seen.roles += roleChange.putRoles.filter(({ key }) => after.grants.some((row) => row.roleKey === key)).length;
         }
       }),
       { numRuns: 1_500 },
     );
     assert.ok(seen.patched > 3_000);
+    assert.ok(seen.roles > 300, String(seen.roles));
   });
 
   it('is refused for a role that is not known, and where rows are quarantined', () => {

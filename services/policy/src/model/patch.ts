@@ -11,7 +11,7 @@ import {
   type OrganizationIndex,
   type SubjectCells,
 } from './compile.ts';
-import type { RoleDefinition } from './roles.ts';
+import { rolesByKey, type RoleDefinition } from './roles.ts';
 import {
   SUBJECT_TYPES,
   type Engine,
@@ -33,8 +33,10 @@ export interface OrganizationChange {
   /** All of them: there are few. */
   readonly projects: readonly ProjectRow[];
   readonly environments: readonly EnvironmentRow[];
-  /** Keys of roles that do not permit what they did; absent: none. */
-  readonly changedRoles?: ReadonlySet<string>;
+  /** Roles of the organisation's own that came, or are not what they were; absent: none. */
+  readonly putRoles?: readonly RoleDefinition[];
+  /** Keys of roles that are gone; unknown ones are fine, and so are those that are put. Absent: none. */
+  readonly removedRoles?: readonly string[];
 }
 
 class Touched {
@@ -59,18 +61,34 @@ const byId = (left: CompiledGrant, right: CompiledGrant): number =>
 const isSorted = (grants: readonly CompiledGrant[], from: number): boolean =>
   grants.every((grant, at) => at < Math.max(1, from) || byId(grants[at - 1] as CompiledGrant, grant) < 0);
 
+type Roles = ReadonlyMap<string, RoleDefinition>;
+
+/** Roles after the change, and which of them are not what they were; null when one would hide a role of everybody's. */
+const rolesAfter = (
+  index: OrganizationIndex,
+  { putRoles = [], removedRoles = [] }: OrganizationChange,
+  everybodys: readonly RoleDefinition[],
+): { readonly roles: Roles; readonly changed: ReadonlySet<string> } | null => {
+  const changed = new Set([...removedRoles, ...putRoles.map(({ key }) => key)]);
+  if (changed.size === 0) return { roles: index.roles, changed };
+  const fixed = rolesByKey(everybodys);
+  if (putRoles.some(({ key }) => fixed.has(key))) return null;
+  const kept = [...index.roles.values()].filter(({ key }) => !fixed.has(key) && !changed.has(key));
+  return { roles: rolesByKey(everybodys, [...kept, ...putRoles]), changed };
+};
+
 /** Grants after the change, in the order of their ids; null when a role of one is unknown. */
 const grantsAfter = (
   index: OrganizationIndex,
   change: OrganizationChange,
-  roles: ReadonlyMap<string, RoleDefinition>,
+  { roles, changed }: { readonly roles: Roles; readonly changed: ReadonlySet<string> },
   touched: Touched,
 ): readonly CompiledGrant[] | null => {
   const gone = new Set([...change.removed, ...change.put.map(({ grantId }) => grantId)]);
   const after: CompiledGrant[] = [];
   for (const grant of index.grants) {
     const isGone = gone.has(grant.row.grantId);
-    const isRevised = change.changedRoles?.has(grant.row.roleKey) === true;
+    const isRevised = changed.has(grant.row.roleKey);
     if (isGone || isRevised) touched.add(grant.row);
     if (isGone) continue;
     const kept = isRevised ? compileGrant(grant.row, roles.get(grant.row.roleKey)) : grant;
@@ -106,17 +124,19 @@ const subjectsAfter = (index: OrganizationIndex, touched: Touched): Organization
 /**
  * The index after a change.
  *
+ * @param everybodys the roles every organisation has; they never change while the service runs
  * @returns null when it cannot be made this way (an unknown role, rows that were left out before): build it anew
  */
 export const patchOrganization = (
   index: OrganizationIndex,
   change: OrganizationChange,
-  roles: readonly RoleDefinition[],
+  everybodys: readonly RoleDefinition[],
 ): OrganizationIndex | null => {
   if (index.quarantined.length > 0) return null;
   const touched = new Touched();
-  const grants = grantsAfter(index, change, new Map(roles.map((role) => [role.key, role])), touched);
-  if (grants === null) return null;
+  const revised = rolesAfter(index, change, everybodys);
+  const grants = revised === null ? null : grantsAfter(index, change, revised, touched);
+  if (revised === null || grants === null) return null;
   for (const grant of grants) touched.take(grant);
   const projects = new Map(change.projects.map((project) => [project.projectId, project]));
   return Object.freeze({
@@ -127,6 +147,7 @@ export const patchOrganization = (
     projects,
     environments: environmentsIn(change.environments, projects),
     grants,
+    roles: revised.roles,
     quarantined: [],
     engine: change.engine,
   });

@@ -10,7 +10,7 @@ import { PERMISSION_NAMES, PERMISSIONS, PLACES, type Permission, type Place } fr
 export const SCOPE_LEVELS = ['organization', 'project', 'environment'] as const;
 export type ScopeLevel = (typeof SCOPE_LEVELS)[number];
 
-/** A role: what it permits, per place. Custom roles will have the same form. */
+/** A role: what it permits, per place. Those an organisation makes itself have the same form. */
 export interface RoleDefinition {
   readonly key: string;
   readonly name: string;
@@ -127,8 +127,20 @@ export const BUILT_IN_ROLES: readonly RoleDefinition[] = Object.freeze([
 
 const BY_KEY: ReadonlyMap<string, RoleDefinition> = new Map(BUILT_IN_ROLES.map((each) => [each.key, each]));
 
-/** The built-in role of that key, or undefined. */
+/** The built-in role of that key, or undefined. What a role means in an organisation: `roles` of its index. */
 export const findRole = (key: string): RoleDefinition | undefined => BY_KEY.get(key);
+
+const tables = new WeakMap<readonly RoleDefinition[], ReadonlyMap<string, RoleDefinition>>([[BUILT_IN_ROLES, BY_KEY]]);
+
+/** Roles by key: those every organisation has, then its own. Without own ones the same map for every organisation. */
+export const rolesByKey = (
+  everybodys: readonly RoleDefinition[],
+  own: readonly RoleDefinition[] = [],
+): ReadonlyMap<string, RoleDefinition> => {
+  let table = tables.get(everybodys);
+  if (table === undefined) tables.set(everybodys, (table = new Map(everybodys.map((role) => [role.key, role]))));
+  return own.length === 0 ? table : new Map([...table, ...own.map((role) => [role.key, role] as const)]);
+};
 
 /** True when the role changes anything at any place; such a role excludes Auditor for the same subject. */
 export const isWritingRole = (definition: RoleDefinition): boolean =>

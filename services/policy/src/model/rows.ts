@@ -6,6 +6,7 @@ import { isIdentifier } from '@sallyport/subject-feed';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
 import { RESOURCE_TYPES } from './permissions.ts';
+import type { RoleDefinition } from './roles.ts';
 
 export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
 export type SubjectType = (typeof SUBJECT_TYPES)[number];
@@ -60,13 +61,15 @@ export interface OrganizationRows {
   readonly grants: readonly GrantRow[];
   readonly projects: readonly ProjectRow[];
   readonly environments: readonly EnvironmentRow[];
+  /** Roles of its own; absent: none. */
+  readonly roles?: readonly RoleDefinition[];
   /** Absent: the index. */
   readonly engine?: Engine;
 }
 
 /** A row that could not be read. `denies` when it may have been a denial: leaving it out could allow too much. */
 export interface PoisonRow {
-  readonly table: 'grant' | 'project' | 'environment';
+  readonly table: 'grant' | 'project' | 'environment' | 'role';
   readonly id: string;
   readonly problem: string;
   readonly denies: boolean;

@@ -41,15 +41,32 @@ const build = (rows: OrganizationRows, roles: readonly RoleDefinition[]): Organi
   return compiled.index;
 };
 
-/** The same rows, of which every other grant came later and one that is gone was there before. */
+/** What its own roles were before: they permitted something else, and one that is gone permitted everything here. */
+const rolesBefore = (own: readonly RoleDefinition[]): readonly RoleDefinition[] => {
+  const [first, last] = [own[0], own.at(-1)];
+  if (first === undefined || last === undefined) return [];
+  return own.map((role, at) => ({ ...role, permissions: at % 2 === 0 ? last.permissions : first.permissions }));
+};
+
+/** The same rows, of which every other grant came later, one that is gone was there before and own roles were others. */
 const grown = (rows: OrganizationRows, roles: readonly RoleDefinition[]): OrganizationIndex => {
-  const { grants, projects, environments, slug, revision } = rows;
+  const { grants, projects, environments, slug, revision, roles: own = [] } = rows;
   const before = grants.filter((_, at) => at % 2 === 0);
   const [first] = grants;
   const gone = first === undefined ? [] : [{ ...first, grantId: 'gone' }];
-  const start = build({ ...rows, grants: [...before, ...gone], projects: projects.slice(1), environments: [] }, roles);
+  const start = build(
+    {
+      ...rows,
+      grants: [...before, ...gone],
+      projects: projects.slice(1),
+      environments: [],
+      roles: rolesBefore(own),
+    },
+    roles,
+  );
   const put = grants.filter((_, at) => at % 2 === 1);
-  const change = { slug, revision, engine: 'index', put, removed: ['gone'], projects, environments } as const;
+  const scopes = { projects, environments };
+  const change = { slug, revision, engine: 'index', put, removed: ['gone'], putRoles: own, ...scopes } as const;
   const patched = patchOrganization(start, change, roles);
   assert.ok(patched !== null);
   return patched;

@@ -70,7 +70,7 @@ const POPULAR = [...PERMISSION_NAMES.slice(0, 2), 'flag:toggle', ...PERMISSION_N
 
 const permissionsAt = fc.subarray([...POPULAR], { minLength: 2 });
 
-const customRole: fc.Arbitrary<RoleDefinition> = fc
+export const customRole: fc.Arbitrary<RoleDefinition> = fc
   .record({ key: id(), at: fc.tuple(permissionsAt, permissionsAt, permissionsAt, permissionsAt) })
   .map(({ key, at: [organization, project, nonProduction, production] }) => ({
     key,
@@ -142,10 +142,22 @@ const withPopular = (projects: readonly ProjectRow[]): ProjectRow[] =>
     ? [...projects]
     : [{ projectId: 'a', key: 'k' }, ...projects.filter((each) => each.projectId !== 'a')];
 
-const organization = (orgId: string, roleKeys: readonly string[]): fc.Arbitrary<RandomOrganization> =>
+/** Roles of an organisation's own; ids are drawn from few, so organisations call different things the same. */
+const ownRoles = (roleKeys: readonly string[]): fc.Arbitrary<readonly RoleDefinition[]> =>
+  uniqueBy(customRole, (role) => role.key, 3).map((found) => found.filter(({ key }) => !roleKeys.includes(key)));
+
+const organization = (orgId: string, everybodys: readonly string[]): fc.Arbitrary<RandomOrganization> =>
+  ownRoles(everybodys).chain((own) => organizationWith(orgId, own, [...everybodys, ...own.map(({ key }) => key)]));
+
+const organizationWith = (
+  orgId: string,
+  own: readonly RoleDefinition[],
+  roleKeys: readonly string[],
+): fc.Arbitrary<RandomOrganization> =>
   fc.record({
     memberships: uniqueBy(membership, (each) => `${each.type}/${each.subjectId}`, 6),
     rows: fc.record({
+      roles: fc.constant(own),
       orgId: fc.constant(orgId),
       slug: fc.constant('slug'),
       revision: fc.constant(1n),
@@ -158,6 +170,7 @@ const organization = (orgId: string, roleKeys: readonly string[]): fc.Arbitrary<
   });
 
 export interface RandomPolicy {
+  /** Those every organisation has; each organisation's own are among its rows. */
   readonly roles: readonly RoleDefinition[];
   readonly organizations: readonly RandomOrganization[];
 }

@@ -6,6 +6,7 @@ import pg from 'pg';
 
 import { nameOf } from '../../src/model/lines.ts';
 import { PLACES } from '../../src/model/permissions.ts';
+import type { RoleDefinition } from '../../src/model/roles.ts';
 import type { RandomPolicy, RandomRequest } from './random-policy.ts';
 
 const FUNCTIONS = `
@@ -86,7 +87,8 @@ const FUNCTIONS = `
 
 const DECISIONS = `
   WITH
-    role_permission AS (SELECT * FROM jsonb_to_recordset($1::jsonb -> 'roles') AS x(role text, place text, permission text)),
+    role_permission AS (SELECT * FROM jsonb_to_recordset($1::jsonb -> 'roles')
+      AS x(org text, role text, place text, permission text)),
     project AS (SELECT * FROM jsonb_to_recordset($1::jsonb -> 'projects') AS x(org text, project text)),
     environment AS (SELECT * FROM jsonb_to_recordset($1::jsonb -> 'environments')
       AS x(org text, environment text, project text, tier text)),
@@ -110,7 +112,8 @@ const DECISIONS = `
     applying AS (
       SELECT r.number, g.effect FROM located r JOIN given g ON g.org = r.org
        WHERE EXISTS (SELECT FROM role_permission p
-                      WHERE p.role = g.role AND p.place = r.place AND p.permission = r.action)
+                      WHERE (p.org IS NULL OR p.org = r.org) AND p.role = g.role AND p.place = r.place
+                        AND p.permission = r.action)
          AND (g.subject = r.subject OR EXISTS (SELECT FROM member m
                       WHERE m.org = r.org AND m.subject = r.subject AND m."group" = g.subject))
          AND (g.environment IS NULL OR g.environment = r.environment)
@@ -125,12 +128,22 @@ const DECISIONS = `
 const optional = (kind: Parameters<typeof nameOf>[0], id: string | null): string | null =>
   id === null || id === '' ? null : nameOf(kind, id);
 
+/** Of an organisation's own; null: every organisation has it. */
+const permissionsOf = (role: RoleDefinition, orgId: string | null): readonly object[] =>
+  PLACES.flatMap((place) =>
+    role.permissions[place].map((permission) => ({
+      org: optional('org', orgId),
+      role: nameOf('role', role.key),
+      place,
+      permission,
+    })),
+  );
+
 const rowsOf = ({ roles, organizations }: RandomPolicy): object => ({
-  roles: roles.flatMap((role) =>
-    PLACES.flatMap((place) =>
-      role.permissions[place].map((permission) => ({ role: nameOf('role', role.key), place, permission })),
-    ),
-  ),
+  roles: [
+    ...roles.flatMap((role) => permissionsOf(role, null)),
+    ...organizations.flatMap(({ rows }) => (rows.roles ?? []).flatMap((role) => permissionsOf(role, rows.orgId))),
+  ],
   projects: organizations.flatMap(({ rows }) =>
     rows.projects.map(({ projectId }) => ({ org: nameOf('org', rows.orgId), project: nameOf('project', projectId) })),
   ),
