@@ -8,7 +8,7 @@ import {
   type DecisionServiceService,
 } from '@sallyport/proto/policy/v1';
 
-import { monotonicMs } from './clock.ts';
+import { monotonicMs as processMonotonicMs } from './clock.ts';
 
 /** Who is decided about. Usually a Principal; a subject alone when something is re-checked later (epoch 0). */
 export interface DecisionSubject {
@@ -82,6 +82,8 @@ export interface DecisionClientOptions {
   readonly grpc: GrpcClient<DecisionServiceService>;
   /** ms; default and maximum 300. */
   readonly deadlineMs?: number;
+  /** Milliseconds that never go back; default: those of this process. */
+  readonly monotonicMs?: () => number;
 }
 
 const DEADLINE_MS = 300;
@@ -136,11 +138,11 @@ const refusedByScope = ({ principal, action }: DecisionRequest, nowMs: number): 
 };
 
 /** Anything but an explicit ALLOW or DENY with a reason is no decision, and so is an ALLOW that is too old on arrival. */
-const toDecision = (response: CheckResponse, sentAtMs: number): Decision => {
+const toDecision = (response: CheckResponse, sentAtMs: number, nowMs: number): Decision => {
   const isAllow = response.decision === Verdict.DECISION_ALLOW;
   if (!isAllow && response.decision !== Verdict.DECISION_DENY) throw nonsense('policy answered without a decision');
   if (response.reason === '') throw nonsense('policy answered without a reason');
-  if (isAllow && monotonicMs() - sentAtMs >= response.validForMs) throw nonsense('the decision expired on its way');
+  if (isAllow && nowMs - sentAtMs >= response.validForMs) throw nonsense('the decision expired on its way');
   return {
     allowed: isAllow,
     reason: response.reason,
@@ -162,7 +164,11 @@ const failureOf = (error: unknown, signal: AbortSignal | undefined): AppError =>
 };
 
 /** A client that asks policy for decisions. Keep one per process; it holds no state besides the connection. */
-export const createDecisionClient = ({ grpc, deadlineMs = DEADLINE_MS }: DecisionClientOptions): DecisionClient => {
+export const createDecisionClient = ({
+  grpc,
+  deadlineMs = DEADLINE_MS,
+  monotonicMs = processMonotonicMs,
+}: DecisionClientOptions): DecisionClient => {
   const optionsOf = (request: DecisionRequest) => ({
     deadlineMs: Math.min(deadlineMs, DEADLINE_MS),
     requestId: request.requestId,
@@ -174,7 +180,8 @@ export const createDecisionClient = ({ grpc, deadlineMs = DEADLINE_MS }: Decisio
     const refused = refusedByScope(request, sentAtMs);
     if (refused !== null) return refused;
     try {
-      return toDecision(await grpc.unary('check', toCheckRequest(request), optionsOf(request)), sentAtMs);
+      const response = await grpc.unary('check', toCheckRequest(request), optionsOf(request));
+      return toDecision(response, sentAtMs, monotonicMs());
     } catch (error) {
       throw failureOf(error, request.signal);
     }
@@ -190,7 +197,8 @@ export const createDecisionClient = ({ grpc, deadlineMs = DEADLINE_MS }: Decisio
       const message = CheckManyRequest.fromPartial({ checks: asked.map(toCheckRequest) });
       const { results } = await grpc.unary('checkMany', message, optionsOf(first));
       if (results.length !== asked.length) throw nonsense('policy answered another number of questions');
-      const answers = results.map((result) => toDecision(result, sentAtMs)).values();
+      const nowMs = monotonicMs();
+      const answers = results.map((result) => toDecision(result, sentAtMs, nowMs)).values();
       return refused.map((decision) => decision ?? required(answers.next().value));
     } catch (error) {
       throw failureOf(error, first.signal);

@@ -157,12 +157,26 @@ describe('decision client', () => {
       });
     }
 
-    it('when an allow has expired on its way', async () => {
-      respond = () =>
-        new Promise((resolve) => {
-          setTimeout(resolve, 60, { ...allow, validForMs: 50 });
-        });
-      await assert.rejects(client.check(request), isUnavailable);
+    it('when an allow has expired on its way, alone or among others', async () => {
+      let nowMs = 1_000;
+      const grpc = await world.client(DecisionServiceClient, server.port, 'policy');
+      const timed = createDecisionClient({ grpc, monotonicMs: () => nowMs });
+      const onItsWay = (tookMs: number): void => {
+        respond = () => {
+          nowMs += tookMs;
+          return Promise.resolve({ ...allow, validForMs: 50 });
+        };
+        respondMany = () => {
+          nowMs += tookMs;
+          return [allow, { ...allow, validForMs: 50 }];
+        };
+      };
+      onItsWay(49);
+      assert.equal((await timed.check(request)).decidedAtMonotonicMs, 1_000);
+      assert.equal((await timed.checkMany([request, request])).length, 2);
+      onItsWay(50);
+      await assert.rejects(timed.check(request), isUnavailable);
+      await assert.rejects(timed.checkMany([request, request]), isUnavailable);
     });
 
     it('when policy is late: within 300 ms', async () => {

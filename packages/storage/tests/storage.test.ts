@@ -181,7 +181,9 @@ describe('storage: transactions', () => {
       tx.fence({ decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 60_000 });
       tx.fence({ decidedAtMonotonicMs: systemClock.monotonicMs(), validForMs: 20 });
       await tx.query(put, [org, 'late']);
-      await tx.query('SELECT pg_sleep(0.05)');
+      const age = "SELECT clock_timestamp() > transaction_timestamp() + interval '20 ms' AS expired";
+      let [now] = await tx.query<{ expired: boolean }>(age);
+      while (now?.expired !== true) [now] = await tx.query<{ expired: boolean }>(age);
     });
     await assert.rejects(late, { code: 'DECISION_EXPIRED' });
     const rows = await sample.db.read(org, async (tx) => await tx.query<{ name: string }>(names));
