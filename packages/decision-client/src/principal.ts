@@ -1,5 +1,6 @@
 import { AppError } from '@sallyport/errors';
 import type { GrpcClient } from '@sallyport/grpc';
+import type { Principal as Caller } from '@sallyport/http';
 import {
   CredentialType,
   PrincipalType,
@@ -10,28 +11,8 @@ import {
 
 import { credentialOf, type Credential, type CredentialRequest } from './credential.ts';
 
-/** Who calls: an account of one organisation, and the credential it showed. */
-export interface Principal {
-  readonly orgId: string;
-  readonly orgSlug: string;
-  readonly subjectId: string;
-  readonly type: 'user' | 'service_account';
-  /** Epoch of the credential; an account whose epoch has moved on has lost it. */
-  readonly epoch: bigint;
-  readonly credentialType: 'session' | 'api_token' | 'access_token';
-  /** Names the credential for audit and revocation; never the secret. */
-  readonly credentialId: string;
-  /** Permissions the credential is limited to; empty: only the principal's own grants limit it. */
-  readonly scopes: readonly string[];
-  readonly authenticatedAt: Date;
-  readonly expiresAt: Date;
-  readonly displayName: string;
-  readonly acr?: string;
-  readonly amr?: readonly string[];
-  /** Actions refused until the subject has signed in once more; absent: none. */
-  readonly stepUpDue?: readonly string[];
-  /** The people behind a service account: who owns it, who issued the credential; absent for people. */
-  readonly sponsorIds?: readonly string[];
+/** Who calls, as routes see it, and what only identity's answer says. */
+export interface Principal extends Caller {
   /** The OAuth client of an access token. */
   readonly clientId?: string;
 }
