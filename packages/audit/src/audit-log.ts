@@ -67,7 +67,7 @@ interface Prepared {
   readonly isOneFlight: boolean;
 }
 
-class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'foresee'> {
+class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'atCommit' | 'createSubjectKeys'> {
   readonly events: { readonly event: AuditEvent; readonly context: AuditContext }[] = [];
   readonly kept: (() => Promise<void>)[] = [];
   /** Keys of new subjects on their way to the database. */
@@ -84,7 +84,7 @@ class Recording implements Pick<AuditedTx, 'record' | 'unchanged' | 'last' | 'at
     this.#newKeys = newKeys;
   }
 
-  foresee(newSubjectIds: readonly string[]): void {
+  createSubjectKeys(newSubjectIds: readonly string[]): void {
     const { keys, stored } = this.#newKeys(newSubjectIds);
     this.expect(Promise.resolve(keys));
     // Nothing waits for them but COMMIT.
@@ -142,8 +142,8 @@ const auditedTx = (tx: WriteTx, context: AuditContext, recording: Recording): Au
     atCommit: (send: () => Promise<void>) => {
       recording.atCommit(send);
     },
-    foresee: (newSubjectIds: readonly string[]) => {
-      recording.foresee(newSubjectIds);
+    createSubjectKeys: (newSubjectIds: readonly string[]) => {
+      recording.createSubjectKeys(newSubjectIds);
     },
   }) as unknown as AuditedTx;
 

@@ -72,10 +72,10 @@ export interface AuditedTx extends WriteTx {
   /** Says that nothing was changed, so that no entry is due. */
   unchanged(): void;
   /**
-   * Says who comes into being in this transaction and that entries will be about them: their keys are made here and now,
-   * and travel with the mutation's own statements. For nobody who may have one already: that fails the transaction.
+   * Makes the keys of subjects that come into being in this transaction and that entries will be about: here and now, so
+   * that they travel with the mutation's own statements. For nobody who may have one already: that fails the transaction.
    */
-  foresee(newSubjectIds: readonly string[]): void;
+  createSubjectKeys(newSubjectIds: readonly string[]): void;
   /** Runs after the entries were appended, as the very last statements before COMMIT (the subject log). */
   last(work: (tx: WriteTx, receipts: readonly AuditReceipt[]) => Promise<void>): void;
 }

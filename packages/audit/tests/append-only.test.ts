@@ -105,7 +105,7 @@ describe('audit log, append-only', () => {
     const subject = newId();
     const announce = async (): Promise<unknown> =>
       await audit.mutate(context, async (tx) => {
-        tx.foresee([subject]);
+        tx.createSubjectKeys([subject]);
         tx.record(event(subject));
         await Promise.resolve();
       });

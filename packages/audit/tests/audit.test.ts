@@ -313,14 +313,14 @@ describe('audit log', () => {
     const orgId = await newOrganization();
     const [foreseen, other] = [newId(), newId()];
     await audit.mutate(contextOf(orgId), async (tx) => {
-      tx.foresee([foreseen]);
+      tx.createSubjectKeys([foreseen]);
       await create(tx, 'a');
       const after = { a: personal(foreseen, 'A'), b: personal(other, 'B') };
       tx.record({ action: 'thing.created', target: { type: 'thing', id: 'a' }, after });
     });
     assert.deepEqual((await entriesOf(orgId))[0]?.['after'], { a: 'A', b: 'B' });
     const failing = audit.mutate(contextOf(orgId), async (tx) => {
-      tx.foresee([newId()]);
+      tx.createSubjectKeys([newId()]);
       await Promise.reject(new TypeError('before the keys came'));
     });
     await assert.rejects(failing, /before the keys came/);

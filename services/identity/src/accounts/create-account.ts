@@ -58,7 +58,7 @@ export const createAccountRow = async (
   input: CreateAccount,
 ): Promise<Account> => {
   const switches = { directoryActive: input.directoryActive ?? true, adminHold: false, connectionHold: false };
-  tx.foresee([id]);
+  tx.createSubjectKeys([id]);
   const account = await insertAccount(tx, {
     orgId: tx.orgId,
     id,

@@ -46,7 +46,7 @@ export const createNewcomers = async (
     (await insertNewcomers(tx, { orgId, connectionId, at: clock.now() }, people)).map((each) => [each.id, each]),
   );
   if (made.size === 0) tx.unchanged();
-  else tx.foresee([...made.keys()]);
+  else tx.createSubjectKeys([...made.keys()]);
   const arrivals: Arrival[] = [];
   const answers = newcomers.map((newcomer) => {
     const account = made.get(ids.get(newcomer) ?? '');
