@@ -21,6 +21,17 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       },
     }),
   },
+  'POST /access/v1/evaluations': {
+    as: 'decision-token',
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        subject: { type: 'user', id: await workshop.user() },
+        action: { name: 'organization:read' },
+        evaluations: [{ resource: { type: 'organization', id: workshop.company.orgId } }],
+      },
+    }),
+  },
   [`POST ${P}/grants`]: {
     status: 201,
     prepare: async (workshop) => ({

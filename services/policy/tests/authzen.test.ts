@@ -211,7 +211,11 @@ describe('AuthZEN Authorization API 1.0', () => {
       headers: { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http' },
     });
     assert.equal(status, 200);
-    assert.deepEqual(body, { policy_decision_point: ORIGIN, access_evaluation_endpoint: `${ORIGIN}${PATH}` });
+    assert.deepEqual(body, {
+      policy_decision_point: ORIGIN,
+      access_evaluation_endpoint: `${ORIGIN}${PATH}`,
+      access_evaluations_endpoint: `${ORIGIN}/access/v1/evaluations`,
+    });
   });
 
   it('answers for the organisation of the token only', async () => {

@@ -1,8 +1,8 @@
 /**
- * AuthZEN Authorization API 1.0 over HTTP: Access Evaluation and metadata.
+ * AuthZEN Authorization API 1.0 over HTTP: Access Evaluation, Access Evaluations and metadata.
  *
- * Owns: its shapes, its errors, the mapping to our questions (evaluation.ts). Does not own: the decision (decide/), who
- * may ask (decision-tokens/). Batches and searches are not served yet, so metadata does not name them.
+ * Owns: its shapes, its errors, the mapping to our questions (evaluation.ts, locate.ts). Does not own: the decision
+ * (decide/), who may ask (decision-tokens/).
  *
  * @see https://openid.net/specs/authorization-api-1_0.html
  */

@@ -65,6 +65,7 @@ export class World {
   readonly #directory: string;
   readonly #certificates: Readonly<Record<string, DevCertificate>>;
   readonly #identityPort: number;
+  readonly #settings: Readonly<Record<string, string>>;
   readonly #clients: { close(): void }[] = [];
   #policy: PolicyProcess | null = null;
 
@@ -74,22 +75,25 @@ export class World {
     directory: string;
     certificates: Readonly<Record<string, DevCertificate>>;
     identityPort: number;
+    settings: Readonly<Record<string, string>>;
   }) {
     this.identity = parts.identity;
     this.database = parts.database;
     this.#directory = parts.directory;
     this.#certificates = parts.certificates;
     this.#identityPort = parts.identityPort;
+    this.#settings = parts.settings;
   }
 
-  static async create(): Promise<World> {
+  /** @param settings of the service, beside (or instead of) those every world has */
+  static async create(settings: Readonly<Record<string, string>> = {}): Promise<World> {
     const directory = mkdtempSync(join(tmpdir(), 'policy-test-'));
     const ca = await createDevCa(directory);
     const certificates = await certificatesOf(ca);
     const database = await testDatabase('policy');
     const identity = new FakeIdentity(certificates['identity'] as DevCertificate, DEPLOYMENT);
     const identityPort = await identity.start();
-    const world = new World({ identity, database, directory, certificates, identityPort });
+    const world = new World({ identity, database, directory, certificates, identityPort, settings });
     writeFileSync(join(directory, 'master.key'), randomBytes(32).toString('hex'));
     await world.startPolicy();
     return world;
@@ -136,6 +140,7 @@ export class World {
       SALLYPORT_LEASE_RENEWAL: '50ms',
       // Whatever a test decides, Casbin is asked too.
       SALLYPORT_SHADOW_EVERY: '1',
+      ...this.#settings,
     };
   }
 
