@@ -5,23 +5,18 @@ import { newId } from '@sallyport/storage';
 
 import type { Administrator } from '../src/grants/change-grants.ts';
 import { createGrant, type GrantInput } from '../src/grants/create-grant.ts';
-import { GRANTS, GrantDesk, MAPPINGS, codeOf } from './support/grant-desk.ts';
-import { World, type Answer, type Organization } from './support/world.ts';
+import { GRANTS, type GrantDesk, MAPPINGS, codeOf, deskForEachTest } from './support/grant-desk.ts';
+import type { World, Answer, Organization } from './support/world.ts';
 
 describe('escalation', () => {
   let world: World;
   let org: Organization;
   let desk: GrantDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
-  });
-  after(async () => {
-    await world.dispose();
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
   });
 
   it('whoever may not manage grants gives nothing, anywhere', async () => {

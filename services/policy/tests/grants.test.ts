@@ -2,23 +2,18 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
-import { GRANTS, GrantDesk, MAPPINGS, codeOf, type Page } from './support/grant-desk.ts';
-import { World, type Organization } from './support/world.ts';
+import { GRANTS, type GrantDesk, MAPPINGS, codeOf, type Page, deskForEachTest } from './support/grant-desk.ts';
+import type { World, Organization } from './support/world.ts';
 
 describe('grants', () => {
   let world: World;
   let org: Organization;
   let desk: GrantDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
-  });
-  after(async () => {
-    await world.dispose();
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
   });
 
   it('take effect before the answer is given, and end the same way', async () => {

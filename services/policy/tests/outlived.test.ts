@@ -4,23 +4,18 @@ import { waitFor } from '@sallyport/dev-env';
 import { OwnershipServiceClient } from '@sallyport/proto/policy/v1';
 import { newId } from '@sallyport/storage';
 
-import { MAPPINGS, GrantDesk, codeOf, GRANTS } from './support/grant-desk.ts';
-import { World, type Organization, type Question } from './support/world.ts';
+import { MAPPINGS, type GrantDesk, codeOf, GRANTS, deskForEachTest } from './support/grant-desk.ts';
+import type { World, Organization, Question } from './support/world.ts';
 
 describe('roles of somebody who was removed', () => {
   let world: World;
   let org: Organization;
   let desk: GrantDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
-  });
-  after(async () => {
-    await world.dispose();
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
   });
 
   const toggling = (subjectId: string): Question => ({

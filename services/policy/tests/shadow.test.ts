@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { waitFor } from '@sallyport/dev-env';
 
 import type { OrganizationIndex } from '../src/model/index.ts';
-import { GrantDesk } from './support/grant-desk.ts';
-import { World, type Organization } from './support/world.ts';
+import { type GrantDesk, deskForEachTest } from './support/grant-desk.ts';
+import type { World, Organization } from './support/world.ts';
 
 const INDEX = '/api/policy/v1/index';
 
@@ -32,15 +32,10 @@ describe('live shadow', () => {
   let org: Organization;
   let desk: GrantDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
-  });
-  after(async () => {
-    await world.dispose();
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
   });
 
   const status = async (): Promise<Status> => {

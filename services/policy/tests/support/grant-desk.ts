@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
-import type { Answer, GrantRequest, Organization, World } from './world.ts';
+import { World, type Answer, type GrantRequest, type Organization } from './world.ts';
 
 export const GRANTS = '/api/policy/v1/grants';
 export const MAPPINGS = '/api/policy/v1/group-mappings';
@@ -100,3 +100,19 @@ export class GrantDesk {
     return answer.body as Page<T>;
   }
 }
+
+/** Hooks for a suite: one world for all of it, and for each test a desk in an organisation of its own. */
+export const deskForEachTest = (): (() => GrantDesk) => {
+  let world: World;
+  let desk: GrantDesk;
+  before(async () => {
+    world = await World.create();
+  });
+  beforeEach(async () => {
+    desk = new GrantDesk(world, await world.organization());
+  });
+  after(async () => {
+    await world.dispose();
+  });
+  return () => desk;
+};
