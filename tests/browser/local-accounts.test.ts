@@ -6,40 +6,20 @@ import { systemClock } from '@sallyport/storage';
 import type { BrowserContext, Page } from 'playwright-core';
 
 import type { Company } from '../src/company.ts';
-import { launchChromium, type Chromium } from '../support/chromium.ts';
+import { pageForEachTest } from '../support/browser-page.ts';
 import { hireLocally, inviteGuest, LOCAL_PASSWORD, mailedSecret } from '../support/local-person.ts';
-import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
 
 describe('local accounts in a browser', function () {
   this.timeout(60_000);
   let company: Company;
   let origin: string;
-  let chromium: Chromium;
   let context: BrowserContext;
   let page: Page;
-  const problems: string[] = [];
 
-  before(async function () {
-    this.timeout(BOOT_TIMEOUT_MS);
-    [company, chromium] = await Promise.all([sharedCompany(), launchChromium()]);
-    ({ origin } = company.constellation);
-  });
-  after(async () => {
-    await chromium.close();
-  });
-  beforeEach(async () => {
-    context = await chromium.browser.newContext();
-    page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    page.on('pageerror', (error) => problems.push(error.message));
-    page.on('console', (message) => {
-      // A refusal is a page or an answer with 400 or 403: browsers note that as an error of the network.
-      if (message.type() === 'error' && !/status of 40[03]/.test(message.text())) problems.push(message.text());
-    });
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(problems.splice(0), [], 'neither script errors nor violations of the content security policy');
+  // A refusal is a page or an answer with 400 or 403.
+  const opened = pageForEachTest(/status of 40[03]/);
+  beforeEach(() => {
+    ({ company, origin, context, page } = opened());
   });
 
   /** A telephone's or laptop's own authenticator, which says yes to everything (WebAuthn §11, through CDP). */
@@ -173,7 +153,7 @@ describe('local accounts in a browser', function () {
   it('without scripts a mailed code is pasted, and no passkey is offered', async () => {
     const { email } = await inviteGuest(company);
     const token = await mailedSecret(company, email, 'sp_inv_');
-    const plain = await chromium.browser.newContext({ javaScriptEnabled: false });
+    const plain = await opened().browser.newContext({ javaScriptEnabled: false });
     const bare = await plain.newPage();
     await bare.goto(`${origin}/login`);
     assert.equal(await bare.getByRole('button', { name: 'Sign in with a passkey' }).isVisible(), false);

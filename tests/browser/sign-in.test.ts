@@ -6,42 +6,27 @@ import * as client from 'openid-client';
 
 import type { Company } from '../src/company.ts';
 import { registerApplication } from '../support/application.ts';
-import { launchChromium, type Chromium } from '../support/chromium.ts';
-import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
+import { pageForEachTest } from '../support/browser-page.ts';
 import { startWiki, type Wiki } from '../support/wiki.ts';
 
 describe('in a browser', function () {
   this.timeout(60_000);
   let company: Company;
   let origin: string;
-  let chromium: Chromium;
   let wiki: Wiki;
   let context: BrowserContext;
   let page: Page;
-  const problems: string[] = [];
 
-  before(async function () {
-    this.timeout(BOOT_TIMEOUT_MS);
-    [company, chromium, wiki] = await Promise.all([sharedCompany(), launchChromium(), startWiki()]);
-    ({ origin } = company.constellation);
+  // A refused sign-in is a 403 page.
+  const opened = pageForEachTest(/status of 403/);
+  before(async () => {
+    wiki = await startWiki();
   });
-  after(async () => {
+  after(() => {
     wiki.close();
-    await chromium.close();
   });
-  beforeEach(async () => {
-    context = await chromium.browser.newContext();
-    page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    page.on('pageerror', (error) => problems.push(error.message));
-    page.on('console', (message) => {
-      // A refused sign-in is a 403 page: browsers note that as an error of the network, which it is not.
-      if (message.type() === 'error' && !/status of 403/.test(message.text())) problems.push(message.text());
-    });
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(problems.splice(0), [], 'neither script errors nor violations of the content security policy');
+  beforeEach(() => {
+    ({ company, origin, context, page } = opened());
   });
 
   /** Somebody new in the company, so that what happens to them happens to nobody else. */
@@ -275,7 +260,9 @@ describe('in a browser', function () {
     await isSignedIn('owner');
     await check('/account, signed in');
     // What browsers note of pages whose status is an error.
-    const expected = problems.splice(0).filter((problem) => !/Failed to load resource/.test(problem));
+    const expected = opened()
+      .problems.splice(0)
+      .filter((problem) => !/Failed to load resource/.test(problem));
     assert.deepEqual(expected, []);
   });
 

@@ -1,41 +1,20 @@
 /** Single logout as a person sees it: from our page to the identity provider and back, and the other way round. */
 import assert from 'node:assert/strict';
 
-import type { BrowserContext, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 
 import type { Company } from '../src/company.ts';
-import { launchChromium, type Chromium } from '../support/chromium.ts';
-import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
+import { pageForEachTest } from '../support/browser-page.ts';
 
 describe('single logout in a browser (SAML Profiles §4.4)', function () {
   this.timeout(60_000);
   let company: Company;
   let origin: string;
-  let chromium: Chromium;
-  let context: BrowserContext;
   let page: Page;
-  const problems: string[] = [];
 
-  before(async function () {
-    this.timeout(BOOT_TIMEOUT_MS);
-    [company, chromium] = await Promise.all([sharedCompany(), launchChromium()]);
-    ({ origin } = company.constellation);
-  });
-  after(async () => {
-    await chromium.close();
-  });
-  beforeEach(async () => {
-    context = await chromium.browser.newContext();
-    page = await context.newPage();
-    page.setDefaultTimeout(10_000);
-    page.on('pageerror', (error) => problems.push(error.message));
-    page.on('console', (message) => {
-      if (message.type() === 'error') problems.push(message.text());
-    });
-  });
-  afterEach(async () => {
-    await context.close();
-    assert.deepEqual(problems.splice(0), [], 'neither script errors nor violations of the content security policy');
+  const opened = pageForEachTest();
+  beforeEach(() => {
+    ({ company, origin, page } = opened());
   });
 
   /** Somebody new, signed in by SAML; answers what the identity provider calls them. */
