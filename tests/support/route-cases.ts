@@ -1,5 +1,6 @@
 import { expectStatus } from '@sallyport/dev-env/actors';
 
+import { GOVERNANCE_ROUTE_CASES } from './governance-route-cases.ts';
 import { IDENTITY_ROUTE_CASES } from './identity-route-cases.ts';
 import { LOCAL_ACCOUNT_ROUTE_CASES } from './local-account-route-cases.ts';
 import { nothing, of, type Prepared, type RouteCase } from './route-case.ts';
@@ -231,6 +232,7 @@ export const ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   ...IDENTITY_ROUTE_CASES,
   ...LOCAL_ACCOUNT_ROUTE_CASES,
   ...POLICY,
+  ...GOVERNANCE_ROUTE_CASES,
   ...PROJECTS,
   ...FLAGS,
   ...CHANGES,

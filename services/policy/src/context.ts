@@ -4,8 +4,11 @@ import { IntrospectionServiceClient } from '@sallyport/proto/identity/v1';
 import { openFoundation, type Foundation, type FoundationOverrides } from '@sallyport/service';
 import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallyport/subject-feed';
 
+import { endDueRequests } from './access-requests/index.ts';
+import { DueWork } from './approvals/index.ts';
 import type { PolicyConfig } from './config.ts';
 import { DecisionPoint } from './decide/index.ts';
+import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
@@ -22,12 +25,17 @@ export interface PolicyContext extends Foundation {
   readonly commitGuard: CommitGuard;
   readonly knowledge: GrantKnowledge;
   readonly decisions: DecisionPoint;
+  readonly decisionLog: DecisionLog;
   readonly shadow: Shadow;
+  /** What becomes due while nobody asks. */
+  readonly dueWork: DueWork;
   /** Releases in reverse order of acquisition. */
   dispose(): Promise<void>;
 }
 
 const MIB = 1024 * 1024;
+/** How often it is looked for what has become due: nothing that is overdue can be used meanwhile. */
+const DUE_EVERY_MS = 5_000;
 
 type Basics = Foundation & { readonly config: PolicyConfig };
 
@@ -94,6 +102,15 @@ const openStanding = async (
   return { standing, standingLease, commitGuard, outlived, principals: createPrincipalClient({ grpc: introspection }) };
 };
 
+/** The record of what is decided, which has no part in deciding. */
+const openDecisionLog = (basics: Basics, release: AsyncDisposableStack): DecisionLog => {
+  const { decisionLogReadsEvery: readsEvery, decisionLogQueue: maxQueued, decisionLogRetentionMs } = basics.config;
+  const log = new DecisionLog({ ...basics, readsEvery, maxQueued, retentionMs: decisionLogRetentionMs });
+  release.defer(() => log.close());
+  log.start();
+  return log;
+};
+
 /** Connects to everything. @throws UNAVAILABLE when the database is away or its schema is not the newest. */
 export const createContext = async (
   config: PolicyConfig,
@@ -114,6 +131,7 @@ export const createContext = async (
   const known = combinedKnowledge(knowledge, followed.standing, followed.standingLease);
   const shadow = new Shadow({ ...basics, knowledge, roles: BUILT_IN_ROLES, every: config.shadowEvery });
   release.defer(() => shadow.settled());
+  const decisionLog = openDecisionLog(basics, release);
   const decisions = new DecisionPoint({
     knowledge: known,
     clock: basics.clock,
@@ -122,7 +140,12 @@ export const createContext = async (
       followed.outlived.look(orgId, subjectId);
     },
     reference: shadow,
+    observer: decisionLog,
   });
+  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow };
+  const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
+  release.defer(() => dueWork.close());
+  dueWork.start(DUE_EVERY_MS);
   const held = release.move();
-  return { ...basics, ...followed, knowledge, decisions, shadow, dispose: () => held.disposeAsync() };
+  return { ...parts, dueWork, dispose: () => held.disposeAsync() };
 };

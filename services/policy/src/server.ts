@@ -4,6 +4,7 @@ import type { GrpcService } from '@sallyport/grpc';
 import { createHttpApp, type Route } from '@sallyport/http';
 import { serve, type RunningServer } from '@sallyport/service';
 
+import { accessRequestRoutes } from './access-requests/index.ts';
 import { authzenRoutes, renderAuthzenError } from './authzen/index.ts';
 import type { PolicyContext } from './context.ts';
 import { checkRoutes, decisionService } from './decide/index.ts';
@@ -23,6 +24,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...engineRoutes(context), //                             /api/policy/v1/index, /export
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
+  ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
 ];
 

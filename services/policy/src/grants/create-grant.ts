@@ -56,7 +56,8 @@ export const knownScope = (index: OrganizationIndex | undefined, scope: GrantSco
   return { projectId: scope.projectId, environmentId: null };
 };
 
-const checkRole = (index: OrganizationIndex | undefined, roleKey: string, scope: GrantScope): void => {
+/** @throws INVALID_REQUEST when there is no such role, or it cannot be given at this level */
+export const assertGrantable = (index: OrganizationIndex | undefined, roleKey: string, scope: GrantScope): void => {
   const role = index?.roles.get(roleKey);
   if (role === undefined) throw invalid('/role', 'UNKNOWN_ROLE', 'There is no such role.');
   if (!role.levels.includes(levelOf(scope)))
@@ -141,7 +142,7 @@ export const createGrant = async (
   const { orgId, subjectId } = administrator.principal;
   const index = knowledge.organization(orgId);
   const scope = knownScope(index, input.scope);
-  checkRole(index, input.roleKey, scope);
+  assertGrantable(index, input.roleKey, scope);
   if (index !== undefined) checkNarrowing(index, scope, input);
   checkPeriod(input, clock.now());
   const subjectEpoch = epochOfSubject(dependencies, orgId, input);

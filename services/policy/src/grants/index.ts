@@ -6,24 +6,47 @@
  * used. Does not own: what a role means (model/), who is who (subjects/), the answer to a question (decide/).
  */
 export {
+  changeGrants,
   describeDecision,
   enforce,
+  populationOf,
   takeRevision,
+  toRow,
   type Administrator,
   type Approval,
   type GrantDependencies,
   type LockedState,
 } from './change-grants.ts';
 export { describeGrant, type Grant, type NewGrant } from './grant.ts';
-export { createGrant, knownScope, type GrantInput } from './create-grant.ts';
+export { assertGrantable, createGrant, knownScope, type GrantInput } from './create-grant.ts';
 export { deleteGrant } from './delete-grant.ts';
 export { toScope, type GrantScope, type Holder } from './held.ts';
 export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
 export type { IndexStatus } from './residents.ts';
+export type { Population } from './population.ts';
+export {
+  AUDITOR_RULE,
+  describeViolation,
+  isOver,
+  newViolations,
+  refuseCombination,
+  violationKey,
+  violationsOf,
+  type Violation,
+} from './separation.ts';
 export { OutlivedGrants } from './outlived.ts';
 export { ownershipService } from './ownership.ts';
 export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
 export { roleRoutes } from './role-routes.ts';
+export {
+  futureOf,
+  momentOf,
+  refuseBeyondOwn,
+  refuseLastOwner,
+  refuseOwn,
+  refuseOwnRole,
+  refuseRoleBeyondOwn,
+} from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 export { insertGrant, lockHead, nextRevision } from './store.ts';
-export { id } from './wire.ts';
+export { id, newGrantShape, newMappingShape, scopeShape } from './wire.ts';

@@ -7,6 +7,7 @@ import { noteSubjectEpoch } from './0004-note-subject-epoch.ts';
 import { narrowGrants } from './0005-narrow-grants.ts';
 import { logGrantChanges } from './0006-log-grant-changes.ts';
 import { createDecisionEngine } from './0007-create-decision-engine.ts';
+import { createAccessRequest } from './0011-create-access-request.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -17,6 +18,7 @@ export const migrations: readonly Migration[] = [
   narrowGrants,
   logGrantChanges,
   createDecisionEngine,
+  createAccessRequest,
   auditAppendMigration('policy', 30),
   auditAppendTogetherMigration('policy', 31),
 ];
