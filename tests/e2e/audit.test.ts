@@ -151,7 +151,8 @@ describe('the audit log', function () {
       assert.ok(typeof entry.reason === 'string' || entry.decision !== undefined, path);
     }
     const { items } = await expectStatus(auditor.person, 200, 'GET', '/api/flags/v1/audit?outcome=denied&limit=200');
-    assert.ok((items as { entry: Entry }[]).every(({ entry }) => entry.outcome === 'denied'));
+    const denied = items as { entry: Entry }[];
+    assert.ok(denied.length > 0 && denied.every(({ entry }) => entry.outcome === 'denied'));
   });
 
   it('a refused sign-in is there, without the password', async () => {

@@ -165,6 +165,7 @@ describe('audit log', () => {
     await createThing(orgId, 'a');
     await createThing(orgId, 'b');
     const records = await audit.list(orgId, { limit: 10 });
+    assert.equal(records.length, 2);
     records.forEach((record, index) => {
       const leaf = Buffer.from(record.leaf, 'utf8');
       assert.equal(leafHash(leaf).toString('hex'), record.leafHash);

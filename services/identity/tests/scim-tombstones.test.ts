@@ -153,7 +153,10 @@ describe('tombstones', () => {
       'SELECT revoked_at, epoch_at_issue FROM identity.api_token WHERE account_id = $1',
       [body.id],
     );
-    assert.ok(tokens.every((token) => token.revoked_at !== null && token.epoch_at_issue === '1'));
+    assert.deepEqual(
+      tokens.map((token) => [token.revoked_at !== null, token.epoch_at_issue]),
+      [[true, '1']],
+    );
     const added = patchOf({ op: 'add', path: 'members', value: [{ value: body.id }] });
     assert.equal((await scim('PATCH', `/Groups/${group.body.id}`, added)).status, 204);
     assert.deepEqual((await lastEntryOf(body.id)).subject?.['groupIds'], [group.body.id], 'usable as before');

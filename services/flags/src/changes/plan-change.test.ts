@@ -108,14 +108,16 @@ describe('planning a change', () => {
       created.touched.map(({ key }) => key),
       ['dev', 'prod', 'empty'],
     );
-    assert.ok(
-      created.content.base.every(
-        ({ version, environments }) => version === 0 && environments.every((e) => e.version === 0),
-      ),
+    assert.deepEqual(
+      created.content.base.map(({ version, environments }) => [version, ...environments.map((each) => each.version)]),
+      [[0, 0, 0, 0]],
     );
     const [operation] = created.content.changes;
     assert.ok(operation?.kind === 'create-flag');
-    assert.ok(operation.environments.every(({ configuration }) => configuration.state === 'DISABLED'));
+    assert.deepEqual(
+      operation.environments.map(({ configuration }) => configuration.state),
+      ['DISABLED', 'DISABLED', 'DISABLED'],
+    );
   });
 
   it('lets later operations see earlier ones', () => {

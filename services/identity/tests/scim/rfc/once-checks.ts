@@ -241,12 +241,15 @@ const DISCOVERY: readonly Check[] = [
     'RFC 7644 §4',
     'types and schemas are listed, and read one by one',
     async ({ scim }) => {
-      for (const path of ['/ResourceTypes', '/Schemas'])
-        for (const { id, meta } of (await scim('GET', path)).body.Resources) {
+      for (const path of ['/ResourceTypes', '/Schemas']) {
+        const { Resources: resources } = (await scim('GET', path)).body;
+        assert.ok(resources.length > 1, path);
+        for (const { id, meta } of resources) {
           const one = await scim('GET', `${path}/${id}`);
           assert.deepEqual([one.status, one.body.id], [200, id]);
           assert.ok(meta['location']?.endsWith(`${path}/${id}`) ?? false);
         }
+      }
       assertScimError(await scim('GET', '/Schemas/urn:nobody'), 404);
       assertScimError(await scim('GET', '/ResourceTypes/Nobody'), 404);
     },
