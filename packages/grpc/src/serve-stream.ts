@@ -88,7 +88,10 @@ const serve = (runtime: Runtime, method: BoundMethod, surface: Surface, job: Str
   const run = async (): Promise<void> => {
     await job.run(stream, call);
   };
-  inServerSpan(call.method, surface.metadata, run).then(
+  const traced = async (): Promise<void> => {
+    await inServerSpan(call.method, surface.metadata, run);
+  };
+  traced().then(
     () => {
       stream.finish(null);
     },

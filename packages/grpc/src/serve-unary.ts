@@ -47,16 +47,22 @@ export const serveUnary =
     surface.on('cancelled', () => {
       if (!isOver) finish(call.cancellation(), () => undefined);
     });
-    // An async function, so that a handler that throws before its first await is a rejection like any other.
-    const run = async (): Promise<unknown> => await handler.run(surface.request, call);
-    inServerSpan(call.method, surface.metadata, run).then(
-      (response) => {
-        finish(null, () => {
-          respond(null, response);
-        });
-      },
-      (error: unknown) => {
-        fail(toAppError(error));
-      },
-    );
+    const succeed = (response: unknown): void => {
+      finish(null, () => {
+        respond(null, response);
+      });
+    };
+    const refuse = (error: unknown): void => {
+      fail(toAppError(error));
+    };
+    let answer: unknown;
+    try {
+      answer = inServerSpan(call.method, surface.metadata, () => handler.run(surface.request, call));
+    } catch (error) {
+      // A handler may throw before it waits for anything.
+      refuse(error);
+      return;
+    }
+    if (answer instanceof Promise) answer.then(succeed, refuse);
+    else succeed(answer);
   };

@@ -30,7 +30,8 @@ export interface ServerCall {
 
 export interface UnaryHandler<Request, Response> {
   readonly kind: 'unary';
-  readonly run: (request: Request, call: ServerCall) => Promise<Response>;
+  /** A promise only where it has to wait for something: an answer at hand is sent in the same turn. */
+  readonly run: (request: Request, call: ServerCall) => Response | Promise<Response>;
 }
 
 export interface ServerStreamHandler<Request, Response> {

@@ -28,6 +28,7 @@ export {
   currentTraceId,
   extractTrace,
   injectTrace,
+  isRecording,
   isTracing,
   startTracing,
   withSpan,

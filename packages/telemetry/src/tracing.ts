@@ -111,6 +111,9 @@ const createProvider = (options: TracingOptions, url: string): BasicTracerProvid
 /** Whether {@link startTracing} was called: lets a hot path skip reading and writing trace headers. */
 export const isTracing = (): boolean => started;
 
+/** Whether spans are made at all: there is a collector. Without one, traces only pass through. */
+export const isRecording = (): boolean => tracer !== null;
+
 /** The trace a request arrived with; a malformed `traceparent` is ignored, never an error. */
 export const extractTrace = (carrier: Readonly<Record<string, string | undefined>>): TraceContext => {
   if (!started || carrier['traceparent'] === undefined) return ROOT_CONTEXT;

@@ -29,6 +29,7 @@ import { REASONS, type Decision, type DecisionRequest, type Reason } from './dec
 import { holdsOutlived } from './outlived.ts';
 import { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
 import { evaluate, type Question, type Target, type Verdict } from './evaluate.ts';
+import { NO_OBSERVER, type DecisionObserver, type Refused } from './observer.ts';
 
 /** One reading of the clock, for a whole decision. */
 export interface Moment {
@@ -56,6 +57,8 @@ export interface DecisionKnowledge {
 const MAX_DESCRIPTION_CHARS = 1_024;
 
 interface Answer {
+  /** Where it allows. */
+  readonly place?: Place;
   readonly reason: Reason;
   readonly explanation: string;
   readonly verdict: Verdict | undefined;
@@ -144,7 +147,7 @@ const explain = (index: OrganizationIndex, verdict: Verdict, permission: number,
   const what = WHAT[place][permission] ?? '';
   switch (verdict.kind) {
     case 'allowed':
-      return { reason: 'GRANTED', explanation: `${roleName(verdict, index)} permits ${what}.`, verdict };
+      return { reason: 'GRANTED', explanation: `${roleName(verdict, index)} permits ${what}.`, verdict, place };
     case 'denied':
       return { reason: 'EXPLICIT_DENY', explanation: `A rule forbids ${what}, whatever other roles permit.`, verdict };
     case 'too-early':
@@ -209,6 +212,8 @@ export interface DecisionPointOptions {
   readonly metrics?: Metrics;
   readonly onOutlived?: OnOutlived;
   readonly reference?: ReferenceEngine;
+  /** Absent: nobody keeps a record. */
+  readonly observer?: DecisionObserver;
 }
 
 export class DecisionPoint {
@@ -217,8 +222,10 @@ export class DecisionPoint {
   readonly #count: (reason: Reason) => void;
   readonly #onOutlived: OnOutlived;
   readonly #reference: ReferenceEngine;
+  readonly #observer: DecisionObserver;
 
-  constructor({ knowledge, clock, metrics, onOutlived, reference }: DecisionPointOptions) {
+  constructor({ knowledge, clock, metrics, onOutlived, reference, observer }: DecisionPointOptions) {
+    this.#observer = observer ?? NO_OBSERVER;
     this.#onOutlived = onOutlived ?? (() => undefined);
     this.#reference = reference ?? NO_REFERENCE;
     this.#knowledge = knowledge;
@@ -255,18 +262,20 @@ export class DecisionPoint {
   decide(request: DecisionRequest): Decision {
     const moment = this.#moment();
     const known = this.#knowledge.look(request.orgId, moment);
-    return this.#answered(request.orgId, known, this.#answer(request, known, moment), moment);
+    return this.#answered(request, known, this.#answer(request, known, moment), moment);
   }
 
   /**
    * A denial for a question that could not be put together, because it names something we cannot find. Knowledge that
    * is too old to be used comes first: what cannot be found may only be unknown yet.
+   *
+   * @param asked what is known of the question, for the record
    */
-  refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>): Decision {
+  refuse(orgId: string, reason: Exclude<Reason, 'GRANTED'>, asked?: Omit<Refused, 'orgId'>): Decision {
     const moment = this.#moment();
     const known = this.#knowledge.look(orgId, moment);
     const answer = PLAIN[reason === 'INVALID_REQUEST' ? reason : (staleness(known) ?? reason)];
-    return this.#answered(orgId, known, answer, moment);
+    return this.#answered({ ...asked, orgId }, known, answer, moment);
   }
 
   #moment(): Moment {
@@ -303,12 +312,13 @@ export class DecisionPoint {
     return verdict;
   }
 
-  #answered(orgId: string, known: Known, { reason, explanation, verdict }: Answer, moment: Moment): Decision {
+  #answered(request: Refused, known: Known, answer: Answer, { monotonicMs, wallMs }: Moment): Decision {
+    const { reason, explanation, verdict, place } = answer;
     const standingPosition = known.standing?.position ?? 0n;
     const grant = grantOf(verdict);
     this.#count(reason);
-    const untilMs = verdict?.kind === 'allowed' ? verdict.untilMs - moment.wallMs : 0;
-    return {
+    const untilMs = verdict?.kind === 'allowed' ? verdict.untilMs - wallMs : 0;
+    const decision: Decision = {
       allowed: reason === 'GRANTED',
       reason,
       explanation,
@@ -316,9 +326,11 @@ export class DecisionPoint {
       matchedRole: grant?.roleKey ?? null,
       standingPosition,
       grantsRevision: known.index?.revision ?? 0n,
-      policyRevision: revisionOf(orgId, known.index, standingPosition),
+      policyRevision: revisionOf(request.orgId, known.index, standingPosition),
       validForMs: Math.max(0, Math.floor(Math.min(known.standingMs, known.grantsMs, untilMs))),
     };
+    this.#observer.decided(request, decision, { index: known.index, place, monotonicMs, wallMs });
+    return decision;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { GivenProperties } from '../conditions/index.ts';
+import type { Asker } from './observer.ts';
 
 /** Why a decision came out as it did. GRANTED is the only one that allows. */
 export const REASONS = {
@@ -40,6 +41,8 @@ export interface DecisionRequest {
   readonly resource?: { readonly type: string; readonly id: string };
   /** Properties of subject, resource, action and context; only conditions look at them. */
   readonly given?: GivenProperties;
+  /** Who wants to know; for the decision log. Absent: recorded as unknown. */
+  readonly asker?: Asker;
 }
 
 /** The answer, with everything that explains it. */

@@ -5,6 +5,7 @@
  * DecisionKnowledge), how a question arrives (rpc.ts for gRPC, authzen/ for HTTP).
  */
 export { adminProperties } from './admin-properties.ts';
+export { NO_OBSERVER, type Asker, type DecisionObserver, type Made, type Refused } from './observer.ts';
 export { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
 export { DecisionPoint, findTarget, type DecisionKnowledge, type DecisionPointOptions } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';

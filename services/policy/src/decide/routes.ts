@@ -62,6 +62,7 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
         environmentId: body.environmentId ?? '',
         ...(body.resource === undefined ? {} : { resource: { type: body.resource.type, id: body.resource.id } }),
         given: { subject: body.subject.properties, resource: body.resource?.properties, context: body.context },
+        asker: { kind: 'account', id: context.principal.subjectId, requestId: context.requestId },
       });
       const { reason, explanation, matchedGrant, matchedRole, policyRevision, validForMs } = decision;
       return {

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises';
+
 import { AppError } from '@sallyport/errors';
-import { grpcService, unary, type GrpcService } from '@sallyport/grpc';
+import { grpcService, unary, type GrpcService, type ServerCall } from '@sallyport/grpc';
 import {
   DecisionServiceService,
   Decision as WireDecision,
@@ -9,11 +11,15 @@ import {
 import { isIdentifier } from '@sallyport/subject-feed';
 
 import type { DecisionPoint } from './check.ts';
-import type { Decision } from './decision.ts';
+import type { Decision, DecisionRequest } from './decision.ts';
+import type { Asker } from './observer.ts';
 
 const ASKERS = ['identity', 'flags', 'operator'] as const;
-/** Decided in one go on the event loop: 0.2 ms for the largest batch. */
 const MAX_CHECKS = 1_000;
+/** A batch is decided in one go, from one state of the policy, unless it takes longer than others should wait. */
+const MAX_HELD_MS = 20;
+/** Questions between two looks at the clock. */
+const CHECKS_PER_LOOK = 32;
 
 const toResponse = (decision: Decision): CheckResponse => ({
   decision: decision.allowed ? WireDecision.DECISION_ALLOW : WireDecision.DECISION_DENY,
@@ -27,36 +33,69 @@ const toResponse = (decision: Decision): CheckResponse => ({
   validForMs: decision.validForMs,
 });
 
-const check = async (point: DecisionPoint, request: CheckRequest): Promise<CheckResponse> => {
+/** The service that asks, and the request it asks for: the question's own, else that of the call. */
+const askerOf = ({ requestId }: CheckRequest, call: ServerCall): Asker => ({
+  kind: 'service',
+  id: call.peer,
+  requestId: requestId === '' ? call.requestId : requestId,
+});
+
+/** The question a message asks; null when it says not whom or not what it is about. */
+const questionOf = (request: CheckRequest, call: ServerCall): DecisionRequest | null => {
   const { orgId, subject, action, resource, context, actionProperties } = request;
   // Without a resource there is no telling where; the organisation would be a guess.
-  if (subject === undefined || resource === undefined)
-    return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', 'INVALID_REQUEST'));
-  const { type, id, projectId, environmentId } = resource;
-  const given = {
-    subject: subject.properties,
-    resource: resource.properties,
-    action: actionProperties,
-    context,
-  };
-  return toResponse(
-    await point.ask({ orgId, subject, action, projectId, environmentId, resource: { type, id }, given }),
-  );
+  if (subject === undefined || resource === undefined) return null;
+  const { projectId, environmentId } = resource;
+  const given = { subject: subject.properties, resource: resource.properties, action: actionProperties, context };
+  return { orgId, subject, action, projectId, environmentId, resource, given, asker: askerOf(request, call) };
+};
+
+const refuse = (point: DecisionPoint, request: CheckRequest, call: ServerCall): CheckResponse => {
+  const { orgId, action } = request;
+  const asked = { action, asker: askerOf(request, call) };
+  return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', 'INVALID_REQUEST', asked));
+};
+
+/** Decides at once where everything is in memory, which is nearly always; a promise only where it is not. */
+const check = (
+  point: DecisionPoint,
+  request: CheckRequest,
+  call: ServerCall,
+): CheckResponse | Promise<CheckResponse> => {
+  const question = questionOf(request, call);
+  if (question === null) return refuse(point, request, call);
+  const waiting = point.prepare(question);
+  if (waiting === null) return toResponse(point.decide(question));
+  return waiting.then(() => toResponse(point.decide(question)));
+};
+
+const checkMany = async (
+  point: DecisionPoint,
+  checks: readonly CheckRequest[],
+  call: ServerCall,
+): Promise<CheckResponse[]> => {
+  if (checks.length > MAX_CHECKS)
+    throw new AppError('TOO_MANY', `At most ${String(MAX_CHECKS)} questions can be asked at once.`);
+  const results: CheckResponse[] = [];
+  let heldSince = call.remainingMs();
+  // One after the other: what the first brings into memory is there for all.
+  for (const request of checks) {
+    if (results.length % CHECKS_PER_LOOK === 0 && heldSince - call.remainingMs() > MAX_HELD_MS) {
+      await setImmediate();
+      heldSince = call.remainingMs();
+    }
+    const answer = check(point, request, call);
+    results.push(answer instanceof Promise ? await answer : answer);
+  }
+  return results;
 };
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
 export const decisionService = (point: DecisionPoint): GrpcService =>
   grpcService(DecisionServiceService, {
-    check: { allow: ASKERS, handler: unary(async (request) => await check(point, request)) },
+    check: { allow: ASKERS, handler: unary((request, call) => check(point, request, call)) },
     checkMany: {
       allow: ASKERS,
-      handler: unary(async ({ checks }) => {
-        if (checks.length > MAX_CHECKS)
-          throw new AppError('TOO_MANY', `At most ${String(MAX_CHECKS)} questions can be asked at once.`);
-        const results: CheckResponse[] = [];
-        // One after the other: what the first brings into memory is there for all.
-        for (const request of checks) results.push(await check(point, request));
-        return { results };
-      }),
+      handler: unary(async ({ checks }, call) => ({ results: await checkMany(point, checks, call) })),
     },
   });

@@ -17,6 +17,7 @@ export const decideLocally =
       projectId: scope.projectId ?? '',
       environmentId: scope.environmentId ?? '',
       given: adminProperties(principal, context.ip),
+      asker: { kind: 'api', id: 'policy', requestId: context.requestId },
     });
     const hold = (): ReturnType<CommitGuard['enter']> => guard.enter(principal);
     return { ...decision, decidedAtMonotonicMs, hold };

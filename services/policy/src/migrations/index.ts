@@ -8,6 +8,8 @@ import { narrowGrants } from './0005-narrow-grants.ts';
 import { logGrantChanges } from './0006-log-grant-changes.ts';
 import { createDecisionEngine } from './0007-create-decision-engine.ts';
 import { createAccessRequest } from './0011-create-access-request.ts';
+import { createDecisionLog } from './0018-create-decision-log.ts';
+import { createDecisionLogGaps } from './0019-create-decision-log-gaps.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -19,6 +21,8 @@ export const migrations: readonly Migration[] = [
   logGrantChanges,
   createDecisionEngine,
   createAccessRequest,
+  createDecisionLog,
+  createDecisionLogGaps,
   auditAppendMigration('policy', 30),
   auditAppendTogetherMigration('policy', 31),
 ];

@@ -18,10 +18,11 @@ export const scopeRoutes = (knowledge: GrantKnowledge, decisions: DecisionPoint)
     surface: 'api',
     summary: 'Projects and environments the caller may see, with their tiers.',
     responses: { 200: z.object({ items: z.array(projectShape), nextCursor: z.null() }) },
-    handler: async ({ context: { principal, ip } }) => {
+    handler: async ({ context: { principal, ip, requestId } }) => {
       if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
       const { orgId, subjectId, type, epoch, scopes } = principal;
       const given = adminProperties(principal, ip);
+      const asker = { kind: 'listing', id: 'policy', requestId } as const;
       const mayRead = async (action: string, projectId: string, environmentId = ''): Promise<boolean> =>
         (scopes.length === 0 || scopes.includes(action)) &&
         (
@@ -32,6 +33,7 @@ export const scopeRoutes = (knowledge: GrantKnowledge, decisions: DecisionPoint)
             projectId,
             environmentId,
             given,
+            asker,
           })
         ).allowed;
       const index = knowledge.organization(orgId);
