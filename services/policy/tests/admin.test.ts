@@ -97,7 +97,7 @@ describe('administration', () => {
     const roles = await world.call('GET', '/api/policy/v1/roles', { token: org.ownerToken });
     assert.equal((roles.body as { items: unknown[] }).items.length, 6);
     const permissions = await world.call('GET', '/api/policy/v1/permissions', { token: org.ownerToken });
-    assert.equal((permissions.body as { items: unknown[] }).items.length, 33);
+    assert.equal((permissions.body as { items: unknown[] }).items.length, 34);
     const id = newId();
     await world.user(org.orgId, id, 'inside');
     await world.grant(org, {

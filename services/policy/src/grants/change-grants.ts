@@ -9,13 +9,21 @@ import { isUniqueViolation, type Clock } from '@sallyport/storage';
 
 import type { GivenProperties } from '../conditions/index.ts';
 import { adminProperties, evaluate, findTarget } from '../decide/index.ts';
-import { BUILT_IN_ROLES, permissionNumber, type GrantRow, type OrganizationIndex } from '../model/index.ts';
+import {
+  BUILT_IN_ROLES,
+  PLACES,
+  permissionNumber,
+  type GrantRow,
+  type OrganizationIndex,
+  type RoleDefinition,
+  type SeparationRule,
+} from '../model/index.ts';
 import type { Standing } from '@sallyport/subject-feed';
 import type { NewGrant } from './grant.ts';
 import type { Holder } from './held.ts';
 import type { GrantKnowledge } from './knowledge.ts';
 import { compileRaw, type RawOrganization } from './read-rows.ts';
-import type { Population } from './rules.ts';
+import type { Population } from './population.ts';
 import { lockOrganization, nextRevision } from './store.ts';
 
 /** What the commands of this slice work with. */
@@ -32,6 +40,17 @@ export interface Administrator {
   readonly context: Pick<RequestContext, 'require' | 'auditContext'>;
 }
 
+/** What becomes of an organisation's policy. */
+export interface PolicyChange {
+  readonly add?: NewGrant;
+  /** Id of a grant. */
+  readonly remove?: string;
+  /** A role of the organisation's own, made or changed. */
+  readonly putRole?: RoleDefinition;
+  readonly removeRole?: string;
+  readonly addSeparation?: SeparationRule;
+}
+
 /** What the rules look at, read under the lock. */
 export interface LockedState {
   readonly actor: Holder;
@@ -40,8 +59,8 @@ export interface LockedState {
   readonly nowMs: number;
   /** What conditions may know of the administrator. */
   readonly given: GivenProperties;
-  /** The index as it would be with these grants instead. @throws CONFLICT when it could not be built */
-  after(change: { readonly add?: NewGrant; readonly remove?: string }): OrganizationIndex;
+  /** The index as it would be. @throws CONFLICT when it could not be built */
+  after(change: PolicyChange): OrganizationIndex;
 }
 
 const noOrganization = (): AppError => new AppError('NOT_FOUND', 'There is no such organisation.');
@@ -72,14 +91,29 @@ const compiled = (raw: RawOrganization): OrganizationIndex => {
   const result = compileRaw(raw, BUILT_IN_ROLES);
   if (!result.ok)
     throw new AppError('CONFLICT', 'A stored grant makes no sense: nothing can be changed before it is repaired.');
+  // Rules that cannot be read cannot be kept.
+  if (result.index.quarantined.some(({ table }) => table === 'separation-rule'))
+    throw new AppError('CONFLICT', 'A separation rule makes no sense: nothing can be changed before it is repaired.');
   return result.index;
 };
 
+/** The row a role becomes in the index. */
+const toRawRole = ({ key, permissions, ...role }: RoleDefinition): Readonly<Record<string, unknown>> => ({
+  ...role,
+  roleKey: key,
+  permissions: PLACES.flatMap((place) => permissions[place].map((permission) => [place, permission])),
+});
+
 const changed = (
   raw: RawOrganization,
-  { add, remove }: { readonly add?: NewGrant; readonly remove?: string },
+  { add, remove, putRole, removeRole, addSeparation }: PolicyChange,
 ): RawOrganization => ({
   ...raw,
+  roles: [
+    ...(raw.roles ?? []).filter(({ roleKey }) => roleKey !== putRole?.key && roleKey !== removeRole),
+    ...(putRole === undefined ? [] : [toRawRole(putRole)]),
+  ],
+  separations: [...(raw.separations ?? []), ...(addSeparation === undefined ? [] : [{ ...addSeparation }])],
   grants: [
     ...raw.grants.filter(({ grantId }) => grantId !== remove),
     ...(add === undefined ? [] : [{ ...toRow(add) }]),

@@ -17,7 +17,8 @@ import {
 } from './change-grants.ts';
 import { describeGrant, type Grant, type NewGrant } from './grant.ts';
 import { givenBy, toScope, type GrantScope } from './held.ts';
-import { futureOf, refuseBeyondOwn, refuseCombination, refuseLastOwner, refuseOwn } from './rules.ts';
+import { futureOf, refuseBeyondOwn, refuseLastOwner, refuseOwn } from './rules.ts';
+import { refuseCombination } from './separation.ts';
 import { deleteOver, insertGrant } from './store.ts';
 
 /** A role to be given (or taken, with effect deny). */
@@ -56,9 +57,14 @@ export const knownScope = (index: OrganizationIndex | undefined, scope: GrantSco
   return { projectId: scope.projectId, environmentId: null };
 };
 
-/** @throws INVALID_REQUEST when there is no such role, or it cannot be given at this level */
+/**
+ * Without an index nothing is said: {@link createGrant} asks again under the lock.
+ *
+ * @throws INVALID_REQUEST when there is no such role, or it cannot be given at this level
+ */
 export const assertGrantable = (index: OrganizationIndex | undefined, roleKey: string, scope: GrantScope): void => {
-  const role = index?.roles.get(roleKey);
+  if (index === undefined) return;
+  const role = index.roles.get(roleKey);
   if (role === undefined) throw invalid('/role', 'UNKNOWN_ROLE', 'There is no such role.');
   if (!role.levels.includes(levelOf(scope)))
     throw invalid('/scope', 'WRONG_LEVEL', `The role ${role.name} can be granted at: ${role.levels.join(', ')}.`);
@@ -107,10 +113,12 @@ const epochOfSubject = ({ standing }: GrantDependencies, orgId: string, input: G
 /** Enforces the rules and writes. */
 const give = async (tx: AuditedTx, state: LockedState, grant: NewGrant, event: AuditEvent): Promise<Grant> => {
   const row = toRow(grant);
+  // The role may have been changed or deleted while we waited for the lock.
+  assertGrantable(state.before, grant.roleKey, grant);
   enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, futureOf(row, state.nowMs)));
   const after = state.after({ add: grant });
   enforce(
-    refuseCombination(after, row, state.population, state.nowMs),
+    refuseCombination(state.before, after, state.population, state.nowMs),
     refuseLastOwner(state.before, after, state.population),
   );
   const revision = await takeRevision(tx);

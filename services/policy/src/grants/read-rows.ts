@@ -5,6 +5,8 @@ import {
   readEnvironment,
   readGrant,
   readProject,
+  readRole,
+  readSeparation,
   type Compiled,
   type Engine,
   type OrganizationIndex,
@@ -24,13 +26,19 @@ export interface RawOrganization {
   readonly grants: readonly RawRow[];
   readonly projects: readonly RawRow[];
   readonly environments: readonly RawRow[];
+  /** Of its own; absent: none. */
+  readonly roles?: readonly RawRow[];
+  /** Absent: none. */
+  readonly separations?: readonly RawRow[];
   /** Absent: the index. */
   readonly engine?: Engine;
 }
 
-/** What changed since a revision: `grants` holds those of the changed ones that are still there. */
+/** What changed since a revision: `grants` and `roles` hold those of the changed ones that are still there. */
 export interface RawOrganizationChange extends RawOrganization {
   readonly changedIds: readonly string[];
+  /** Absent: none. */
+  readonly changedRoleKeys?: readonly string[];
 }
 
 const sort = <T extends object>(rows: readonly (T | PoisonRow)[], poison: PoisonRow[]): readonly T[] =>
@@ -51,6 +59,8 @@ export const readRows = (raw: RawOrganization): { readonly rows: OrganizationRow
     grants: sort(raw.grants.map(readGrant), poison),
     projects: sort(raw.projects.map(readProject), poison),
     environments: sort(raw.environments.map(readEnvironment), poison),
+    roles: sort((raw.roles ?? []).map(readRole), poison),
+    separations: sort((raw.separations ?? []).map(readSeparation), poison),
   };
   return { rows, poison };
 };
@@ -64,11 +74,10 @@ export const patchRaw = (
   const { rows, poison } = readRows(raw);
   if (poison.length > 0) return null;
   const { slug, revision, engine = 'index', projects, environments } = rows;
-  return patchOrganization(
-    index,
-    { slug, revision, engine, put: rows.grants, removed: raw.changedIds, projects, environments },
-    roles,
-  );
+  const { separations } = rows;
+  const changed = { put: rows.grants, removed: raw.changedIds, projects, environments, separations };
+  const changedRoles = { putRoles: rows.roles, removedRoles: raw.changedRoleKeys ?? [] };
+  return patchOrganization(index, { slug, revision, engine, ...changed, ...changedRoles }, roles);
 };
 
 /** Raw rows → index (or the refusal to make one). */

@@ -6,24 +6,16 @@
 import { AppError } from '@sallyport/errors';
 
 import {
-  AUDITOR,
   OWNER,
-  isWritingRole,
+  permissionSetOf,
   type CompiledGrant,
   type GrantRow,
   type OrganizationIndex,
+  type RoleDefinition,
 } from '../model/index.ts';
 import { firstMissing, givenBy, heldBy, type GrantScope, type Holder, type Period } from './held.ts';
-
-/** Who is in what, as the subject log says. */
-export interface Population {
-  find(
-    subjectId: string,
-  ):
-    | { readonly type: 'user' | 'service_account'; readonly active: boolean; readonly groupIds: readonly string[] }
-    | undefined;
-  members(groupId: string): readonly string[];
-}
+import type { Population } from './population.ts';
+import { isOver } from './separation.ts';
 
 type Refusal = AppError | null;
 
@@ -59,66 +51,38 @@ export const refuseBeyondOwn = (index: OrganizationIndex, actor: Holder, grant: 
   });
 };
 
-const isOver = ({ validUntilMs }: GrantRow, nowMs: number): boolean => validUntilMs !== null && validUntilMs <= nowMs;
-
-/** The keys of the roles a subject has or will have, anywhere, itself or through groups. */
-const roleKeysOf = (
-  index: OrganizationIndex,
-  subject: {
-    readonly type: 'user' | 'service_account' | 'group';
-    readonly id: string;
-    readonly groupIds: readonly string[];
-  },
-  nowMs: number,
-): readonly string[] =>
-  index.grants
-    .filter(({ row }) => row.effect === 'allow' && !isOver(row, nowMs))
-    .filter(({ row }) =>
-      row.subjectType === 'group'
-        ? subject.groupIds.includes(row.subjectId)
-        : row.subjectType === subject.type && row.subjectId === subject.id,
-    )
-    .map(({ row }) => row.roleKey);
-
-const combines = ({ roles }: OrganizationIndex, roleKeys: readonly string[]): boolean =>
-  roleKeys.includes(AUDITOR) &&
-  roleKeys.some((key) => {
-    const role = roles.get(key);
-    return role !== undefined && isWritingRole(role);
-  });
+const ORGANIZATION: GrantScope = { projectId: null, environmentId: null };
 
 /**
- * Auditor excludes every role that writes: looked at for the subject of the new grant, and for every member when it is
- * a group. (A later change of membership can still combine them; what the group gives is visible here, what the
- * identity provider will do is not.)
+ * Nobody makes a role contain what they do not hold in the whole organisation throughout the period, nor changes one that
+ * does: what is given of the role, wherever it was given, changes with it.
  */
-export const refuseCombination = (
-  after: OrganizationIndex,
-  grant: GrantRow,
-  population: Population,
-  nowMs: number,
+export const refuseRoleBeyondOwn = (
+  index: OrganizationIndex,
+  actor: Holder,
+  definitions: readonly RoleDefinition[],
+  period: Period,
 ): Refusal => {
-  const affected =
-    grant.subjectType === 'group'
-      ? [
-          { type: 'group' as const, id: grant.subjectId, groupIds: [grant.subjectId] },
-          ...population.members(grant.subjectId).flatMap((id) => {
-            const found = population.find(id);
-            return found === undefined ? [] : [{ ...found, id }];
-          }),
-        ]
-      : [
-          {
-            type: grant.subjectType,
-            id: grant.subjectId,
-            groupIds: population.find(grant.subjectId)?.groupIds ?? [],
-          },
-        ];
-  if (!affected.some((subject) => combines(after, roleKeysOf(after, subject, nowMs)))) return null;
-  return new AppError(
-    'SEPARATION_OF_DUTIES',
-    'Auditor cannot be held together with a role that writes, also not through a group.',
+  const held = heldBy(index, actor, { scope: ORGANIZATION, period, condition: null });
+  for (const definition of definitions) {
+    const missing = firstMissing(permissionSetOf(definition), held);
+    if (missing !== null)
+      return new AppError('ESCALATION', `Nobody makes or changes a role beyond what they hold: ${missing}.`, {
+        metadata: { rule: 'BEYOND_OWN', missing },
+      });
+  }
+  return null;
+};
+
+/** Nobody changes what a role means that was given to, or taken from, themselves or a group they are in. */
+export const refuseOwnRole = (index: OrganizationIndex, actor: Holder, roleKey: string, nowMs: number): Refusal => {
+  const isOwn = index.grants.some(
+    ({ row }) => row.roleKey === roleKey && !isOver(row, nowMs) && refuseOwn(actor, row) !== null,
   );
+  if (!isOwn) return null;
+  return new AppError('ESCALATION', 'Nobody changes a role of their own. Ask another administrator.', {
+    metadata: { rule: 'OWN_ROLE' },
+  });
 };
 
 /** Owner without any limit: neither in time nor to a tier, a type or a condition. */

@@ -35,12 +35,22 @@ const GRANT_JSON = `json_build_object(
     'validFromMs', (extract(epoch FROM g.valid_from) * 1000)::float8,
     'validUntilMs', (extract(epoch FROM g.valid_until) * 1000)::float8)`;
 
-const SCOPES_AND_ENGINE = `
+// A role of the organisation's own as read-rows.ts reads it.
+const ROLE_JSON = `json_build_object(
+    'roleKey', r.role_key, 'name', r.name, 'description', r.description, 'levels', r.levels,
+    'permissions', (SELECT coalesce(json_agg(json_build_array(p.place, p.permission)), '[]')
+       FROM role_permission p WHERE p.org_id = r.org_id AND p.role_key = r.role_key))`;
+
+const FEW_ROWS = `
     (SELECT coalesce(json_agg(json_build_object('projectId', p.project_id, 'key', p.key)), '[]')
        FROM project_scope p WHERE p.org_id = o.org_id AND NOT p.deleted) AS projects,
     (SELECT coalesce(json_agg(json_build_object('environmentId', e.environment_id, 'projectId', e.project_id,
          'key', e.key, 'tier', e.tier)), '[]')
        FROM environment_scope e WHERE e.org_id = o.org_id AND NOT e.deleted) AS environments,
+    (SELECT coalesce(json_agg(json_build_object('ruleId', s.rule_id, 'name', s.name,
+         'roleKeys', (SELECT json_agg(m.role_key ORDER BY m.role_key) FROM separation_rule_role m
+                       WHERE m.org_id = s.org_id AND m.rule_id = s.rule_id)) ORDER BY s.rule_id), '[]')
+       FROM separation_rule s WHERE s.org_id = o.org_id) AS separations,
     coalesce((SELECT d.engine FROM decision_engine d WHERE d.org_id = o.org_id), 'index') AS engine`;
 
 // One statement sees one state of the database, so grants, scopes and revision belong together.
@@ -48,7 +58,8 @@ const ORGANIZATION_ROWS = `
   SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
     (SELECT coalesce(json_agg(${GRANT_JSON} ORDER BY g.grant_id), '[]')
        FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
-    ${SCOPES_AND_ENGINE}
+    (SELECT coalesce(json_agg(${ROLE_JSON} ORDER BY r.role_key), '[]') FROM role r WHERE r.org_id = o.org_id) AS roles,
+    ${FEW_ROWS}
   FROM organization o JOIN grants_head h ON h.org_id = o.org_id
 `;
 
@@ -69,12 +80,18 @@ const CHANGED_ROWS = `
   WITH changed AS (
     SELECT DISTINCT c.org_id, c.grant_id FROM unnest($1::uuid[], $2::bigint[]) AS known(org_id, revision)
       JOIN grant_change c ON c.org_id = known.org_id AND c.revision >= known.revision
+  ), changed_role AS (
+    SELECT DISTINCT c.org_id, c.role_key FROM unnest($1::uuid[], $2::bigint[]) AS known(org_id, revision)
+      JOIN role_change c ON c.org_id = known.org_id AND c.revision >= known.revision
   )
   SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
     (SELECT coalesce(json_agg(${GRANT_JSON} ORDER BY g.grant_id), '[]') FROM role_grant g
        WHERE g.org_id = o.org_id AND g.grant_id IN (SELECT c.grant_id FROM changed c WHERE c.org_id = o.org_id)) AS grants,
     (SELECT coalesce(json_agg(c.grant_id), '[]') FROM changed c WHERE c.org_id = o.org_id) AS "changedIds",
-    ${SCOPES_AND_ENGINE}
+    (SELECT coalesce(json_agg(${ROLE_JSON} ORDER BY r.role_key), '[]') FROM role r WHERE r.org_id = o.org_id
+       AND r.role_key IN (SELECT c.role_key FROM changed_role c WHERE c.org_id = o.org_id)) AS roles,
+    (SELECT coalesce(json_agg(c.role_key), '[]') FROM changed_role c WHERE c.org_id = o.org_id) AS "changedRoleKeys",
+    ${FEW_ROWS}
   FROM organization o JOIN grants_head h ON h.org_id = o.org_id WHERE o.org_id = ANY ($1)
 `;
 

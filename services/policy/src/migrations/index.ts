@@ -7,6 +7,8 @@ import { noteSubjectEpoch } from './0004-note-subject-epoch.ts';
 import { narrowGrants } from './0005-narrow-grants.ts';
 import { logGrantChanges } from './0006-log-grant-changes.ts';
 import { createDecisionEngine } from './0007-create-decision-engine.ts';
+import { createRoles } from './0009-create-roles.ts';
+import { createSeparationRules } from './0010-create-separation-rules.ts';
 import { createAccessRequest } from './0011-create-access-request.ts';
 import { createDecisionLog } from './0018-create-decision-log.ts';
 import { createDecisionLogGaps } from './0019-create-decision-log-gaps.ts';
@@ -20,6 +22,8 @@ export const migrations: readonly Migration[] = [
   narrowGrants,
   logGrantChanges,
   createDecisionEngine,
+  createRoles,
+  createSeparationRules,
   createAccessRequest,
   createDecisionLog,
   createDecisionLogGaps,

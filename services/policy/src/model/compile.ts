@@ -16,6 +16,7 @@ import {
   type OrganizationRows,
   type PoisonRow,
   type ProjectRow,
+  type SeparationRule,
   type SubjectType,
 } from './rows.ts';
 
@@ -62,6 +63,8 @@ export interface OrganizationIndex {
   readonly grants: readonly CompiledGrant[];
   /** What the roles mean here, by key: the built-in ones and the organisation's own. */
   readonly roles: ReadonlyMap<string, RoleDefinition>;
+  /** Which roles exclude each other, besides Auditor and what writes. No decision looks at them. */
+  readonly separations: readonly SeparationRule[];
   readonly quarantined: readonly PoisonRow[];
   /** What decides: this index, or Casbin until somebody resets it. */
   readonly engine: Engine;
@@ -83,6 +86,8 @@ interface GrowingCells {
 
 /** Most subjects have grants at one level only: they share this and pay for no map. Never written to. */
 const NO_CELLS: Map<string, GrowingCell> = new Map();
+
+const NO_SEPARATIONS: readonly SeparationRule[] = Object.freeze([]);
 
 /** Shared by all cells that give or take nothing; sets in cells are never written to. */
 const NOTHING = emptyPermissionSet();
@@ -237,6 +242,7 @@ export const compileOrganization = (
       environments: environmentsIn(rows.environments, projects),
       grants,
       roles,
+      separations: rows.separations ?? NO_SEPARATIONS,
       quarantined,
       engine: rows.engine ?? 'index',
     }),

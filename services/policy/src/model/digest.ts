@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 
 import { canonicalText } from '../conditions/index.ts';
 import type { Cell, CompiledGrant, OrganizationIndex, SubjectCells } from './compile.ts';
+import { BUILT_IN_ROLES } from './roles.ts';
 import { SUBJECT_TYPES } from './rows.ts';
 
 const describeGrant = ({ row, permits, condition }: CompiledGrant): unknown => [
@@ -37,6 +38,7 @@ export const indexDigest = (index: OrganizationIndex): string => {
     sorted(index.environments, (row) => row),
     index.grants.map(describeGrant),
     sorted(index.roles, (role) => role),
+    index.separations,
   ];
   return createHash('sha256').update(JSON.stringify(description)).digest('hex');
 };
@@ -46,6 +48,8 @@ const GRANT_BYTES = 420;
 const SUBJECT_BYTES = 300;
 const SCOPE_BYTES = 250;
 const CHARACTER_BYTES = 6;
+/** With the sets its grants share. */
+const ROLE_BYTES = 2_500;
 
 /**
  * What an index is taken to need in memory, by what it holds: its grants, subjects, scopes and the texts of conditions.
@@ -55,6 +59,7 @@ export const indexBytes = (index: OrganizationIndex): number => {
   let bytes = BASE_BYTES + index.grants.length * GRANT_BYTES;
   for (const type of SUBJECT_TYPES) bytes += index.subjects[type].size * SUBJECT_BYTES;
   bytes += (index.projects.size + index.environments.size) * SCOPE_BYTES;
+  bytes += Math.max(0, index.roles.size - BUILT_IN_ROLES.length) * ROLE_BYTES;
   for (const { condition } of index.grants)
     if (condition !== null) bytes += canonicalText(condition.condition).length * CHARACTER_BYTES;
   return bytes;

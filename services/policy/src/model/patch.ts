@@ -18,6 +18,7 @@ import {
   type EnvironmentRow,
   type GrantRow,
   type ProjectRow,
+  type SeparationRule,
   type SubjectType,
 } from './rows.ts';
 
@@ -34,9 +35,11 @@ export interface OrganizationChange {
   readonly projects: readonly ProjectRow[];
   readonly environments: readonly EnvironmentRow[];
   /** Roles of the organisation's own that came, or are not what they were; absent: none. */
-  readonly putRoles?: readonly RoleDefinition[];
+  readonly putRoles?: readonly RoleDefinition[] | undefined;
   /** Keys of roles that are gone; unknown ones are fine, and so are those that are put. Absent: none. */
   readonly removedRoles?: readonly string[];
+  /** All of them: there are few. Absent: none. */
+  readonly separations?: readonly SeparationRule[] | undefined;
 }
 
 class Touched {
@@ -148,6 +151,7 @@ export const patchOrganization = (
     environments: environmentsIn(change.environments, projects),
     grants,
     roles: revised.roles,
+    separations: change.separations ?? [],
     quarantined: [],
     engine: change.engine,
   });

@@ -42,6 +42,10 @@ const catalogue = {
   'session:manage': writes(ORGANIZATION, "End other people's sessions and tokens."),
   'client:manage': writes(ORGANIZATION, 'Manage OpenID clients and decision tokens.'),
   'role:read': reads(['organization', 'project'], 'See roles and what they permit.'),
+  'role:manage': writes(
+    ORGANIZATION,
+    "Make and change the organisation's own roles and which roles exclude each other.",
+  ),
   'grant:read': reads(EVERYWHERE, 'See who holds which role.'),
   'grant:manage': writes(EVERYWHERE, 'Give and take roles, never beyond what one holds.'),
   'mapping:manage': writes(ORGANIZATION, 'Map groups of the identity provider to roles.'),

@@ -39,6 +39,15 @@ const perPlace = (given: Given): Readonly<Record<Place, readonly Permission[]>> 
   });
 };
 
+/** What a role of an organisation's own permits, in the order of the catalogue: the same role has one form. */
+export const permissionsPerPlace = (
+  pairs: readonly (readonly [place: Place, permission: Permission])[],
+): Readonly<Record<Place, readonly Permission[]>> => {
+  const given: Partial<Record<Permission, Place[]>> = {};
+  for (const [place, permission] of pairs) (given[permission] ??= []).push(place);
+  return perPlace(given);
+};
+
 const everywhere = (names: readonly Permission[]): Given => Object.fromEntries(names.map((name) => [name, PLACES]));
 
 const IN_PROJECT: readonly Place[] = ['project', 'non-production', 'production'];

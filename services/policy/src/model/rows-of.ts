@@ -21,6 +21,7 @@ export const rowsOf = (
     projects: [...index.projects.values()],
     environments: [...index.environments.values()],
     roles: [...index.roles.values()].filter(({ key }) => !fixed.has(key)),
+    separations: index.separations,
     engine: index.engine,
   };
 };

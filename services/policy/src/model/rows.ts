@@ -5,8 +5,8 @@
 import { isIdentifier } from '@sallyport/subject-feed';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
-import { RESOURCE_TYPES } from './permissions.ts';
-import type { RoleDefinition } from './roles.ts';
+import { PERMISSIONS, PLACES, RESOURCE_TYPES, isPermission, type Permission, type Place } from './permissions.ts';
+import { SCOPE_LEVELS, permissionsPerPlace, type RoleDefinition } from './roles.ts';
 
 export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
 export type SubjectType = (typeof SUBJECT_TYPES)[number];
@@ -50,6 +50,14 @@ export interface EnvironmentRow {
   readonly tier: Tier;
 }
 
+/** Roles nobody may hold together, anywhere in the organisation. */
+export interface SeparationRule {
+  readonly ruleId: string;
+  readonly name: string;
+  /** At least two. */
+  readonly roleKeys: readonly string[];
+}
+
 /** What decides for an organisation: the compiled index, or Casbin after the two were seen to differ. */
 export type Engine = 'index' | 'casbin';
 
@@ -63,13 +71,15 @@ export interface OrganizationRows {
   readonly environments: readonly EnvironmentRow[];
   /** Roles of its own; absent: none. */
   readonly roles?: readonly RoleDefinition[];
+  /** Absent: none. */
+  readonly separations?: readonly SeparationRule[];
   /** Absent: the index. */
   readonly engine?: Engine;
 }
 
 /** A row that could not be read. `denies` when it may have been a denial: leaving it out could allow too much. */
 export interface PoisonRow {
-  readonly table: 'grant' | 'project' | 'environment' | 'role';
+  readonly table: 'grant' | 'project' | 'environment' | 'role' | 'separation-rule';
   readonly id: string;
   readonly problem: string;
   readonly denies: boolean;
@@ -156,5 +166,57 @@ export const readEnvironment = ({ environmentId, projectId, key, tier }: Raw): E
   (tier === 'non-production' || tier === 'production')
     ? { environmentId, projectId, key, tier: tier === 'production' ? 'production' : 'non-production' }
     : { table: 'environment', id: idOf(environmentId), problem: 'id, key or tier', denies: false };
+
+/** What a key of a role looks like; the built-in ones do too. */
+export const ROLE_KEY = /^[a-z][a-z0-9_-]{1,62}$/;
+
+/** True when the permission means something at the place. */
+export const isPermissionAt = (place: unknown, permission: unknown): boolean =>
+  memberOf(PLACES, place) &&
+  typeof permission === 'string' &&
+  isPermission(permission) &&
+  PERMISSIONS[permission].places.includes(place);
+
+const isText = (value: unknown): value is string => typeof value === 'string';
+const isListOf = (value: unknown, holds: (each: unknown) => boolean): value is readonly unknown[] =>
+  Array.isArray(value) && value.every(holds);
+
+const ROLE_CHECKS: readonly (readonly [problem: string, holds: (raw: Raw) => boolean])[] = [
+  ['role key', ({ roleKey }) => isText(roleKey) && ROLE_KEY.test(roleKey)],
+  ['name or description', ({ name, description }) => isText(name) && name !== '' && isText(description)],
+  ['levels', ({ levels }) => isListOf(levels, (each) => memberOf(SCOPE_LEVELS, each)) && levels.length > 0],
+  [
+    'permission',
+    ({ permissions }) =>
+      isListOf(permissions, (pair) => Array.isArray(pair) && pair.length === 2 && isPermissionAt(pair[0], pair[1])),
+  ],
+];
+
+/**
+ * Reads a role of the organisation's own. One that is not readable as a whole is left out as a whole, and with it what
+ * is given of it: half of a role is not what somebody made. When a denial is given of it, that grant is what holds up
+ * the organisation.
+ */
+export const readRole = (raw: Raw): RoleDefinition | PoisonRow => {
+  const { roleKey, name, description, levels, permissions } = raw;
+  const failed = ROLE_CHECKS.find(([, holds]) => !holds(raw));
+  if (failed !== undefined) return { table: 'role', id: idOf(roleKey), problem: failed[0], denies: false };
+  return Object.freeze({
+    key: roleKey as string,
+    name: name as string,
+    description: description as string,
+    levels: SCOPE_LEVELS.filter((level) => (levels as readonly unknown[]).includes(level)),
+    permissions: permissionsPerPlace(permissions as readonly (readonly [Place, Permission])[]),
+  });
+};
+
+/**
+ * Reads a separation rule. It decides nothing, so leaving it out opens nothing by itself; but nothing is changed while
+ * one cannot be read (grants/change-grants.ts).
+ */
+export const readSeparation = ({ ruleId, name, roleKeys }: Raw): SeparationRule | PoisonRow =>
+  isIdentifier(ruleId) && isText(name) && isListOf(roleKeys, isIdentifier) && roleKeys.length > 1
+    ? { ruleId, name, roleKeys: roleKeys as readonly string[] }
+    : { table: 'separation-rule', id: idOf(ruleId), problem: 'name or roles', denies: false };
 
 export const isPoison = (row: object): row is PoisonRow => 'problem' in row;
