@@ -25,18 +25,24 @@ export class Lease {
   #generation = 0;
   #heldFrom: Reading | null = null;
   #deadlineMs = Number.NEGATIVE_INFINITY;
-  #last: Reading;
+  // The last moment that was looked at; two numbers, because looking makes nothing on its way.
+  #lastMonotonicMs: number;
+  #lastWallMs: number;
 
   /** @param ttlMs upper bound of every lease, whatever the other side offers */
   constructor(clock: Clock, ttlMs: number) {
     this.#clock = clock;
     this.#ttlMs = ttlMs;
-    this.#last = this.#read();
+    this.#lastMonotonicMs = clock.monotonicMs();
+    this.#lastWallMs = clock.now().getTime();
   }
 
   /** To be taken immediately before the renewal is sent. */
   reading(): Reading {
-    return this.#observe();
+    const monotonicMs = this.#clock.monotonicMs();
+    const wallMs = this.#clock.now().getTime();
+    this.#observe(monotonicMs, wallMs);
+    return { monotonicMs, wallMs, generation: this.#generation };
   }
 
   /**
@@ -47,8 +53,8 @@ export class Lease {
    * @returns false when the lease was dropped after the renewal was sent: it then proves nothing
    */
   adopt(sent: Reading, offeredMs: number): boolean {
-    const now = this.#observe();
-    if (sent.generation !== this.#generation || outran(sent, now)) return false;
+    const now = this.reading();
+    if (sent.generation !== this.#generation || outran(sent, now.monotonicMs, now.wallMs)) return false;
     const deadlineMs = sent.monotonicMs + Math.min(offeredMs, this.#ttlMs);
     if (deadlineMs <= this.#deadlineMs) return true;
     this.#deadlineMs = deadlineMs;
@@ -58,25 +64,14 @@ export class Lease {
 
   /** ms left; 0 when it is not held. Read inside every decision: that is what makes a paused process deny. */
   remainingMs(): number {
-    const now = this.#observe();
-    if (this.#heldFrom === null) return 0;
-    if (outran(this.#heldFrom, now)) {
-      this.drop();
-      return 0;
-    }
-    return Math.max(0, this.#deadlineMs - now.monotonicMs);
+    return this.remainingMsAt(this.#clock.monotonicMs(), this.#clock.now().getTime());
   }
 
   /** {@link Lease.remainingMs} for a moment the caller has just read from the same clock: for what decides often. */
   remainingMsAt(monotonicMs: number, wallMs: number): number {
-    const last = this.#last;
-    if (wallMs - last.wallMs - (monotonicMs - last.monotonicMs) > SUSPENSION_TOLERANCE_MS) {
-      this.drop();
-      return 0;
-    }
-    const heldFrom = this.#heldFrom;
-    if (heldFrom === null) return 0;
-    if (wallMs - heldFrom.wallMs - (monotonicMs - heldFrom.monotonicMs) > SUSPENSION_TOLERANCE_MS) {
+    this.#observe(monotonicMs, wallMs);
+    if (this.#heldFrom === null) return 0;
+    if (outran(this.#heldFrom, monotonicMs, wallMs)) {
       this.drop();
       return 0;
     }
@@ -88,27 +83,22 @@ export class Lease {
     this.#generation += 1;
     this.#heldFrom = null;
     this.#deadlineMs = Number.NEGATIVE_INFINITY;
-    this.#last = this.#read();
+    this.#lastMonotonicMs = this.#clock.monotonicMs();
+    this.#lastWallMs = this.#clock.now().getTime();
   }
 
-  #observe(): Reading {
-    const now = this.#read();
-    if (outran(this.#last, now)) {
+  #observe(monotonicMs: number, wallMs: number): void {
+    if (hasOutrun(wallMs - this.#lastWallMs, monotonicMs - this.#lastMonotonicMs)) {
       this.drop();
-      return this.#last;
+      return;
     }
-    this.#last = now;
-    return now;
-  }
-
-  #read(): Reading {
-    return {
-      monotonicMs: this.#clock.monotonicMs(),
-      wallMs: this.#clock.now().getTime(),
-      generation: this.#generation,
-    };
+    this.#lastMonotonicMs = monotonicMs;
+    this.#lastWallMs = wallMs;
   }
 }
 
-const outran = (from: Reading, to: Reading): boolean =>
-  to.wallMs - from.wallMs - (to.monotonicMs - from.monotonicMs) > SUSPENSION_TOLERANCE_MS;
+const hasOutrun = (wallPassedMs: number, monotonicPassedMs: number): boolean =>
+  wallPassedMs - monotonicPassedMs > SUSPENSION_TOLERANCE_MS;
+
+const outran = (from: Reading, monotonicMs: number, wallMs: number): boolean =>
+  hasOutrun(wallMs - from.wallMs, monotonicMs - from.monotonicMs);

@@ -87,6 +87,22 @@ describe('lease', () => {
     assert.equal(lease.remainingMs(), 0);
   });
 
+  it('ends with a suspension after the wall clock was set back, whichever way it is looked at', () => {
+    const ways: readonly ((lease: Lease, time: ReturnType<typeof clockOf>) => number)[] = [
+      (lease) => lease.remainingMs(),
+      (lease, { monotonicMs, wallMs }) => lease.remainingMsAt(monotonicMs, wallMs),
+    ];
+    for (const remainingMs of ways) {
+      const time = clockOf();
+      const lease = leaseOn(time);
+      lease.adopt(lease.reading(), TTL);
+      time.wallMs -= 3_600_000;
+      assert.equal(remainingMs(lease, time), TTL);
+      time.wallMs += 1_800_000;
+      assert.equal(remainingMs(lease, time), 0);
+    }
+  });
+
   it('after a drop needs a renewal that was sent after the drop', () => {
     const time = clockOf();
     const lease = leaseOn(time);
@@ -118,7 +134,9 @@ describe('lease', () => {
             if (granted !== undefined && lease.adopt(granted.reading, TTL))
               grantedUpTo = Math.max(grantedUpTo, granted.at + TTL);
           }
-          assert.ok(lease.remainingMs() <= Math.max(0, grantedUpTo - time.monotonicMs));
+          const leftMs = lease.remainingMsAt(time.monotonicMs, time.wallMs);
+          assert.ok(leftMs <= Math.max(0, grantedUpTo - time.monotonicMs));
+          assert.equal(lease.remainingMs(), leftMs);
         }
       }),
     );
