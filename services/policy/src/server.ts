@@ -8,6 +8,7 @@ import { accessRequestRoutes } from './access-requests/index.ts';
 import { authzenRoutes, renderAuthzenError } from './authzen/index.ts';
 import type { PolicyContext } from './context.ts';
 import { checkRoutes, decisionService } from './decide/index.ts';
+import { decisionLogRoutes, decisionLogService } from './decision-log/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
@@ -23,6 +24,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
   ...engineRoutes(context), //                             /api/policy/v1/index, /export
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
+  ...decisionLogRoutes(context), //                        /api/policy/v1/decisions
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
@@ -31,6 +33,7 @@ export const routes = (context: PolicyContext): Route[] => [
 /** The gRPC surface: which service may call what. */
 export const rpcs = (context: PolicyContext): GrpcService[] => [
   decisionService(context.decisions), // DecisionService  identity, flags, operator
+  decisionLogService(context), //        DecisionLogService operator
   scopeService(context), //              ScopeService     flags
   ownershipService(context), //          OwnershipService identity
   operatorService(context), //           OperatorService  operator

@@ -5,3 +5,5 @@
  * it over HTTP and gRPC. Does not own: decisions (decide/), the audit log of what was changed (packages/audit).
  */
 export { DecisionLog, type DecisionLogOptions } from './decision-log.ts';
+export { decisionLogRoutes, type DecisionLogRouteDependencies } from './routes.ts';
+export { decisionLogService } from './rpc.ts';

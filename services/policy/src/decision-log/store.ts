@@ -201,6 +201,15 @@ export const entriesAfter = async (tx: ReadTx, orgId: string, after: bigint, lim
     [orgId, String(after), limit],
   );
 
+/** Position of the last entry of the organisation; 0 without any. */
+export const lastPosition = async (tx: ReadTx, orgId: string): Promise<bigint> => {
+  const [row] = await tx.query<{ position: string | null }>(
+    'SELECT max(position) AS position FROM policy.decision_log WHERE org_id = $1',
+    [orgId],
+  );
+  return BigInt(row?.position ?? 0);
+};
+
 export interface RecordedGap {
   readonly gapId: string;
   readonly fromAt: Date;
