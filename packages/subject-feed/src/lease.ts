@@ -25,16 +25,14 @@ export class Lease {
   #generation = 0;
   #heldFrom: Reading | null = null;
   #deadlineMs = Number.NEGATIVE_INFINITY;
-  // The last moment that was looked at; two numbers, because looking makes nothing on its way.
-  #lastMonotonicMs: number;
-  #lastWallMs: number;
+  /** Monotonic and wall ms of the last moment that was looked at. An array of numbers: looking makes nothing. */
+  readonly #last = new Float64Array(2);
 
   /** @param ttlMs upper bound of every lease, whatever the other side offers */
   constructor(clock: Clock, ttlMs: number) {
     this.#clock = clock;
     this.#ttlMs = ttlMs;
-    this.#lastMonotonicMs = clock.monotonicMs();
-    this.#lastWallMs = clock.now().getTime();
+    this.#rememberNow();
   }
 
   /** To be taken immediately before the renewal is sent. */
@@ -83,17 +81,23 @@ export class Lease {
     this.#generation += 1;
     this.#heldFrom = null;
     this.#deadlineMs = Number.NEGATIVE_INFINITY;
-    this.#lastMonotonicMs = this.#clock.monotonicMs();
-    this.#lastWallMs = this.#clock.now().getTime();
+    this.#rememberNow();
+  }
+
+  #rememberNow(): void {
+    this.#last[0] = this.#clock.monotonicMs();
+    this.#last[1] = this.#clock.now().getTime();
   }
 
   #observe(monotonicMs: number, wallMs: number): void {
-    if (hasOutrun(wallMs - this.#lastWallMs, monotonicMs - this.#lastMonotonicMs)) {
+    const lastMonotonicMs = this.#last[0] ?? monotonicMs;
+    const lastWallMs = this.#last[1] ?? wallMs;
+    if (hasOutrun(wallMs - lastWallMs, monotonicMs - lastMonotonicMs)) {
       this.drop();
       return;
     }
-    this.#lastMonotonicMs = monotonicMs;
-    this.#lastWallMs = wallMs;
+    this.#last[0] = monotonicMs;
+    this.#last[1] = wallMs;
   }
 }
 
