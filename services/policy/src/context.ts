@@ -12,6 +12,7 @@ import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
+import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
 import { StandingWriter } from './subjects/index.ts';
@@ -27,6 +28,7 @@ export interface PolicyContext extends Foundation {
   readonly decisions: DecisionPoint;
   readonly decisionLog: DecisionLog;
   readonly shadow: Shadow;
+  readonly lists: Lists;
   /** What becomes due while nobody asks. */
   readonly dueWork: DueWork;
   /** Releases in reverse order of acquisition. */
@@ -142,7 +144,8 @@ export const createContext = async (
     reference: shadow,
     observer: decisionLog,
   });
-  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow };
+  const lists = createLists({ knowledge: known, clock: basics.clock, reference: shadow });
+  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists };
   const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);
