@@ -61,6 +61,16 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       body: { subject: { type: 'user', id: await workshop.user() }, action: 'organization:read' },
     }),
   },
+  [`POST ${P}/what-if`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        changes: [
+          { change: 'add-grant', grant: { subject: { type: 'user', id: await workshop.knownUser() }, role: 'viewer' } },
+        ],
+      },
+    }),
+  },
   [`POST ${P}/index/reset`]: {
     status: 200,
     prepare: async () => await Promise.resolve({}),

@@ -15,6 +15,7 @@ import { engineRoutes } from './engine/index.ts';
 import { grantRoutes, ownershipService, roleRoutes } from './grants/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
+import { whatIfRoutes } from './what-if/index.ts';
 
 /** The HTTP surface of the whole service; each slice's routes hold its rows. */
 export const routes = (context: PolicyContext): Route[] => [
@@ -27,6 +28,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...decisionLogRoutes(context), //                        /api/policy/v1/decisions
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
+  ...whatIfRoutes(context), //                             /api/policy/v1/what-if
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
 ];
 
