@@ -5,6 +5,7 @@
  * clock, identifiers and stored secrets. Does not own: what is stored (the services' `store.ts`), nor audit entries
  * (packages/audit, which builds on the transactions made here).
  */
+export { Batcher, type BatcherOptions } from './batcher.ts';
 export { systemClock, type Clock } from './clock.ts';
 export { openDatabase, type Database, type DatabaseOptions, type WriteScope } from './database.ts';
 export { isId, newId } from './ids.ts';

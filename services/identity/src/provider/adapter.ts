@@ -11,8 +11,8 @@ import {
   findArtifactByUid,
   findGrantOf,
   findGrantOwner,
-  findTogether,
-  insertIssued,
+  hasOtherOfUid,
+  replaceArtifactOfUid,
   upsertArtifact,
   upsertGrantArtifact,
   type ArtifactOwner,
@@ -21,12 +21,11 @@ import {
 } from './artifact-store.ts';
 import { WORKLOAD_PREFIX } from '../workload/index.ts';
 import { clientMetadata, type SigningAlgorithm } from './client.ts';
-import { findClientById } from './client-store.ts';
 import { issueWorkloadToken } from './issue-workload-token.ts';
 import { isMachineId, MachineClients } from './machine-clients.ts';
 import { providerRequest } from './request-session.ts';
-import type { Issued } from './token-request.ts';
-import { insertScimAccessToken } from './scim-access-token-store.ts';
+import type { TokenFlights } from './token-flights.ts';
+import type { Issued } from './token-store.ts';
 
 export interface AdapterDependencies {
   readonly db: Database;
@@ -34,12 +33,15 @@ export interface AdapterDependencies {
   readonly clock: Clock;
   /** `id_token_signed_response_alg` of every client: what our signing key can do. */
   readonly signingAlgorithm: SigningAlgorithm;
+  readonly flights: TokenFlights;
 }
 
 /** What is shown to the token endpoint. */
 const REDEEMED: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken']);
 const WHY = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
+/** Each of them lost to another one that was written meanwhile. */
+const MAX_RENEWALS = 10;
 
 type Dependencies = AdapterDependencies & { readonly machines: MachineClients };
 
@@ -75,11 +77,9 @@ class ClientAdapter implements Adapter {
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     if (isMachineId(id)) return await this.#dependencies.machines.find(id);
-    const { db, signingAlgorithm } = this.#dependencies;
-    const client = await db.readOneAcrossOrganizations('a client id names no organisation', async (tx) => {
-      return await findClientById(tx, id);
-    });
-    return client === null ? undefined : clientMetadata(client, signingAlgorithm);
+    const { flights, signingAlgorithm } = this.#dependencies;
+    const client = await flights.findClient(id);
+    return client === undefined ? undefined : clientMetadata(client, signingAlgorithm);
   }
 }
 
@@ -109,9 +109,22 @@ class ArtifactAdapter implements Adapter {
     if (artifact.grantHash !== null) return await this.#upsertOfGrant(artifact, accountId);
     const owner = ownerOf(accountId);
     if (this.#model === 'Grant') return await this.#upsertGrant(artifact, owner);
-    await this.#write(async (tx) => {
-      await upsertArtifact(tx, artifact, owner);
-    });
+    await this.#upsertOwned(artifact, owner);
+  }
+
+  /** Two tabs that come back from signing in renew their one session side by side: whoever is second goes on with it. */
+  async #upsertOwned(artifact: NewArtifact, owner: ArtifactOwner): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.#write(async (tx) => {
+          if (attempt === 1) await upsertArtifact(tx, artifact, owner);
+          else await replaceArtifactOfUid(tx, artifact, owner);
+        });
+        return;
+      } catch (error) {
+        if (!hasOtherOfUid(error) || attempt === MAX_RENEWALS) throw error;
+      }
+    }
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
@@ -138,7 +151,7 @@ class ArtifactAdapter implements Adapter {
   async #find(key: Parameters<typeof findArtifact>[1]): Promise<FoundArtifact | null> {
     const request = providerRequest()?.token;
     if (request !== undefined && REDEEMED.has(this.#model)) {
-      const together = await this.#read(async (tx) => await findTogether(tx, key));
+      const together = await this.#dependencies.flights.findTogether(key);
       request.readTogether(together);
       return together.artifact;
     }
@@ -160,7 +173,7 @@ class ArtifactAdapter implements Adapter {
    * @throws errors.InvalidGrant when somebody else has used it up meanwhile, or the grant is gone
    */
   async writeIssued(issued: Issued): Promise<void> {
-    const { isUsedUp, count } = await this.#writing(async (tx) => await insertIssued(tx, issued));
+    const { isUsedUp, count } = await this.#dependencies.flights.issue(issued);
     if (!isUsedUp) await this.#refuseReuse(issued.usedUp.model, issued.usedUp.idHash);
     if (count < issued.artifacts.length) throw new errors.InvalidGrant('the grant is gone');
   }
@@ -220,15 +233,15 @@ class ArtifactAdapter implements Adapter {
   async #insertScimAccessToken(artifact: NewArtifact): Promise<void> {
     const secret = providerRequest()?.secretHash;
     const isWritten =
-      secret !== undefined && (await this.#writing(async (tx) => await insertScimAccessToken(tx, artifact, secret)));
+      secret !== undefined && (await this.#dependencies.flights.issueToDirectory({ artifact, secretHash: secret }));
     if (!isWritten) throw new errors.InvalidClientAuth('the client may not have tokens (any more)');
   }
 
   async #insertMachineToken(artifact: NewArtifact): Promise<void> {
     if (artifact.clientId?.startsWith(WORKLOAD_PREFIX) !== true) return await this.#insertScimAccessToken(artifact);
-    const { machines } = this.#dependencies;
-    const write = async <T>(work: (tx: WriteTx) => Promise<T>): Promise<T> => await this.#writing(work);
-    await issueWorkloadToken({ write, findAnew: async (id) => await machines.findAnew(id) }, artifact);
+    const { machines, flights } = this.#dependencies;
+    const findAnew = async (id: string) => await machines.findAnew(id);
+    await issueWorkloadToken({ write: flights.issueToWorkload, findAnew }, artifact);
   }
 
   async #upsertOfGrant(artifact: NewArtifact, accountId: string): Promise<void> {

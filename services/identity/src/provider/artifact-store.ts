@@ -1,7 +1,4 @@
-import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
-
-import { toSubject, type SubjectClaims, type SubjectRow } from './account-store.ts';
-import type { Issued } from './token-request.ts';
+import { isUniqueViolation, statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 /** Who an artifact is bound to; it is readable only while they stand. */
 export interface ArtifactOwner {
@@ -31,8 +28,25 @@ const UPSERT = `ON CONFLICT (model, id_hash) DO UPDATE SET payload = excluded.pa
   browser_session_id = coalesce(excluded.browser_session_id, provider_artifact.browser_session_id)
   RETURNING (xmax = 0) AS inserted`;
 
-const COLUMNS = `model, id_hash, org_id, account_id, epoch_at_issue, browser_session_id, client_id, grant_hash, uid,
+export const COLUMNS = `model, id_hash, org_id, account_id, epoch_at_issue, browser_session_id, client_id, grant_hash, uid,
   payload, created_at, expires_at`;
+
+const PLACES = '$1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12';
+
+const ownedValues = (artifact: NewArtifact, owner: ArtifactOwner | null): readonly unknown[] => [
+  artifact.model,
+  artifact.idHash,
+  owner?.orgId ?? null,
+  owner?.accountId ?? null,
+  owner?.epoch.toString() ?? null,
+  owner?.browserSessionId ?? null,
+  artifact.clientId,
+  artifact.grantHash,
+  artifact.uid,
+  artifact.payload,
+  artifact.createdAt,
+  artifact.expiresAt,
+];
 
 /** Writes an artifact of nobody, or of the owner given. Answers whether it is new. */
 export const upsertArtifact = async (
@@ -41,25 +55,29 @@ export const upsertArtifact = async (
   owner: ArtifactOwner | null,
 ): Promise<boolean> => {
   const [row] = await tx.query<{ inserted: boolean }>(
-    statement(
-      `INSERT INTO provider_artifact (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ${UPSERT}`,
-    ),
-    [
-      artifact.model,
-      artifact.idHash,
-      owner?.orgId ?? null,
-      owner?.accountId ?? null,
-      owner?.epoch.toString() ?? null,
-      owner?.browserSessionId ?? null,
-      artifact.clientId,
-      artifact.grantHash,
-      artifact.uid,
-      artifact.payload,
-      artifact.createdAt,
-      artifact.expiresAt,
-    ],
+    statement(`INSERT INTO provider_artifact (${COLUMNS}) VALUES (${PLACES}) ${UPSERT}`),
+    ownedValues(artifact, owner),
   );
   return row?.inserted ?? false;
+};
+
+/** True when another artifact has its second identifier: that of {@link upsertArtifact} is written nowhere. */
+export const hasOtherOfUid = (error: unknown): boolean => isUniqueViolation(error, 'provider_artifact_uid');
+
+/** {@link upsertArtifact} in the place of the one that has its second identifier. */
+export const replaceArtifactOfUid = async (
+  tx: WriteTx,
+  artifact: NewArtifact,
+  owner: ArtifactOwner | null,
+): Promise<void> => {
+  await tx.query(
+    statement(`WITH replaced AS (
+         DELETE FROM provider_artifact WHERE model = $1 AND uid = $9 AND id_hash <> $2 RETURNING model)
+       INSERT INTO provider_artifact (${COLUMNS})
+       SELECT $1, $2, $3::uuid, $4::uuid, $5::bigint, $6::uuid, $7, $8::bytea, $9, $10::jsonb, $11::timestamptz, $12::timestamptz
+        WHERE (SELECT count(*) FROM replaced) >= 0 ${UPSERT}`),
+    ownedValues(artifact, owner),
+  );
 };
 
 /**
@@ -87,46 +105,6 @@ export const upsertGrantArtifact = async (tx: WriteTx, artifact: NewArtifact, ac
   return rows.length > 0;
 };
 
-/**
- * Uses something up and writes what is issued for it, in one statement. What is derived from a grant is of its
- * organisation, account and epoch; nothing is written when somebody else has used it up, or when the grant is gone.
- */
-export const insertIssued = async (
-  tx: WriteTx,
-  { usedUp, accountId, artifacts }: Issued,
-): Promise<{ readonly isUsedUp: boolean; readonly count: number }> => {
-  const [first] = artifacts;
-  const each = <T>(value: (artifact: NewArtifact) => T): T[] => artifacts.map(value);
-  const [row] = await tx.query<{ used_up: boolean; written: number }>(
-    statement(`WITH used AS (
-         UPDATE provider_artifact SET consumed_at = $3 WHERE model = $1 AND id_hash = $2 AND consumed_at IS NULL
-         RETURNING model),
-       issued AS (
-         INSERT INTO provider_artifact (${COLUMNS})
-         SELECT n.model, n.id_hash, g.org_id, g.account_id, g.epoch_at_issue, g.browser_session_id, g.client_id, g.id_hash,
-                NULL, n.payload, $3, n.expires_at
-           FROM provider_artifact g,
-                unnest($7::text[], $8::bytea[], $9::jsonb[], $10::timestamptz[]) AS n (model, id_hash, payload, expires_at)
-          WHERE g.model = 'Grant' AND g.id_hash = $4 AND g.account_id = $5 AND g.client_id = $6
-            AND EXISTS (SELECT FROM used)
-         RETURNING model)
-       SELECT EXISTS (SELECT FROM used) AS used_up, (SELECT count(*)::int FROM issued) AS written`),
-    [
-      usedUp.model,
-      usedUp.idHash,
-      usedUp.at,
-      first?.grantHash ?? null,
-      accountId === '' ? null : accountId,
-      first?.clientId ?? null,
-      each(({ model }) => model),
-      each(({ idHash }) => idHash),
-      each(({ payload }) => JSON.stringify(payload)),
-      each(({ expiresAt }) => expiresAt),
-    ],
-  );
-  return { isUsedUp: row?.used_up ?? false, count: row?.written ?? 0 };
-};
-
 /** A row as it is found, together with the browser session it is bound to. */
 export interface FoundArtifact {
   readonly payload: Record<string, unknown>;
@@ -137,10 +115,7 @@ export interface FoundArtifact {
 // The one condition under which anything of the provider can be read, whichever endpoint asks: the account is active
 // in the epoch of issue, the browser session has not ended, the client still exists; of a directory's token the secret,
 // the client and the connection are live; of a service account's the key is, and its owner.
-const STANDING = standing('provider_artifact');
-
-function standing(artifacts: string): string {
-  return `
+export const standing = (artifacts: string): string => `
        FROM ${artifacts} p
        LEFT JOIN account a ON a.org_id = p.org_id AND a.id = p.account_id
        LEFT JOIN browser_session s ON s.org_id = p.org_id AND s.id = p.browser_session_id
@@ -158,15 +133,17 @@ function standing(artifacts: string): string {
             JOIN connection n ON n.org_id = k.org_id AND n.id = k.connection_id AND n.enabled AND n.deleted_at IS NULL
             JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
            WHERE ss.org_id = p.org_id AND ss.id = p.scim_secret_id AND ss.revoked_at IS NULL AND ss.expires_at > $1))`;
-}
 
-interface FoundRow {
+const STANDING = standing('provider_artifact');
+
+/** What is read of an artifact. */
+export interface FoundRow {
   readonly payload: Record<string, unknown>;
   readonly consumed_at: Date | null;
   readonly browser_session_id: string | null;
 }
 
-const toFound = (row: FoundRow | undefined): FoundArtifact | null =>
+export const toFound = (row: FoundRow | undefined): FoundArtifact | null =>
   row === undefined
     ? null
     : { payload: row.payload, consumedAt: row.consumed_at, browserSessionId: row.browser_session_id };
@@ -193,53 +170,6 @@ export const findArtifactByUid = async (
     [key.now, key.model, key.uid],
   );
   return toFound(row);
-};
-
-// A code or refresh token, its grant and its session: each read under the one condition, all at one moment.
-const TOGETHER = standing(`(
-         SELECT t.* FROM provider_artifact t WHERE t.model = $2 AND t.id_hash = $3
-         UNION ALL
-         SELECT g.* FROM provider_artifact t JOIN provider_artifact g ON g.model = 'Grant' AND g.id_hash = t.grant_hash
-          WHERE t.model = $2 AND t.id_hash = $3
-         UNION ALL
-         SELECT u.* FROM provider_artifact t JOIN provider_artifact u ON u.model = 'Session' AND u.uid = t.payload->>'sessionUid'
-          WHERE t.model = $2 AND t.id_hash = $3)`);
-
-/** What a code or refresh token hangs on. */
-export interface FoundTogether {
-  /** Null when it is not to be found. */
-  readonly artifact: FoundArtifact | null;
-  readonly grant: { readonly idHash: Buffer; readonly found: FoundArtifact } | null;
-  readonly session: { readonly uid: string; readonly found: FoundArtifact } | null;
-  /** Whose it is, while they are active. */
-  readonly subject: SubjectClaims | null;
-}
-
-/** {@link findArtifact}, together with all that is looked up next, in one statement. */
-export const findTogether = async (
-  tx: ReadTx,
-  key: { readonly model: string; readonly idHash: Buffer; readonly now: Date },
-): Promise<FoundTogether> => {
-  const rows = await tx.query<
-    FoundRow & { [Column in keyof SubjectRow]: SubjectRow[Column] | null } & {
-      model: string;
-      id_hash: Buffer;
-      uid: string | null;
-    }
-  >(
-    statement(`SELECT p.model, p.id_hash, p.uid, p.payload, p.consumed_at, p.browser_session_id, a.org_id, a.id AS account_id,
-            a.user_name, a.display_name, a.profile ${TOGETHER}`),
-    [key.now, key.model, key.idHash],
-  );
-  const of = (model: string) => rows.find((row) => row.model === model);
-  const [own, grant, session] = [of(key.model), of('Grant'), of('Session')];
-  const [grantFound, sessionFound] = [toFound(grant), toFound(session)];
-  return {
-    artifact: toFound(own),
-    grant: grant === undefined || grantFound === null ? null : { idHash: grant.id_hash, found: grantFound },
-    session: sessionFound === null ? null : { uid: session?.uid ?? '', found: sessionFound },
-    subject: own?.account_id === undefined || own.account_id === null ? null : toSubject(own as SubjectRow),
-  };
 };
 
 /** Whose grant this is and in which epoch, while its owner stands; null otherwise. */

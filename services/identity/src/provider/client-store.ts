@@ -100,18 +100,28 @@ const valuesOf = (client: OAuthClient): unknown[] => [
   client.updatedAt,
 ];
 
-/** A client by the id it shows, with the hashes of its secrets; ids are unique over all organisations. */
-export const findClientById = async (
+/** A client as it comes to the token endpoint: with the hashes of its secrets. */
+export type ShownClient = OAuthClient & { readonly secretHashes: readonly Buffer[] };
+
+/** Clients by the ids they show, each in its place; ids are unique over all organisations. */
+export const findClientsById = async (
   tx: ReadTx,
-  id: string,
-): Promise<(OAuthClient & { readonly secretHashes: readonly Buffer[] }) | null> => {
-  const [row] = await tx.query<ClientRow & { secrets: Buffer[] }>(
+  ids: readonly string[],
+): Promise<readonly (ShownClient | undefined)[]> => {
+  const rows = await tx.query<ClientRow & { secrets: Buffer[] }>(
     statement(`SELECT ${COLUMNS}, ARRAY(SELECT s.secret_hash FROM oauth_client_secret s
         WHERE s.client_id = oauth_client.id ORDER BY s.id) AS secrets
-       FROM oauth_client WHERE id = $1`),
-    [id],
+       FROM oauth_client WHERE id = ANY($1::text[])`),
+    [[...new Set(ids)]],
   );
-  return row === undefined ? null : { ...toClient(row), secretHashes: row.secrets };
+  const found = new Map(rows.map((row) => [row.id, { ...toClient(row), secretHashes: row.secrets }]));
+  return ids.map((id) => found.get(id));
+};
+
+/** {@link findClientsById} of one. */
+export const findClientById = async (tx: ReadTx, id: string): Promise<ShownClient | null> => {
+  const [found] = await findClientsById(tx, [id]);
+  return found ?? null;
 };
 
 /** A client of the organisation, locked for a change. */

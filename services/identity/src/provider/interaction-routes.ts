@@ -37,19 +37,25 @@ const findInteraction = async (
   return interaction?.uid === uid ? interaction : null;
 };
 
-/** Hands a result to the provider; answers where the browser goes on. */
+/** Hands a result to the provider; answers where the browser goes on, null when another tab was faster. */
 const goOn = async (
   context: IdentityContext,
   { session }: SessionStanding,
   { request, ctx, result }: { request: RequestContext; ctx: Koa.Context; result: () => Promise<InteractionResults> },
-): Promise<string> => {
+): Promise<string | null> => {
   const { orgId, id, accountId, epochAtIssue, expiresAt } = session;
   const origin = { requestId: request.requestId, ip: request.ip };
   const { provider } = context.openIdProvider;
-  return await withProviderRequest(
-    { session: { orgId, id, accountId, epoch: epochAtIssue, expiresAt }, origin },
-    async () => await provider.interactionResult(ctx.req, ctx.res, await result(), { mergeWithLastSubmission: true }),
-  );
+  const bound = { session: { orgId, id, accountId, epoch: epochAtIssue, expiresAt }, origin };
+  return await withProviderRequest(bound, async () => {
+    const found = await result();
+    try {
+      return await provider.interactionResult(ctx.req, ctx.res, found, { mergeWithLastSubmission: true });
+    } catch (error) {
+      if (error instanceof errors.SessionNotFound) return null;
+      throw error;
+    }
+  });
 };
 
 const signInFirst = (path: '/login' | typeof STEP_UP_PATH, uid: string): RouteResponse => {
@@ -95,6 +101,7 @@ const goOnRoute = (context: IdentityContext): Route =>
       }
       const result = refusalOf(interaction, standing, isForeign) ?? loginResult(standing);
       const location = await goOn(context, standing, { request, ctx, result: () => Promise.resolve(result) });
+      if (location === null) return expired();
       return { status: 303, headers: { location } };
     },
   });
@@ -140,6 +147,7 @@ const consentRoute = (context: IdentityContext): Route =>
           ? { error: 'access_denied', error_description: 'the person refused' }
           : { consent: { grantId: await widenGrant(context, interaction, client.id) } };
       const location = await goOn(context, standing, { request, ctx, result });
+      if (location === null) return expired();
       // A redirect would be held against the policy of the form, at the application's address too.
       return { status: 200, body: goOnPage(location) };
     },

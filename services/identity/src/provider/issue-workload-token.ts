@@ -1,13 +1,12 @@
-import type { WriteTx } from '@sallyport/storage';
 import { errors, type AdapterPayload } from 'oidc-provider';
 
 import type { NewArtifact } from './artifact-store.ts';
 import { CLIENT_WORKLOAD_EPOCH } from './client.ts';
 import { providerRequest } from './request-session.ts';
-import { insertWorkloadToken } from './workload-token-store.ts';
+import type { WorkloadIssue, WorkloadIssueResult } from './workload-token-store.ts';
 
 interface Dependencies {
-  readonly write: <T>(work: (tx: WriteTx) => Promise<T>) => Promise<T>;
+  readonly write: (issue: WorkloadIssue) => Promise<WorkloadIssueResult>;
   /** Its client as the primary says at this moment. */
   readonly findAnew: (clientId: string) => Promise<AdapterPayload | undefined>;
 }
@@ -31,12 +30,12 @@ export const issueWorkloadToken = async ({ write, findAnew }: Dependencies, toke
   if (request === undefined || by === undefined || useUp === undefined)
     throw new errors.InvalidClientAuth('a service account shows an assertion');
   delete request.useUp;
-  const first = await write(async (tx) => await insertWorkloadToken(tx, token, by, useUp.artifact)); // 1, 2
+  const first = await write({ artifact: token, by, assertion: useUp.artifact }); // 1, 2
   if (!first.isUsedUp) throw new errors.InvalidClientAuth('the assertion was used before');
   if (first.isWritten) return;
   const epoch = epochOf(await findAnew(token.clientId ?? ''));
   if (epoch !== null && epoch !== by.epoch) {
-    const again = await write(async (tx) => await insertWorkloadToken(tx, token, { ...by, epoch })); // 3
+    const again = await write({ artifact: token, by: { ...by, epoch } }); // 3
     if (again.isWritten) return;
   }
   throw new errors.InvalidClientAuth('the service account may not have tokens (any more)');

@@ -18,7 +18,7 @@ const PAGE_POLICY = contentSecurityPolicy()
   .filter((directive) => !directive.startsWith('form-action'))
   .join('; ');
 
-type MiddlewareOptions = OpenIdProviderOptions & Pick<AdapterDependencies, 'signingAlgorithm'>;
+type MiddlewareOptions = OpenIdProviderOptions & Pick<AdapterDependencies, 'signingAlgorithm' | 'flights'>;
 
 /** Serves a request of the provider: with our cookies and policy, and the browser session known to the adapter. */
 export const providerMiddleware = (provider: Provider, options: MiddlewareOptions): Koa.Middleware => {

@@ -18,6 +18,7 @@ import {
   type SignedOutApplication,
 } from './request-session.ts';
 import { keysAt, withoutSchedule, type SigningKey } from './signing-keys.ts';
+import { TokenFlights } from './token-flights.ts';
 
 const SECOND_MS = 1_000;
 /** How often the key file is looked at: far less than the lead a new key has. */
@@ -32,7 +33,7 @@ export interface SignedOut {
   readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
 }
 
-export interface OpenIdProviderOptions extends Omit<ProviderOptions, 'signingAlgorithm' | 'jwks'> {
+export interface OpenIdProviderOptions extends Omit<ProviderOptions, 'signingAlgorithm' | 'jwks' | 'flights'> {
   readonly logger: Logger;
   readonly audit: AuditLog;
   readonly keys: readonly SigningKey[];
@@ -64,15 +65,18 @@ interface Built {
   readonly signing: SigningKey;
 }
 
+type BuildOptions = OpenIdProviderOptions & Pick<ProviderOptions, 'flights'>;
+
 /** Builds the provider. @throws INTERNAL when no key can sign */
 export const createOpenIdProvider = (options: OpenIdProviderOptions): OpenIdProvider => {
   const issuer = `${options.publicOrigin}${MOUNT}`;
+  const flights = new TokenFlights(options);
   const nowSeconds = (): number => Math.floor(options.clock.now().getTime() / 1000);
-  let current = build(issuer, options, keysAt(options.keys, nowSeconds()));
+  let current = build(issuer, { ...options, flights }, keysAt(options.keys, nowSeconds()));
   const refreshKeys = async (): Promise<void> => {
     const keys = keysAt(await options.readKeys(), nowSeconds());
     if (current.published === fingerprintOf(keys)) return;
-    current = build(issuer, options, keys);
+    current = build(issuer, { ...options, flights }, keys);
     options.logger.info({ kids: keys.map(({ kid }) => kid) }, 'the OpenID Provider has other keys');
   };
   return {
@@ -129,7 +133,7 @@ const sign = async (
   return await new SignJWT({ ...claims }).setProtectedHeader(about).sign(privateKey);
 };
 
-const build = (issuer: string, options: OpenIdProviderOptions, keys: readonly SigningKey[]): Built => {
+const build = (issuer: string, options: BuildOptions, keys: readonly SigningKey[]): Built => {
   const [signing] = keys as [SigningKey];
   const signingAlgorithm = algorithmOf(signing);
   const jwks = { keys: keys.map(withoutSchedule) } as unknown as ProviderOptions['jwks'];

@@ -2,36 +2,68 @@ import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { NewArtifact } from './artifact-store.ts';
+import type { Locked } from './token-store.ts';
+
+/** An access token of a directory's client, and the hash of the secret it was asked for with. */
+export interface ScimIssue {
+  readonly artifact: NewArtifact;
+  readonly secretHash: Buffer;
+}
+
+const issuing = (locked: Locked) =>
+  statement(`WITH asked AS (
+         SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
+           WITH ORDINALITY AS n (model, id_hash, client_id, payload, created_at, expires_at, secret_hash, number)),
+       held AS (
+         SELECT n.number, s.org_id, s.id, s.client_id
+           FROM asked n
+           JOIN scim_client_secret s ON s.secret_hash = n.secret_hash AND s.client_id = n.client_id AND s.revoked_at IS NULL
+            AND s.expires_at > n.created_at FOR KEY SHARE OF s ${locked}),
+       token AS (
+         INSERT INTO provider_artifact (model, id_hash, org_id, client_id, payload, created_at, expires_at, scim_secret_id)
+         SELECT n.model, n.id_hash, k.org_id, k.id, n.payload, n.created_at, n.expires_at, s.id
+           FROM held s
+           JOIN asked n ON n.number = s.number
+           JOIN scim_client k ON k.org_id = s.org_id AND k.id = s.client_id AND k.revoked_at IS NULL
+           JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id AND c.enabled AND c.deleted_at IS NULL
+           JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
+         RETURNING id_hash)
+       SELECT ARRAY(SELECT id_hash FROM token) AS written`);
+
+const WAITING = issuing('');
+const PASSING = issuing('SKIP LOCKED');
+
+const insert = async (tx: WriteTx, text: typeof WAITING, issues: readonly ScimIssue[]): Promise<readonly boolean[]> => {
+  const each = <T>(value: (artifact: NewArtifact) => T): T[] => issues.map(({ artifact }) => value(artifact));
+  const [row] = await tx.query<{ written: Buffer[] }>(text, [
+    each(({ model }) => model),
+    each(({ idHash }) => idHash),
+    each(({ clientId }) => clientId),
+    each(({ payload }) => JSON.stringify(payload)),
+    each(({ createdAt }) => createdAt),
+    each(({ expiresAt }) => expiresAt),
+    issues.map(({ secretHash }) => secretHash),
+  ]);
+  const written = new Set(row?.written.map((idHash) => idHash.toString('hex')));
+  return each(({ idHash }) => written.has(idHash.toString('hex')));
+};
 
 /**
  * Writes an access token of a directory's client, had with the secret of this hash. Answers false, and writes nothing,
  * when secret, client, connection or directory is not (any more) what it has to be.
  */
-export const insertScimAccessToken = async (
+export const insertScimAccessToken = async (tx: WriteTx, issue: ScimIssue): Promise<boolean> => {
+  const [isWritten = false] = await insert(tx, WAITING, [issue]);
+  return isWritten;
+};
+
+/** {@link insertScimAccessToken} of several. Waits for nobody; where nothing is written, that function says why. */
+export const insertScimAccessTokens = async (
   tx: WriteTx,
-  artifact: NewArtifact,
-  secretHash: Buffer,
-): Promise<boolean> => {
-  const rows = await tx.query<{ model: string }>(
-    statement(`INSERT INTO provider_artifact (model, id_hash, org_id, client_id, payload, created_at, expires_at, scim_secret_id)
-     SELECT $1, $2, k.org_id, k.id, $4, $5, $6, s.id
-       FROM scim_client_secret s
-       JOIN scim_client k ON k.org_id = s.org_id AND k.id = s.client_id AND k.revoked_at IS NULL
-       JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id AND c.enabled AND c.deleted_at IS NULL
-       JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
-      WHERE s.secret_hash = $7 AND s.client_id = $3 AND s.revoked_at IS NULL AND s.expires_at > $5
-     RETURNING model`),
-    [
-      artifact.model,
-      artifact.idHash,
-      artifact.clientId,
-      artifact.payload,
-      artifact.createdAt,
-      artifact.expiresAt,
-      secretHash,
-    ],
-  );
-  return rows.length > 0;
+  issues: readonly ScimIssue[],
+): Promise<readonly (true | null)[]> => {
+  const results = await insert(tx, PASSING, issues);
+  return results.map((isWritten) => (isWritten ? true : null));
 };
 
 interface TokenRow {

@@ -1,26 +1,13 @@
 /**
  * What a request to the token endpoint reads and writes: one statement each. The first is read at one moment under the one
- * condition (artifact-store.ts), the second is written before the request is answered.
+ * condition (token-store.ts), the second is written before the request is answered.
  */
 import { errors } from 'oidc-provider';
 
 import type { SubjectClaims } from './account-store.ts';
-import type { FoundArtifact, FoundTogether, NewArtifact } from './artifact-store.ts';
+import type { FoundArtifact, NewArtifact } from './artifact-store.ts';
 import { providerRequest } from './request-session.ts';
-
-/** A code or refresh token that is used up. */
-export interface UsedUp {
-  readonly model: string;
-  readonly idHash: Buffer;
-  readonly at: Date;
-}
-
-/** What is issued for it. All of it is of one grant, which is the account's. */
-export interface Issued {
-  readonly usedUp: UsedUp;
-  readonly accountId: string;
-  readonly artifacts: readonly NewArtifact[];
-}
+import type { FoundTogether, Issued, UsedUp } from './token-store.ts';
 
 /** What one request to the token endpoint has read at once and writes at once. */
 export class TokenRequest {

@@ -1,10 +1,7 @@
 import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { NewArtifact } from './artifact-store.ts';
-
-const USE_UP = `INSERT INTO provider_artifact (model, id_hash, payload, created_at, expires_at)
-  SELECT 'ReplayDetection', $11, $12, $5, $13 WHERE $11::bytea IS NOT NULL ON CONFLICT (model, id_hash) DO NOTHING
-  RETURNING model`;
+import type { Locked } from './token-store.ts';
 
 /** Whom a token of a service account is for, and what it showed. */
 export interface WorkloadProof {
@@ -14,47 +11,106 @@ export interface WorkloadProof {
   readonly kid: string;
 }
 
+/** An access token of a service account. Without an assertion: it is used up already. */
+export interface WorkloadIssue {
+  readonly artifact: NewArtifact;
+  readonly by: WorkloadProof;
+  readonly assertion?: NewArtifact;
+}
+
+/** What became of it. */
+export interface WorkloadIssueResult {
+  readonly isUsedUp: boolean;
+  readonly isWritten: boolean;
+}
+
+const issuing = (locked: Locked) =>
+  statement(`WITH asked AS (
+         SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::uuid[],
+           $8::uuid[], $9::bigint[], $10::text[], $11::bytea[], $12::jsonb[], $13::timestamptz[])
+           WITH ORDINALITY AS n (model, id_hash, client_id, payload, created_at, expires_at, org_id, account_id, epoch, kid,
+             used_hash, used_payload, used_expires_at, number)),
+       held AS (
+         SELECT n.number, a.epoch, a.status, a.owner_id FROM asked n
+           JOIN account a ON a.org_id = n.org_id AND a.id = n.account_id FOR KEY SHARE OF a ${locked}),
+       first AS (
+         SELECT DISTINCT ON (used_hash) * FROM asked
+          WHERE used_hash IS NOT NULL AND ('${locked}' = '' OR number IN (SELECT number FROM held))
+          ORDER BY used_hash, number),
+       inserted AS (
+         INSERT INTO provider_artifact (model, id_hash, payload, created_at, expires_at)
+         SELECT 'ReplayDetection', used_hash, used_payload, created_at, used_expires_at FROM first ORDER BY used_hash
+         ON CONFLICT (model, id_hash) DO NOTHING RETURNING id_hash),
+       used AS (
+         SELECT number FROM first JOIN inserted i ON i.id_hash = first.used_hash
+         UNION ALL
+         SELECT number FROM asked WHERE used_hash IS NULL),
+       token AS (
+         INSERT INTO provider_artifact (model, id_hash, org_id, account_id, epoch_at_issue, client_id, payload, created_at,
+           expires_at, workload_key_id)
+         SELECT n.model, n.id_hash, n.org_id, n.account_id, a.epoch, n.client_id, n.payload, n.created_at,
+                least(n.expires_at, k.expires_at), k.id
+           FROM used u
+           JOIN asked n ON n.number = u.number
+           JOIN held a ON a.number = n.number AND a.epoch = n.epoch AND a.status = 'active'
+           JOIN workload_key k ON k.org_id = n.org_id AND k.account_id = n.account_id AND k.kid = n.kid
+            AND k.revoked_at IS NULL AND k.expires_at > n.created_at
+           JOIN account o ON o.org_id = n.org_id AND o.id = a.owner_id AND o.status = 'active'
+         RETURNING id_hash)
+       SELECT ARRAY(SELECT number::int FROM used) AS used, ARRAY(SELECT id_hash FROM token) AS written`);
+
+const WAITING = issuing('');
+const PASSING = issuing('SKIP LOCKED');
+
+const insert = async (
+  tx: WriteTx,
+  text: typeof WAITING,
+  issues: readonly WorkloadIssue[],
+): Promise<readonly WorkloadIssueResult[]> => {
+  const each = <T>(value: (issue: WorkloadIssue) => T): T[] => issues.map(value);
+  const [row] = await tx.query<{ used: number[]; written: Buffer[] }>(text, [
+    each(({ artifact }) => artifact.model),
+    each(({ artifact }) => artifact.idHash),
+    each(({ artifact }) => artifact.clientId),
+    each(({ artifact }) => JSON.stringify(artifact.payload)),
+    each(({ artifact }) => artifact.createdAt),
+    each(({ artifact }) => artifact.expiresAt),
+    each(({ by }) => by.orgId),
+    each(({ by }) => by.accountId),
+    each(({ by }) => by.epoch.toString()),
+    each(({ by }) => by.kid),
+    each(({ assertion }) => assertion?.idHash ?? null),
+    each(({ assertion }) => (assertion === undefined ? null : JSON.stringify(assertion.payload))),
+    each(({ assertion }) => assertion?.expiresAt ?? null),
+  ]);
+  const used = new Set(row?.used);
+  const written = new Set(row?.written.map((idHash) => idHash.toString('hex')));
+  return issues.map(({ artifact }, index) => ({
+    isUsedUp: used.has(index + 1),
+    isWritten: written.has(artifact.idHash.toString('hex')),
+  }));
+};
+
 /**
  * Writes an access token of a service account, had with the key of this id in this epoch, and uses up the assertion it
- * showed, in one statement; left out, the assertion is used up already. Writes no token when the assertion was used
- * before, or when account, epoch, owner or key is not (any more) what it has to be.
+ * showed, in one statement. Writes no token when the assertion was used before, or when account, epoch, owner or key is
+ * not (any more) what it has to be.
  */
-export const insertWorkloadToken = async (
+export const insertWorkloadToken = async (tx: WriteTx, issue: WorkloadIssue): Promise<WorkloadIssueResult> => {
+  const [result = { isUsedUp: false, isWritten: false }] = await insert(tx, WAITING, [issue]);
+  return result;
+};
+
+/**
+ * {@link insertWorkloadToken} of several, in their order. Waits for nobody who has hold of an account; where the assertion
+ * is not used up by that (also when two of these show the same), the answer is null: {@link insertWorkloadToken} tells.
+ */
+export const insertWorkloadTokens = async (
   tx: WriteTx,
-  artifact: NewArtifact,
-  by: WorkloadProof,
-  assertion?: NewArtifact,
-): Promise<{ readonly isUsedUp: boolean; readonly isWritten: boolean }> => {
-  const [row] = await tx.query<{ used_up: boolean; written: boolean }>(
-    statement(`WITH used AS (${USE_UP}), token AS (
-     INSERT INTO provider_artifact (model, id_hash, org_id, account_id, epoch_at_issue, client_id, payload, created_at,
-       expires_at, workload_key_id)
-     SELECT $1, $2, a.org_id, a.id, a.epoch, $3, $4, $5, least($6, k.expires_at), k.id
-       FROM account a
-       JOIN workload_key k ON k.org_id = a.org_id AND k.account_id = a.id AND k.kid = $10
-        AND k.revoked_at IS NULL AND k.expires_at > $5
-       JOIN account o ON o.org_id = a.org_id AND o.id = a.owner_id AND o.status = 'active'
-      WHERE a.org_id = $7 AND a.id = $8 AND a.epoch = $9 AND a.status = 'active'
-        AND ($11::bytea IS NULL OR EXISTS (SELECT FROM used))
-     RETURNING model)
-     SELECT $11::bytea IS NULL OR EXISTS (SELECT FROM used) AS used_up, EXISTS (SELECT FROM token) AS written`),
-    [
-      artifact.model,
-      artifact.idHash,
-      artifact.clientId,
-      artifact.payload,
-      artifact.createdAt,
-      artifact.expiresAt,
-      by.orgId,
-      by.accountId,
-      by.epoch.toString(),
-      by.kid,
-      assertion?.idHash ?? null,
-      assertion?.payload ?? null,
-      assertion?.expiresAt ?? null,
-    ],
-  );
-  return { isUsedUp: row?.used_up ?? false, isWritten: row?.written ?? false };
+  issues: readonly WorkloadIssue[],
+): Promise<readonly (WorkloadIssueResult | null)[]> => {
+  const results = await insert(tx, PASSING, issues);
+  return results.map((result) => (result.isUsedUp ? result : null));
 };
 
 /** What stands behind an access token of a service account. */

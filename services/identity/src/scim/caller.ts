@@ -1,11 +1,11 @@
 import type { AuditContext } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import type { RequestContext } from '@sallyport/http';
+import { Batcher } from '@sallyport/storage';
 import type Koa from 'koa';
 
 import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { IdentityContext } from '../context.ts';
-import { Batcher } from './batcher.ts';
 import { judge, readBearer, touch, type BearerCredential, type Refusal } from './credential.ts';
 import { OncePer, type KnownCredential } from './limits/index.ts';
 import { watchExchange, type ExchangeDraft } from './traces/index.ts';

@@ -64,6 +64,33 @@ describe('OpenID Provider', () => {
     await assert.rejects(refreshTokenGrant(app.configuration, again.refresh_token ?? ''), { error: 'invalid_grant' });
   });
 
+  it('serves applications that are opened side by side in one browser, each with a session that lives on', async () => {
+    const opened = await Promise.all(Array.from({ length: 5 }, async () => await scene.authorize(browser, app)));
+    for (const authorized of opened) {
+      const tokens = await scene.exchange(app, authorized);
+      assert.equal(await scene.me(tokens.access_token), 200);
+      await refreshTokenGrant(app.configuration, tokens.refresh_token ?? '');
+    }
+    const later = await scene.tokens(browser, app);
+    assert.equal(await scene.me(later.access_token), 200);
+  });
+
+  it('says of a sign-in that is opened twice at once that it is over, to one of the two', async () => {
+    const fresh = new Browser();
+    const { url } = await scene.request(app);
+    const { url: login } = await fresh.follow(url);
+    const interaction = `${scene.origin}${login.searchParams.get('returnTo') ?? ''}`;
+    for (const name of ['__Host-sallyport_session', '__Host-sallyport_op'])
+      fresh.setCookie(scene.origin, name, browser.cookie(scene.origin, name) ?? '');
+    const answers = await Promise.all([1, 2, 3].map(async () => await fresh.open(interaction)));
+    const statuses = answers.map(({ status }) => status);
+    assert.ok(
+      statuses.every((status) => status === 303 || status === 400),
+      String(statuses),
+    );
+    assert.ok(statuses.includes(303));
+  });
+
   it('sends whoever is not signed in to the sign-in page, and goes on from there', async () => {
     const fresh = new Browser();
     const { url, ...rest } = await scene.request(app);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
 import { newId, secretHash } from '@sallyport/storage';
 
-import { insertIssued } from '../../src/provider/artifact-store.ts';
+import { TokenFlights } from '../../src/provider/token-flights.ts';
+import { insertIssued, insertIssuedTogether, type Issued } from '../../src/provider/token-store.ts';
 import type { Browser } from '../support/browser.ts';
 import { ProviderScene, REDIRECT_URI, type Application, type Authorized } from './scene.ts';
 
@@ -81,44 +83,160 @@ describe('The token endpoint', () => {
     }
   });
 
-  describe('writes in one statement', () => {
-    const issue = async (over: object = {}, idHash?: Buffer) => {
-      const { body } = await redeem(await scene.authorize(browser, app));
-      const shown = secretHash(String(body['refresh_token']));
-      const [row] = await scene.identity.admin(
-        'SELECT grant_hash, account_id FROM identity.provider_artifact WHERE id_hash = $1',
-        [shown],
-      );
-      const { grant_hash: grantHash, account_id: accountId } = row as { grant_hash: Buffer; account_id: string };
-      const at = new Date();
-      const token = {
-        model: 'AccessToken',
-        idHash: secretHash(newId()),
-        clientId: app.clientId,
-        grantHash,
-        uid: null,
-        payload: { kind: 'AccessToken' },
-        createdAt: at,
-        expiresAt: new Date(at.getTime() + 60_000),
-      };
-      const usedUp = { model: 'RefreshToken', idHash: idHash ?? shown, at };
-      const issued = { usedUp, accountId, artifacts: [{ ...token, ...over }] };
-      const { db } = scene.identity.context;
-      const write = async () =>
-        await db.unauditedWrite('all-organizations', 'a test', async (tx) => await insertIssued(tx, issued));
-      return { accountId, first: await write(), write };
+  const ALL = 'all-organizations';
+
+  /** What a live refresh token would be used up for. */
+  const toIssue = async (over: object = {}, idHash?: Buffer): Promise<Issued> => {
+    const { body } = await redeem(await scene.authorize(browser, app));
+    const shown = secretHash(String(body['refresh_token']));
+    const [row] = await scene.identity.admin(
+      'SELECT grant_hash, account_id FROM identity.provider_artifact WHERE id_hash = $1',
+      [shown],
+    );
+    const { grant_hash: grantHash, account_id: accountId } = row as { grant_hash: Buffer; account_id: string };
+    const at = new Date();
+    const token = {
+      model: 'AccessToken',
+      idHash: secretHash(newId()),
+      clientId: app.clientId,
+      grantHash,
+      payload: { kind: 'AccessToken' },
+      expiresAt: new Date(at.getTime() + 60_000),
     };
+    const usedUp = { model: 'RefreshToken', idHash: idHash ?? shown, at };
+    return { usedUp, accountId, artifacts: [{ ...token, ...over }] };
+  };
+  /** The same token used up once more, for another access token. */
+  const again = (issued: Issued): Issued => ({
+    ...issued,
+    artifacts: issued.artifacts.map((each) => ({ ...each, idHash: secretHash(newId()) })),
+  });
+  const written = async ({ artifacts }: Issued): Promise<number> => {
+    const hashes = artifacts.map(({ idHash }) => idHash);
+    const rows = await scene.identity.admin('SELECT FROM identity.provider_artifact WHERE id_hash = ANY($1)', [hashes]);
+    return rows.length;
+  };
+
+  describe('writes in one statement', () => {
+    const write = async (issued: Issued) =>
+      await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => await insertIssued(tx, issued));
 
     it('nothing when somebody else was faster', async () => {
-      const { first, write } = await issue();
-      assert.deepEqual(first, { isUsedUp: true, count: 1 });
-      assert.deepEqual(await write(), { isUsedUp: false, count: 0 });
+      const issued = await toIssue();
+      assert.deepEqual(await write(issued), { isUsedUp: true, count: 1 });
+      assert.deepEqual(await write(again(issued)), { isUsedUp: false, count: 0 });
     });
 
     it('nothing for what does not exist, for another grant or another application', async () => {
-      assert.deepEqual((await issue({}, secretHash('nothing'))).first, { isUsedUp: false, count: 0 });
+      assert.deepEqual(await write(await toIssue({}, secretHash('nothing'))), { isUsedUp: false, count: 0 });
       for (const over of [{ grantHash: secretHash('another') }, { clientId: 'another' }])
-        assert.deepEqual((await issue(over)).first, { isUsedUp: true, count: 0 });
+        assert.deepEqual(await write(await toIssue(over)), { isUsedUp: true, count: 0 });
+    });
+
+    it('and has hold of nothing while it waits for whoever ends the access of that account', async () => {
+      const issued = await toIssue();
+      let writing: Promise<unknown> | undefined;
+      await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => {
+        await tx.query('SELECT FROM account WHERE id = $1 FOR UPDATE', [issued.accountId]);
+        writing = write(issued);
+        await waitFor(
+          async () => {
+            const [row] = await scene.identity.admin(
+              `SELECT count(*)::int AS waiting FROM pg_stat_activity
+                WHERE wait_event_type = 'Lock' AND datname = current_database()`,
+            );
+            return row?.['waiting'] !== 0;
+          },
+          { timeoutMs: 10_000, message: 'nobody waits for the account' },
+        );
+        // In the other order the two would wait for each other here.
+        await tx.query('DELETE FROM provider_artifact WHERE model = $1 AND id_hash = $2', [
+          issued.usedUp.model,
+          issued.usedUp.idHash,
+        ]);
+      });
+      assert.deepEqual(await writing, { isUsedUp: false, count: 0 });
+      assert.equal(await written(issued), 0);
+    });
+  });
+
+  describe('for requests that come side by side', () => {
+    const write = async (all: readonly Issued[]) =>
+      await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => await insertIssuedTogether(tx, all));
+    const flights = (): TokenFlights => new TokenFlights(scene.identity.context);
+
+    it('judges each as if it had come alone', async () => {
+      const [good, used, elsewhere, second] = [
+        await toIssue(),
+        await toIssue(),
+        await toIssue({ clientId: 'another' }),
+        await toIssue(),
+      ];
+      await write([used]);
+      const all = [again(used), good, elsewhere, await toIssue({}, secretHash('nothing')), second];
+      assert.deepEqual(await write(all), [
+        null,
+        { isUsedUp: true, count: 1 },
+        { isUsedUp: true, count: 0 },
+        null,
+        { isUsedUp: true, count: 1 },
+      ]);
+      assert.deepEqual(await Promise.all(all.map(written)), [0, 1, 0, 0, 1]);
+    });
+
+    it('uses up once what two of them show', async () => {
+      const issued = await toIssue();
+      const both = [issued, again(issued)];
+      assert.equal((await write(both)).filter((result) => result !== null).length, 1);
+      const counts = await Promise.all(both.map(written));
+      assert.equal(
+        counts.reduce((sum, count) => sum + count, 0),
+        1,
+      );
+    });
+
+    it('passes over what somebody has hold of, and does the others', async () => {
+      const [held, locked, free] = [await toIssue(), await toIssue(), await toIssue()];
+      await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => {
+        await tx.query('SELECT FROM provider_artifact WHERE model = $1 AND id_hash = $2 FOR UPDATE', [
+          held.usedUp.model,
+          held.usedUp.idHash,
+        ]);
+        assert.deepEqual(await write([held, free]), [null, { isUsedUp: true, count: 1 }]);
+        await tx.query('SELECT FROM account WHERE id = $1 FOR UPDATE', [locked.accountId]);
+        assert.deepEqual(await write([locked]), [null]);
+      });
+      assert.deepEqual(await write([held, locked]), [
+        { isUsedUp: true, count: 1 },
+        { isUsedUp: true, count: 1 },
+      ]);
+    });
+
+    it('does the others when one of them cannot be written', async () => {
+      const [good, broken] = [await toIssue(), await toIssue({ payload: { text: String.fromCodePoint(0) } })];
+      const { issue } = flights();
+      // The first two go at once; what comes behind them goes together.
+      const first = [await toIssue(), await toIssue()].map(async (each) => await issue(each));
+      const [ok, failed] = await Promise.allSettled([issue(good), issue(broken)]);
+      assert.deepEqual(ok, { status: 'fulfilled', value: { isUsedUp: true, count: 1 } });
+      assert.equal(failed.status, 'rejected');
+      for (const each of await Promise.all(first)) assert.deepEqual(each, { isUsedUp: true, count: 1 });
+    });
+
+    it('finds each what it hangs on, and never what is of another', async () => {
+      const all = [await toIssue(), await toIssue(), await toIssue()];
+      const { findTogether } = flights();
+      const keys = [...all.map(({ usedUp }) => usedUp), { model: 'RefreshToken', idHash: secretHash('nothing') }];
+      const found = await Promise.all(keys.map(async (key) => await findTogether(key)));
+      assert.deepEqual(
+        found.map(({ grant }) => grant?.idHash ?? null),
+        [...all.map(({ artifacts }) => artifacts[0]?.grantHash), null],
+      );
+      assert.deepEqual(
+        found.map(({ artifact, session }) => artifact?.payload['sessionUid'] === session?.uid),
+        [true, true, true, true],
+      );
+      assert.deepEqual(found.at(-1), { artifact: null, grant: null, session: null, subject: null });
     });
   });
 });

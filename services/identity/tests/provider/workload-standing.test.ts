@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 
 import { newId, secretHash } from '@sallyport/storage';
 
-import { insertWorkloadToken, type WorkloadProof } from '../../src/provider/workload-token-store.ts';
+import {
+  insertWorkloadToken,
+  insertWorkloadTokens,
+  type WorkloadIssue,
+  type WorkloadProof,
+} from '../../src/provider/workload-token-store.ts';
 import type { ProviderScene } from './scene.ts';
 import { WorkloadScene, type Machine } from './workload-scene.ts';
 
@@ -74,13 +79,13 @@ describe('What stands behind a service account', () => {
       assert.equal(await ask(), 401);
     });
 
-  const write = async (machine: Machine, over: Partial<WorkloadProof> = {}) => {
+  const toIssue = async (machine: Machine, over: Partial<WorkloadProof> = {}) => {
     const [row] = await provider.identity.admin('SELECT epoch, org_id FROM identity.account WHERE id = $1', [
       machine.id,
     ]);
     const { epoch, org_id: orgId } = row as { epoch: string; org_id: string };
     const createdAt = new Date();
-    const token = {
+    const artifact = {
       model: 'ClientCredentials',
       idHash: secretHash(newId()),
       clientId: machine.clientId,
@@ -90,15 +95,53 @@ describe('What stands behind a service account', () => {
       createdAt,
       expiresAt: new Date(createdAt.getTime() + 60_000),
     };
-    const proof = { orgId, accountId: machine.id, epoch: BigInt(epoch), kid: machine.kid, ...over };
-    const assertion = { ...token, model: 'ReplayDetection', idHash: secretHash(newId()) };
-    const { db } = provider.identity.context;
-    const insert = async () =>
-      await db.unauditedWrite('all-organizations', 'a test', async (tx) => {
-        return await insertWorkloadToken(tx, { ...token, idHash: secretHash(newId()) }, proof, assertion);
-      });
-    return { first: await insert(), second: await insert() };
+    const by = { orgId, accountId: machine.id, epoch: BigInt(epoch), kid: machine.kid, ...over };
+    const assertion = { ...artifact, model: 'ReplayDetection', idHash: secretHash(newId()) };
+    return { artifact, by, assertion };
   };
+
+  const again = (issue: WorkloadIssue): WorkloadIssue => ({
+    ...issue,
+    artifact: { ...issue.artifact, idHash: secretHash(newId()) },
+  });
+
+  const write = async (machine: Machine, over: Partial<WorkloadProof> = {}) => {
+    const issue = await toIssue(machine, over);
+    const { db } = provider.identity.context;
+    const insert = async (each: WorkloadIssue) =>
+      await db.unauditedWrite('all-organizations', 'a test', async (tx) => await insertWorkloadToken(tx, each));
+    return { first: await insert(issue), second: await insert(again(issue)) };
+  };
+
+  const writeTogether = async (all: readonly WorkloadIssue[]) =>
+    await provider.identity.context.db.unauditedWrite('all-organizations', 'a test', async (tx) => {
+      return await insertWorkloadTokens(tx, all);
+    });
+
+  it('is judged for each of those that come side by side; an assertion that two of them show is good for one', async () => {
+    const [fine, stale] = [await scene.machineOf('xena'), await scene.machineOf('yves')];
+    const shown = await toIssue(fine);
+    const all = [shown, await toIssue(stale, { epoch: 99n }), again(shown), await toIssue(fine)];
+    const written = { isUsedUp: true, isWritten: true };
+    assert.deepEqual(await writeTogether(all), [written, { isUsedUp: true, isWritten: false }, null, written]);
+    const rows = await provider.identity.admin(
+      'SELECT id_hash FROM identity.provider_artifact WHERE id_hash = ANY($1)',
+      [all.map(({ artifact }) => artifact.idHash)],
+    );
+    assert.equal(rows.length, 2);
+    assert.deepEqual(await writeTogether([again(shown)]), [null]);
+  });
+
+  it('is not waited for by those that come side by side', async () => {
+    const [busy, free] = [await scene.machineOf('zoe'), await scene.machineOf('zack')];
+    const held = await toIssue(busy);
+    await provider.identity.context.db.unauditedWrite('all-organizations', 'a test', async (tx) => {
+      await tx.query('SELECT FROM account WHERE id = $1 FOR UPDATE', [busy.id]);
+      assert.deepEqual(await writeTogether([held, await toIssue(free)]), [null, { isUsedUp: true, isWritten: true }]);
+    });
+    // Nothing was used up.
+    assert.deepEqual(await writeTogether([held]), [{ isUsedUp: true, isWritten: true }]);
+  });
 
   for (const [name, fall] of Object.entries(FALLS))
     it(`is looked at when a token is written: ${name}`, async () => {

@@ -1,11 +1,25 @@
-/** A browser without a screen: keeps cookies per host, follows nothing by itself. */
+interface Cookie {
+  readonly name: string;
+  readonly value: string;
+  readonly path: string;
+}
+
+/** RFC 6265 §5.1.4 */
+const isWithin = (pathname: string, path: string): boolean =>
+  pathname === path || pathname.startsWith(path.endsWith('/') ? path : `${path}/`);
+
+/** A browser without a screen: keeps cookies per host and path, follows nothing by itself. */
 export class Browser {
-  readonly #jar = new Map<string, Map<string, string>>();
+  /** By host, then by path and name. */
+  readonly #jar = new Map<string, Map<string, Cookie>>();
 
   async open(url: string | URL, init: RequestInit = {}): Promise<Response> {
     const target = new URL(url);
     const headers = new Headers(init.headers);
-    const cookie = [...(this.#jar.get(target.host) ?? [])].map(([name, value]) => `${name}=${value}`).join('; ');
+    const cookie = [...(this.#jar.get(target.host)?.values() ?? [])]
+      .filter(({ path }) => isWithin(target.pathname, path))
+      .map(({ name, value }) => `${name}=${value}`)
+      .join('; ');
     if (cookie !== '') headers.set('cookie', cookie);
     const response = await fetch(target, { ...init, headers, redirect: 'manual' });
     for (const line of response.headers.getSetCookie()) this.#keep(target.host, line);
@@ -34,12 +48,14 @@ export class Browser {
   }
 
   cookie(url: string | URL, name: string): string | undefined {
-    return this.#jar.get(new URL(url).host)?.get(name);
+    const cookies = [...(this.#jar.get(new URL(url).host)?.values() ?? [])];
+    return cookies.find((each) => each.name === name)?.value;
   }
 
   setCookie(url: string | URL, name: string, value: string): void {
     const { host } = new URL(url);
-    this.#jar.set(host, (this.#jar.get(host) ?? new Map<string, string>()).set(name, value));
+    const jar = this.#jar.get(host) ?? new Map<string, Cookie>();
+    this.#jar.set(host, jar.set(`/ ${name}`, { name, value, path: '/' }));
   }
 
   #keep(host: string, line: string): void {
@@ -48,9 +64,10 @@ export class Browser {
     const [name, value] = [pair.slice(0, at).trim(), pair.slice(at + 1)];
     const isGone =
       value === '' || attributes.some((attribute) => /^\s*(max-age=0|expires=Thu, 01 Jan 1970)/i.test(attribute));
-    const jar = this.#jar.get(host) ?? new Map<string, string>();
-    if (isGone) jar.delete(name);
-    else jar.set(name, value);
+    const path = /;\s*path=([^;]*)/i.exec(line)?.[1] ?? '/';
+    const jar = this.#jar.get(host) ?? new Map<string, Cookie>();
+    if (isGone) jar.delete(`${path} ${name}`);
+    else jar.set(`${path} ${name}`, { name, value, path });
     this.#jar.set(host, jar);
   }
 }

@@ -1,8 +1,7 @@
-import { isUniqueViolation } from '@sallyport/storage';
+import { Batcher, isUniqueViolation } from '@sallyport/storage';
 
 import { createNewcomers, provisionAccount, type Account } from '../../accounts/index.ts';
 import type { IdentityContext } from '../../context.ts';
-import { Batcher } from '../batcher.ts';
 import type { ScimCaller } from '../caller.ts';
 import { DIALECTS } from '../profiles/index.ts';
 import { readResource } from '../protocol/resource.ts';
