@@ -109,11 +109,7 @@ export const startServer = async (
   return {
     ...server,
     close: async () => {
-      stopSweeping();
-      await stopProvider();
-      samlMaintenance.stop();
-      await stopWarning();
-      await stopDomainChecks();
+      await Promise.all([stopSweeping(), stopProvider(), samlMaintenance.stop(), stopWarning(), stopDomainChecks()]);
       await server.close();
     },
   };

@@ -1,3 +1,5 @@
+import { startRounds } from '@sallyport/service';
+
 import type { IdentityContext } from '../context.ts';
 import { WARN_BEFORE_MS } from './credential-warning.ts';
 import { countExpiring, listUnwarned, markWarned, type ExpiringCredential } from './expiry-store.ts';
@@ -52,20 +54,12 @@ export const warnExpiring = async (service: IdentityContext): Promise<void> => {
 };
 
 /** Warns now and every hour. Answers how to stop. */
-export const startExpiryWarnings = (service: IdentityContext): (() => Promise<void>) => {
-  let running = Promise.resolve();
-  const run = (): void => {
-    running = running
-      .then(() => warnExpiring(service))
-      .catch((error: unknown) => {
-        service.logger.warn({ err: error }, 'expiring credentials could not be looked for');
-      });
-  };
-  const timer = setInterval(run, HOUR_MS);
-  timer.unref();
-  run();
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
-};
+export const startExpiryWarnings = (service: IdentityContext): (() => Promise<void>) =>
+  startRounds({
+    everyMs: HOUR_MS,
+    atOnce: true,
+    work: () => warnExpiring(service),
+    onError: (error) => {
+      service.logger.warn({ err: error }, 'expiring credentials could not be looked for');
+    },
+  });

@@ -1,4 +1,5 @@
 import { isAppError } from '@sallyport/errors';
+import { startRounds } from '@sallyport/service';
 
 import type { IdentityContext } from '../context.ts';
 import { checkDomain } from './check-domain.ts';
@@ -42,20 +43,12 @@ export const recheckDomains = async (service: Service): Promise<void> => {
 };
 
 /** Looks now and every hour. Answers how to stop. */
-export const startDomainChecks = (service: Service): (() => Promise<void>) => {
-  let running = Promise.resolve();
-  const run = (): void => {
-    running = running
-      .then(() => recheckDomains(service))
-      .catch((error: unknown) => {
-        service.logger.warn({ err: error }, 'the proofs of mail domains could not be looked at');
-      });
-  };
-  const timer = setInterval(run, HOUR_MS);
-  timer.unref();
-  run();
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
-};
+export const startDomainChecks = (service: Service): (() => Promise<void>) =>
+  startRounds({
+    everyMs: HOUR_MS,
+    atOnce: true,
+    work: () => recheckDomains(service),
+    onError: (error) => {
+      service.logger.warn({ err: error }, 'the proofs of mail domains could not be looked at');
+    },
+  });

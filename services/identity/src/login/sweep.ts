@@ -1,3 +1,5 @@
+import { startRounds } from '@sallyport/service';
+
 import type { IdentityContext } from '../context.ts';
 import { sweepArtifacts } from '../provider/index.ts';
 import { deleteExpiredLogins } from './pending-store.ts';
@@ -12,17 +14,16 @@ export type Sweep = (context: IdentityContext) => Promise<void>;
  * Deletes, every ten minutes, what nobody can use any more: of logins, of the provider and of the slices given. Answers
  * how to stop. Nothing depends on it being timely.
  */
-export const startSweeping = (context: IdentityContext, more: readonly Sweep[] = []): (() => void) => {
-  const timer = setInterval(() => {
-    Promise.all([sweep, ...more].map((one) => one(context))).catch((error: unknown) => {
+export const startSweeping = (context: IdentityContext, more: readonly Sweep[] = []): (() => Promise<void>) =>
+  startRounds({
+    everyMs: INTERVAL_MS,
+    work: async () => {
+      await Promise.all([sweep, ...more].map((one) => one(context)));
+    },
+    onError: (error) => {
       context.logger.warn({ err: error }, 'expired sign-in state could not be deleted');
-    });
-  }, INTERVAL_MS);
-  timer.unref();
-  return () => {
-    clearInterval(timer);
-  };
-};
+    },
+  });
 
 const sweep = async ({ db, clock }: IdentityContext): Promise<void> => {
   const now = clock.now();

@@ -97,7 +97,7 @@ describe('SAML metadata of identity providers', () => {
   const round = async (): Promise<void> => {
     const maintenance = startSamlMaintenance(scene.identity.context);
     await maintenance.run();
-    maintenance.stop();
+    await maintenance.stop();
   };
 
   it('comes from an address as well: what it names is in force, and it is read again', async () => {
@@ -249,7 +249,7 @@ describe('SAML metadata of identity providers', () => {
     const maintenance = startSamlMaintenance(scene.identity.context);
     await maintenance.run();
     await maintenance.run();
-    maintenance.stop();
+    await maintenance.stop();
     const warned = lines.filter((line) => line['code'] === 'CERTIFICATE_EXPIRES');
     assert.deepEqual(
       warned.map((line) => [line['alarmDays'], line['connectionId']]),

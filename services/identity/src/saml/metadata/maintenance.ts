@@ -1,3 +1,4 @@
+import { startRounds } from '@sallyport/service';
 import { newId } from '@sallyport/storage';
 
 import type { IdentityContext } from '../../context.ts';
@@ -16,7 +17,7 @@ const READINGS_AT_ONCE = 20;
 export interface SamlMaintenance {
   /** One round: metadata that is due, warnings, expired state. */
   run(): Promise<void>;
-  stop(): void;
+  stop(): Promise<void>;
 }
 
 /** Starts the rounds, every ten minutes. Nothing that is decided depends on their being timely. */
@@ -30,18 +31,14 @@ export const startSamlMaintenance = (context: IdentityContext): SamlMaintenance 
       await deleteExpiredLogouts(tx, now);
     });
   };
-  const timer = setInterval(() => {
-    run().catch((error: unknown) => {
+  const stop = startRounds({
+    everyMs: INTERVAL_MS,
+    work: run,
+    onError: (error) => {
       context.logger.warn({ err: error }, 'a round of SAML maintenance failed');
-    });
-  }, INTERVAL_MS);
-  timer.unref();
-  return {
-    run,
-    stop: () => {
-      clearInterval(timer);
     },
-  };
+  });
+  return { run, stop };
 };
 
 const refreshDue = async (context: IdentityContext): Promise<void> => {
