@@ -7,7 +7,7 @@ import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallypo
 import { endDueRequests } from './access-requests/index.ts';
 import { DueWork } from './approvals/index.ts';
 import type { PolicyConfig } from './config.ts';
-import { DecisionPoint } from './decide/index.ts';
+import { DecisionPoint, createFreshness, type Freshness } from './decide/index.ts';
 import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
@@ -29,6 +29,7 @@ export interface PolicyContext extends Foundation {
   readonly decisionLog: DecisionLog;
   readonly shadow: Shadow;
   readonly lists: Lists;
+  readonly freshness: Freshness;
   /** What becomes due while nobody asks. */
   readonly dueWork: DueWork;
   /** Releases in reverse order of acquisition. */
@@ -145,7 +146,8 @@ export const createContext = async (
     observer: decisionLog,
   });
   const lists = createLists({ knowledge: known, clock: basics.clock, reference: shadow });
-  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists };
+  const freshness = createFreshness({ knowledge: known, clock: basics.clock, refresh: () => knowledge.refresh() });
+  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists, freshness };
   const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);

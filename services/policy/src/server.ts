@@ -34,7 +34,7 @@ export const routes = (context: PolicyContext): Route[] => [
 
 /** The gRPC surface: which service may call what. */
 export const rpcs = (context: PolicyContext): GrpcService[] => [
-  decisionService(context.decisions), // DecisionService  identity, flags, operator
+  decisionService({ ...context, point: context.decisions }), // DecisionService  identity, flags, operator
   decisionLogService(context), //        DecisionLogService operator
   scopeService(context), //              ScopeService     flags
   ownershipService(context), //          OwnershipService identity

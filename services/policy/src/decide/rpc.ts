@@ -5,14 +5,18 @@ import { grpcService, unary, type GrpcService, type ServerCall } from '@sallypor
 import {
   DecisionServiceService,
   Decision as WireDecision,
+  type CheckManyRequest,
   type CheckRequest,
   type CheckResponse,
 } from '@sallyport/proto/policy/v1';
+import type { Clock } from '@sallyport/storage';
 import { isIdentifier } from '@sallyport/subject-feed';
 
 import type { DecisionPoint } from './check.ts';
 import type { Decision, DecisionRequest } from './decision.ts';
+import type { Freshness, NotFresh } from './freshness.ts';
 import type { Asker } from './observer.ts';
+import { checkStream, type CheckOne } from './stream-rpc.ts';
 
 const ASKERS = ['identity', 'flags', 'operator'] as const;
 const MAX_CHECKS = 1_000;
@@ -20,6 +24,13 @@ const MAX_CHECKS = 1_000;
 const MAX_HELD_MS = 20;
 /** Questions between two looks at the clock. */
 const CHECKS_PER_LOOK = 32;
+
+/** What the service answers from. */
+export interface DecisionServiceDependencies {
+  readonly point: DecisionPoint;
+  readonly freshness: Freshness;
+  readonly clock: Clock;
+}
 
 const toResponse = (decision: Decision): CheckResponse => ({
   decision: decision.allowed ? WireDecision.DECISION_ALLOW : WireDecision.DECISION_DENY,
@@ -50,28 +61,48 @@ const questionOf = (request: CheckRequest, call: ServerCall): DecisionRequest | 
   return { orgId, subject, action, projectId, environmentId, resource, given, asker: askerOf(request, call) };
 };
 
-const refuse = (point: DecisionPoint, request: CheckRequest, call: ServerCall): CheckResponse => {
+const refuse = (
+  { point }: DecisionServiceDependencies,
+  request: CheckRequest,
+  call: ServerCall,
+  reason: NotFresh = 'INVALID_REQUEST',
+): CheckResponse => {
   const { orgId, action } = request;
   const asked = { action, asker: askerOf(request, call) };
-  return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', 'INVALID_REQUEST', asked));
+  return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', reason, asked));
+};
+
+/** Decides once what the revision names is known; a denial when that takes too long. */
+const checkAtLeast = async (
+  dependencies: DecisionServiceDependencies,
+  request: CheckRequest,
+  question: DecisionRequest,
+  call: ServerCall,
+): Promise<CheckResponse> => {
+  const { point, freshness } = dependencies;
+  const reason = await freshness(request.orgId, request.atLeastAsFresh ?? '', call);
+  return reason === null ? toResponse(await point.ask(question)) : refuse(dependencies, request, call, reason);
 };
 
 /** Decides at once where everything is in memory, which is nearly always; a promise only where it is not. */
 const check = (
-  point: DecisionPoint,
+  dependencies: DecisionServiceDependencies,
   request: CheckRequest,
   call: ServerCall,
 ): CheckResponse | Promise<CheckResponse> => {
+  const { point } = dependencies;
   const question = questionOf(request, call);
-  if (question === null) return refuse(point, request, call);
+  if (question === null) return refuse(dependencies, request, call);
+  if (request.atLeastAsFresh !== undefined && request.atLeastAsFresh !== '')
+    return checkAtLeast(dependencies, request, question, call);
   const waiting = point.prepare(question);
   if (waiting === null) return toResponse(point.decide(question));
   return waiting.then(() => toResponse(point.decide(question)));
 };
 
 const checkMany = async (
-  point: DecisionPoint,
-  checks: readonly CheckRequest[],
+  dependencies: DecisionServiceDependencies,
+  { checks, atLeastAsFresh }: CheckManyRequest,
   call: ServerCall,
 ): Promise<CheckResponse[]> => {
   if (checks.length > MAX_CHECKS)
@@ -79,23 +110,28 @@ const checkMany = async (
   const results: CheckResponse[] = [];
   let heldSince = call.remainingMs();
   // One after the other: what the first brings into memory is there for all.
-  for (const request of checks) {
+  for (const asked of checks) {
+    const request =
+      atLeastAsFresh === undefined ? asked : { ...asked, atLeastAsFresh: asked.atLeastAsFresh ?? atLeastAsFresh };
     if (results.length % CHECKS_PER_LOOK === 0 && heldSince - call.remainingMs() > MAX_HELD_MS) {
       await setImmediate();
       heldSince = call.remainingMs();
     }
-    const answer = check(point, request, call);
+    const answer = check(dependencies, request, call);
     results.push(answer instanceof Promise ? await answer : answer);
   }
   return results;
 };
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
-export const decisionService = (point: DecisionPoint): GrpcService =>
-  grpcService(DecisionServiceService, {
-    check: { allow: ASKERS, handler: unary((request, call) => check(point, request, call)) },
+export const decisionService = (dependencies: DecisionServiceDependencies): GrpcService => {
+  const answer: CheckOne = (request, call) => check(dependencies, request, call);
+  return grpcService(DecisionServiceService, {
+    check: { allow: ASKERS, handler: unary(answer) },
     checkMany: {
       allow: ASKERS,
-      handler: unary(async ({ checks }, call) => ({ results: await checkMany(point, checks, call) })),
+      handler: unary(async (request, call) => ({ results: await checkMany(dependencies, request, call) })),
     },
+    checkStream: { allow: ASKERS, handler: checkStream(answer, () => dependencies.clock.monotonicMs()) },
   });
+};

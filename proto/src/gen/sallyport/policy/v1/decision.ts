@@ -10,8 +10,10 @@ import {
   type CallOptions,
   type ChannelCredentials,
   Client,
+  type ClientDuplexStream,
   type ClientOptions,
   type ClientUnaryCall,
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -92,7 +94,14 @@ export interface CheckRequest {
   resource: Resource | undefined;
   context: { [key: string]: any } | undefined;
   requestId: string;
-  actionProperties?: { [key: string]: any } | undefined;
+  actionProperties?:
+    | { [key: string]: any }
+    | undefined;
+  /**
+   * A revision ("<org>@s<position>.g<revision>") the answer has to know of, as a write or another answer gave it. When
+   * it cannot be had in time the answer is a denial, GRANTS_STALE or STANDING_STALE.
+   */
+  atLeastAsFresh?: string | undefined;
 }
 
 export interface CheckResponse {
@@ -117,11 +126,23 @@ export interface CheckResponse {
 
 export interface CheckManyRequest {
   checks: CheckRequest[];
+  /** For all that do not say so themselves. */
+  atLeastAsFresh?: string | undefined;
 }
 
 export interface CheckManyResponse {
   /** In the order of the request. */
   results: CheckResponse[];
+}
+
+export interface CheckStreamRequest {
+  check: CheckRequest | undefined;
+}
+
+export interface CheckStreamResponse {
+  /** Of the question. */
+  requestId: string;
+  result: CheckResponse | undefined;
 }
 
 function createBaseSubject(): Subject {
@@ -394,6 +415,7 @@ function createBaseCheckRequest(): CheckRequest {
     context: undefined,
     requestId: "",
     actionProperties: undefined,
+    atLeastAsFresh: undefined,
   };
 }
 
@@ -419,6 +441,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     }
     if (message.actionProperties !== undefined) {
       Struct.encode(Struct.wrap(message.actionProperties), writer.uint32(58).fork()).join();
+    }
+    if (message.atLeastAsFresh !== undefined) {
+      writer.uint32(66).string(message.atLeastAsFresh);
     }
     return writer;
   },
@@ -492,6 +517,14 @@ export const CheckRequest: MessageFns<CheckRequest> = {
             message.actionProperties = Struct.unwrap(Struct.decode(reader, reader.uint32()));
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.atLeastAsFresh = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -525,6 +558,11 @@ export const CheckRequest: MessageFns<CheckRequest> = {
         : isObject(object.action_properties)
         ? object.action_properties
         : undefined,
+      atLeastAsFresh: isSet(object.atLeastAsFresh)
+        ? globalThis.String(object.atLeastAsFresh)
+        : isSet(object.at_least_as_fresh)
+        ? globalThis.String(object.at_least_as_fresh)
+        : undefined,
     };
   },
 
@@ -551,6 +589,9 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     if (message.actionProperties !== undefined) {
       obj.actionProperties = message.actionProperties;
     }
+    if (message.atLeastAsFresh !== undefined) {
+      obj.atLeastAsFresh = message.atLeastAsFresh;
+    }
     return obj;
   },
 
@@ -570,6 +611,7 @@ export const CheckRequest: MessageFns<CheckRequest> = {
     message.context = object.context ?? undefined;
     message.requestId = object.requestId ?? "";
     message.actionProperties = object.actionProperties ?? undefined;
+    message.atLeastAsFresh = object.atLeastAsFresh ?? undefined;
     return message;
   },
 };
@@ -816,13 +858,16 @@ export const CheckResponse: MessageFns<CheckResponse> = {
 };
 
 function createBaseCheckManyRequest(): CheckManyRequest {
-  return { checks: [] };
+  return { checks: [], atLeastAsFresh: undefined };
 }
 
 export const CheckManyRequest: MessageFns<CheckManyRequest> = {
   encode(message: CheckManyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.checks) {
       CheckRequest.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.atLeastAsFresh !== undefined) {
+      writer.uint32(18).string(message.atLeastAsFresh);
     }
     return writer;
   },
@@ -848,6 +893,14 @@ export const CheckManyRequest: MessageFns<CheckManyRequest> = {
             message.checks.push(CheckRequest.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.atLeastAsFresh = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -863,6 +916,11 @@ export const CheckManyRequest: MessageFns<CheckManyRequest> = {
   fromJSON(object: any): CheckManyRequest {
     return {
       checks: globalThis.Array.isArray(object?.checks) ? object.checks.map((e: any) => CheckRequest.fromJSON(e)) : [],
+      atLeastAsFresh: isSet(object.atLeastAsFresh)
+        ? globalThis.String(object.atLeastAsFresh)
+        : isSet(object.at_least_as_fresh)
+        ? globalThis.String(object.at_least_as_fresh)
+        : undefined,
     };
   },
 
@@ -870,6 +928,9 @@ export const CheckManyRequest: MessageFns<CheckManyRequest> = {
     const obj: any = {};
     if (message.checks?.length) {
       obj.checks = message.checks.map((e) => CheckRequest.toJSON(e));
+    }
+    if (message.atLeastAsFresh !== undefined) {
+      obj.atLeastAsFresh = message.atLeastAsFresh;
     }
     return obj;
   },
@@ -880,6 +941,7 @@ export const CheckManyRequest: MessageFns<CheckManyRequest> = {
   fromPartial(object: DeepPartial<CheckManyRequest>): CheckManyRequest {
     const message = createBaseCheckManyRequest();
     message.checks = object.checks?.map((e) => CheckRequest.fromPartial(e)) || [];
+    message.atLeastAsFresh = object.atLeastAsFresh ?? undefined;
     return message;
   },
 };
@@ -955,6 +1017,166 @@ export const CheckManyResponse: MessageFns<CheckManyResponse> = {
   },
 };
 
+function createBaseCheckStreamRequest(): CheckStreamRequest {
+  return { check: undefined };
+}
+
+export const CheckStreamRequest: MessageFns<CheckStreamRequest> = {
+  encode(message: CheckStreamRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.check !== undefined) {
+      CheckRequest.encode(message.check, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckStreamRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckStreamRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.check = CheckRequest.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckStreamRequest {
+    return { check: isSet(object.check) ? CheckRequest.fromJSON(object.check) : undefined };
+  },
+
+  toJSON(message: CheckStreamRequest): unknown {
+    const obj: any = {};
+    if (message.check !== undefined) {
+      obj.check = CheckRequest.toJSON(message.check);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckStreamRequest>): CheckStreamRequest {
+    return CheckStreamRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckStreamRequest>): CheckStreamRequest {
+    const message = createBaseCheckStreamRequest();
+    message.check = (object.check !== undefined && object.check !== null)
+      ? CheckRequest.fromPartial(object.check)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseCheckStreamResponse(): CheckStreamResponse {
+  return { requestId: "", result: undefined };
+}
+
+export const CheckStreamResponse: MessageFns<CheckStreamResponse> = {
+  encode(message: CheckStreamResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.requestId !== "") {
+      writer.uint32(10).string(message.requestId);
+    }
+    if (message.result !== undefined) {
+      CheckResponse.encode(message.result, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CheckStreamResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCheckStreamResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = CheckResponse.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): CheckStreamResponse {
+    return {
+      requestId: isSet(object.requestId)
+        ? globalThis.String(object.requestId)
+        : isSet(object.request_id)
+        ? globalThis.String(object.request_id)
+        : "",
+      result: isSet(object.result) ? CheckResponse.fromJSON(object.result) : undefined,
+    };
+  },
+
+  toJSON(message: CheckStreamResponse): unknown {
+    const obj: any = {};
+    if (message.requestId !== "") {
+      obj.requestId = message.requestId;
+    }
+    if (message.result !== undefined) {
+      obj.result = CheckResponse.toJSON(message.result);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<CheckStreamResponse>): CheckStreamResponse {
+    return CheckStreamResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<CheckStreamResponse>): CheckStreamResponse {
+    const message = createBaseCheckStreamResponse();
+    message.requestId = object.requestId ?? "";
+    message.result = (object.result !== undefined && object.result !== null)
+      ? CheckResponse.fromPartial(object.result)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Decisions. A denial is an answer, not an error; only the inability to decide
  * is an error, and callers treat it as a denial.
@@ -979,11 +1201,29 @@ export const DecisionServiceService = {
     responseSerialize: (value: CheckManyResponse): Buffer => Buffer.from(CheckManyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CheckManyResponse => CheckManyResponse.decode(value),
   },
+  /**
+   * Questions and answers as they come: answered one after the other in the order they were asked, each with the
+   * request_id of its question. Who does not read the answers is not read from.
+   */
+  checkStream: {
+    path: "/sallyport.policy.v1.DecisionService/CheckStream" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: CheckStreamRequest): Buffer => Buffer.from(CheckStreamRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): CheckStreamRequest => CheckStreamRequest.decode(value),
+    responseSerialize: (value: CheckStreamResponse): Buffer => Buffer.from(CheckStreamResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): CheckStreamResponse => CheckStreamResponse.decode(value),
+  },
 } as const;
 
 export interface DecisionServiceServer extends UntypedServiceImplementation {
   check: handleUnaryCall<CheckRequest, CheckResponse>;
   checkMany: handleUnaryCall<CheckManyRequest, CheckManyResponse>;
+  /**
+   * Questions and answers as they come: answered one after the other in the order they were asked, each with the
+   * request_id of its question. Who does not read the answers is not read from.
+   */
+  checkStream: handleBidiStreamingCall<CheckStreamRequest, CheckStreamResponse>;
 }
 
 export interface DecisionServiceClient extends Client {
@@ -1017,6 +1257,16 @@ export interface DecisionServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CheckManyResponse) => void,
   ): ClientUnaryCall;
+  /**
+   * Questions and answers as they come: answered one after the other in the order they were asked, each with the
+   * request_id of its question. Who does not read the answers is not read from.
+   */
+  checkStream(): ClientDuplexStream<CheckStreamRequest, CheckStreamResponse>;
+  checkStream(options: Partial<CallOptions>): ClientDuplexStream<CheckStreamRequest, CheckStreamResponse>;
+  checkStream(
+    metadata: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientDuplexStream<CheckStreamRequest, CheckStreamResponse>;
 }
 
 export const DecisionServiceClient = makeGenericClientConstructor(
