@@ -62,13 +62,14 @@ describe('every route', function () {
   const ask = async (
     name: string,
     { as = 'owner' }: RouteCase,
-    { params = {}, body, headers: own }: Prepared,
+    { params = {}, body, headers: own, condition = {} }: Prepared,
     credentials: Credentials,
   ): Promise<Reply> => {
     const { method, path } = rowOf(name);
     // Somebody else asks with what they hold themselves.
     const headers = {
       ...(credentials === workshop.credentials ? (own ?? credentials[as]) : credentials[as]),
+      ...condition,
       'user-agent': USER_AGENT,
     };
     return await send(method, company.constellation.origin + filled(path, (param) => params[param] ?? ''), {

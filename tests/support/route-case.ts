@@ -7,6 +7,8 @@ export interface Prepared {
   readonly body?: object;
   /** Whose request it is, where it is about the sender's own: in place of the headers of `as`. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** On what condition, whoever sends it: `if-match`. */
+  readonly condition?: Readonly<Record<string, string>>;
 }
 
 /** What is known of a route beyond its row: a request that works, made anew each time. */

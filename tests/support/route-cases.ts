@@ -1,4 +1,5 @@
 import { expectStatus } from '@sallyport/dev-env/actors';
+import { systemClock } from '@sallyport/storage';
 
 import { GOVERNANCE_ROUTE_CASES } from './governance-route-cases.ts';
 import { IDENTITY_ROUTE_CASES } from './identity-route-cases.ts';
@@ -9,6 +10,8 @@ import type { Workshop } from './workshop.ts';
 const P = '/api/policy/v1';
 const F = '/api/flags/v1/projects';
 const E = `${F}/:project/environments/:environment`;
+
+const ANY_VERSION = { 'if-match': '*' };
 
 const POLICY: Readonly<Record<string, RouteCase>> = {
   'POST /access/v1/evaluation': {
@@ -45,6 +48,25 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
     prepare: of('grantId', async (workshop) => await workshop.grant()),
     entries: ['grant.deleted'],
   },
+  [`GET ${P}/roles/:role`]: { status: 200, prepare: of('role', async (workshop) => await workshop.role()) },
+  [`POST ${P}/roles`]: {
+    status: 201,
+    prepare: async (workshop) => await Promise.resolve({ body: workshop.roleBody() }),
+    entries: ['role.created'],
+  },
+  [`PUT ${P}/roles/:role`]: {
+    status: 200,
+    prepare: async (workshop) => {
+      const { key, ...body } = workshop.roleBody();
+      return { params: { role: await workshop.role() }, body: { ...body, name: key }, condition: ANY_VERSION };
+    },
+    entries: ['role.updated'],
+  },
+  [`DELETE ${P}/roles/:role`]: {
+    status: 204,
+    prepare: async (workshop) => ({ params: { role: await workshop.role() }, condition: ANY_VERSION }),
+    entries: ['role.deleted'],
+  },
   [`POST ${P}/group-mappings`]: {
     status: 201,
     prepare: async (workshop) => ({ body: { groupId: (await workshop.mappedGroup()).groupId, role: 'developer' } }),
@@ -59,6 +81,16 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
     status: 200,
     prepare: async (workshop) => ({
       body: { subject: { type: 'user', id: await workshop.user() }, action: 'organization:read' },
+    }),
+  },
+  [`POST ${P}/history/check`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        subject: { type: 'user', id: await workshop.knownUser() },
+        action: 'organization:read',
+        at: systemClock.now().toISOString(),
+      },
     }),
   },
   [`POST ${P}/what-if`]: {

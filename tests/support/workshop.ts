@@ -163,6 +163,18 @@ export class Workshop {
     return await this.#owned(`${POLICY}/grants`, body);
   }
 
+  /** A role of the company's own; its key. */
+  async role(): Promise<string> {
+    const body = this.roleBody();
+    await expectStatus(this.company.owner, 201, 'POST', `${POLICY}/roles`, body);
+    return body.key;
+  }
+
+  roleBody() {
+    const key = this.name('role');
+    return { key, name: key, levels: ['project'], permissions: { production: ['flag:read'] } };
+  }
+
   async mapping(): Promise<string> {
     return (await this.mappedGroup()).mappingId;
   }

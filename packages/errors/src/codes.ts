@@ -71,8 +71,11 @@ const registry = {
   APPROVAL_REQUIRED: kind(409, 'FAILED_PRECONDITION', 'An approval is required'),
   LAST_OWNER: kind(409, 'FAILED_PRECONDITION', 'An organisation keeps at least one Owner'),
   SEPARATION_OF_DUTIES: kind(409, 'FAILED_PRECONDITION', 'The roles exclude each other'),
+  ROLE_IN_USE: kind(409, 'FAILED_PRECONDITION', 'The role is in use'),
   READ_ONLY: kind(409, 'FAILED_PRECONDITION', 'It is managed elsewhere'),
   PRECONDITION_FAILED: kind(412, 'FAILED_PRECONDITION', 'The version does not match'),
+  PRECONDITION_REQUIRED: kind(428, 'FAILED_PRECONDITION', 'It has to be said which version is changed'),
+  HISTORY_UNAVAILABLE: kind(410, 'OUT_OF_RANGE', 'What decided then is not known any more'),
   DECISION_EXPIRED: kind(409, 'ABORTED', 'The decision expired before it took effect', true),
 
   // Us

@@ -12,15 +12,16 @@ import { decisionLogRoutes, decisionLogService } from './decision-log/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
-import { grantRoutes, ownershipService, roleRoutes } from './grants/index.ts';
+import { grantRoutes, ownershipService } from './grants/index.ts';
 import { operatorService } from './organizations/index.ts';
+import { roleRoutes } from './roles/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 import { whatIfRoutes } from './what-if/index.ts';
 
 /** The HTTP surface of the whole service; each slice's routes hold its rows. */
 export const routes = (context: PolicyContext): Route[] => [
   ...authzenRoutes({ ...context, publicOrigin: context.config.publicOrigin }), // /access/v1, /.well-known
-  ...roleRoutes(context.knowledge), //                     /api/policy/v1/roles, /permissions
+  ...roleRoutes(context), //                               /api/policy/v1/roles, /permissions
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
   ...engineRoutes(context), //                             /api/policy/v1/index, /export
@@ -34,7 +35,7 @@ export const routes = (context: PolicyContext): Route[] => [
 
 /** The gRPC surface: which service may call what. */
 export const rpcs = (context: PolicyContext): GrpcService[] => [
-  decisionService({ ...context, point: context.decisions }), // DecisionService  identity, flags, operator
+  decisionService(context.decisions), // DecisionService  identity, flags, operator
   decisionLogService(context), //        DecisionLogService operator
   scopeService(context), //              ScopeService     flags
   ownershipService(context), //          OwnershipService identity

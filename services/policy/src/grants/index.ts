@@ -7,6 +7,7 @@
  */
 export {
   changeGrants,
+  describeApproval,
   describeDecision,
   enforce,
   populationOf,
@@ -20,8 +21,9 @@ export {
 export { describeGrant, type Grant, type NewGrant } from './grant.ts';
 export { assertGrantable, createGrant, knownScope, type GrantInput } from './create-grant.ts';
 export { deleteGrant } from './delete-grant.ts';
-export { toScope, type GrantScope, type Holder } from './held.ts';
+export { firstMissing, givenBy, heldBy, toScope, type GrantScope, type Holder } from './held.ts';
 export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
+export { compileRaw, type RawOrganization } from './read-rows.ts';
 export type { IndexStatus } from './residents.ts';
 export type { Population } from './population.ts';
 export {
@@ -37,7 +39,6 @@ export {
 export { OutlivedGrants } from './outlived.ts';
 export { ownershipService } from './ownership.ts';
 export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
-export { roleRoutes } from './role-routes.ts';
 export {
   futureOf,
   momentOf,
@@ -48,5 +49,5 @@ export {
   refuseRoleBeyondOwn,
 } from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
-export { insertGrant, lockHead, nextRevision } from './store.ts';
+export { GRANT_JSON, deleteOverOfRole, findGrant, insertGrant, lockHead, nextRevision } from './store.ts';
 export { id, newGrantShape, newMappingShape, scopeShape } from './wire.ts';

@@ -27,7 +27,7 @@ export const readHeads = async (tx: ReadTx): Promise<GrantHeads> => {
 };
 
 // A grant as read-rows.ts reads it; times as ms since 1970.
-const GRANT_JSON = `json_build_object(
+export const GRANT_JSON = `json_build_object(
     'grantId', g.grant_id, 'subjectType', g.subject_type, 'subjectId', g.subject_id, 'roleKey', g.role_key,
     'projectId', g.project_id, 'environmentId', g.environment_id, 'effect', g.effect,
     'tier', g.tier, 'resourceType', g.resource_type, 'condition', g.condition,
@@ -264,6 +264,20 @@ export const deleteOutlived = async (
     `DELETE FROM role_grant WHERE org_id = $1 AND subject_type <> 'group' AND subject_id = $2 AND effect = 'allow'
         AND subject_epoch <= $3 RETURNING *`,
     [orgId, subjectId, removedEpoch.toString()],
+  );
+  return rows.map(toGrant);
+};
+
+/** Deletes the grants of a role whose time is over, and answers them. */
+export const deleteOverOfRole = async (
+  tx: WriteTx,
+  orgId: string,
+  roleKey: string,
+  now: Date,
+): Promise<readonly Grant[]> => {
+  const rows = await tx.query<GrantRecord>(
+    'DELETE FROM role_grant WHERE org_id = $1 AND role_key = $2 AND valid_until <= $3 RETURNING *',
+    [orgId, roleKey, now],
   );
   return rows.map(toGrant);
 };

@@ -25,12 +25,12 @@ export const AUDITOR = 'auditor';
 
 type Given = Partial<Record<Permission, readonly Place[]>>;
 
-/** Turns "permission → places" into "place → permissions", and keeps only places where the permission has a meaning. */
-const perPlace = (given: Given): Readonly<Record<Place, readonly Permission[]>> => {
+type PerPlace = Readonly<Record<Place, readonly Permission[]>>;
+
+/** Per place, in the order of the catalogue, what is given there and has a meaning there. */
+const tableOf = (isGiven: (name: Permission, place: Place) => boolean): PerPlace => {
   const at = (place: Place): readonly Permission[] =>
-    PERMISSION_NAMES.filter(
-      (name) => given[name]?.includes(place) === true && PERMISSIONS[name].places.includes(place),
-    );
+    PERMISSION_NAMES.filter((name) => isGiven(name, place) && PERMISSIONS[name].places.includes(place));
   return Object.freeze({
     organization: at('organization'),
     project: at('project'),
@@ -39,13 +39,14 @@ const perPlace = (given: Given): Readonly<Record<Place, readonly Permission[]>> 
   });
 };
 
-/** What a role of an organisation's own permits, in the order of the catalogue: the same role has one form. */
-export const permissionsPerPlace = (
-  pairs: readonly (readonly [place: Place, permission: Permission])[],
-): Readonly<Record<Place, readonly Permission[]>> => {
-  const given: Partial<Record<Permission, Place[]>> = {};
-  for (const [place, permission] of pairs) (given[permission] ??= []).push(place);
-  return perPlace(given);
+/** Turns "permission → places" into "place → permissions". */
+const perPlace = (given: Given): PerPlace => tableOf((name, place) => given[name]?.includes(place) === true);
+
+/** What a role of an organisation's own permits; names outside the catalogue are left out. */
+export const permissionsPerPlace = (pairs: readonly (readonly [place: string, permission: string])[]): PerPlace => {
+  // No place has a space in it.
+  const given = new Set(pairs.map(([place, permission]) => `${place} ${permission}`));
+  return tableOf((name, place) => given.has(`${place} ${name}`));
 };
 
 const everywhere = (names: readonly Permission[]): Given => Object.fromEntries(names.map((name) => [name, PLACES]));

@@ -5,7 +5,7 @@
 import { isIdentifier } from '@sallyport/subject-feed';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
-import { PERMISSIONS, PLACES, RESOURCE_TYPES, isPermission, type Permission, type Place } from './permissions.ts';
+import { PERMISSIONS, PLACES, RESOURCE_TYPES, isPermission } from './permissions.ts';
 import { SCOPE_LEVELS, permissionsPerPlace, type RoleDefinition } from './roles.ts';
 
 export const SUBJECT_TYPES = ['user', 'group', 'service_account'] as const;
@@ -206,7 +206,7 @@ export const readRole = (raw: Raw): RoleDefinition | PoisonRow => {
     name: name as string,
     description: description as string,
     levels: SCOPE_LEVELS.filter((level) => (levels as readonly unknown[]).includes(level)),
-    permissions: permissionsPerPlace(permissions as readonly (readonly [Place, Permission])[]),
+    permissions: permissionsPerPlace(permissions as readonly (readonly [string, string])[]),
   });
 };
 

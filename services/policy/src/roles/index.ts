@@ -1,0 +1,11 @@
+/**
+ * Roles of an organisation's own, and which roles exclude each other.
+ *
+ * Owns: making, changing and deleting roles within the permission catalogue; separation rules. Does not own: what a role
+ * means in a decision (model/), who holds one and the rules all changes share (grants/).
+ */
+export { createRole, deleteRole, updateRole, type BaseVersion } from './manage-roles.ts';
+export { describeRole, type Role } from './role.ts';
+export { roleRoutes, type RoleRouteDependencies } from './routes.ts';
+export { findStoredRole, listRoles } from './store.ts';
+export { newRoleShape, roleBodyShape, roleShape, toDefinition, toRoleBody } from './wire.ts';
