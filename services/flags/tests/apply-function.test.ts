@@ -4,7 +4,8 @@ import { newId } from '@sallyport/storage';
 
 import { type ChangeContent, contentText } from '../src/changes/content.ts';
 import { act, arrange, ok, PROJECT, requestToggle, type Scenario, stateIn } from './support/scenario.ts';
-import { type Organization, type Person, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Organization, Person, World } from './support/world.ts';
 
 const DENIED = '42501';
 
@@ -14,14 +15,9 @@ describe('flag state, against SQL as the service role', () => {
   let org: Organization;
   let scene: Scenario;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
+  const opened = organizationForEachTest();
   beforeEach(async () => {
-    org = await world.organization();
+    ({ world, org } = opened());
     scene = await arrange(org);
   });
 

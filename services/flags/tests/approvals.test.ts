@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
 import { act, arrange, ok, PROJECT, requestToggle, stateIn } from './support/scenario.ts';
-import { type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Organization, World } from './support/world.ts';
 
 const RULES = [{ when: [{ attribute: 'plan', operator: 'equals', value: 'pro' }], serve: { variant: 'on' } }];
 
@@ -9,14 +10,9 @@ describe('approvals', () => {
   let world: World;
   let org: Organization;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
+  const opened = organizationForEachTest();
+  beforeEach(() => {
+    ({ world, org } = opened());
   });
 
   describe('an approval', () => {

@@ -1,20 +1,16 @@
 import assert from 'node:assert/strict';
 
 import { act, arrange, ok, PROJECT, requestToggle, stateIn, toggle } from './support/scenario.ts';
-import { type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Organization, World } from './support/world.ts';
 
 describe('change sets', () => {
   let world: World;
   let org: Organization;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
+  const opened = organizationForEachTest();
+  beforeEach(() => {
+    ({ world, org } = opened());
   });
 
   describe('where no approval is demanded', () => {

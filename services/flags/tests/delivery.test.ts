@@ -5,7 +5,8 @@ import { waitFor } from '@sallyport/dev-env';
 import { createContext, type FlagsContext } from '../src/context.ts';
 import { silentLogger } from '@sallyport/telemetry';
 import { arrange, ok, PROJECT, type Scenario, toggle } from './support/scenario.ts';
-import { type Answer, type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Answer, Organization, World } from './support/world.ts';
 
 const BULK = '/ofrep/v1/evaluate/flags';
 
@@ -15,14 +16,9 @@ describe('OFREP 0.3', () => {
   let scene: Scenario;
   let key: string;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
+  const opened = organizationForEachTest();
   beforeEach(async () => {
-    org = await world.organization();
+    ({ world, org } = opened());
     scene = await arrange(org, 0);
     key = await issue('server');
   });

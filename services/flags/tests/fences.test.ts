@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
 import { act, arrange, ok, PROJECT, requestToggle, type Scenario, toggle } from './support/scenario.ts';
-import { type Answer, type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Answer, Organization, World } from './support/world.ts';
 
 interface Late {
   readonly name: string;
@@ -98,14 +99,9 @@ describe('a decision that expires before the commit', () => {
   let world: World;
   let org: Organization;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
+  const opened = organizationForEachTest();
+  beforeEach(() => {
+    ({ world, org } = opened());
   });
   afterEach(() => {
     world.policy.validForMs = 1_000;

@@ -4,20 +4,16 @@ import { waitFor } from '@sallyport/dev-env';
 import { newId } from '@sallyport/storage';
 
 import { arrange, ok, PROJECT } from './support/scenario.ts';
-import { type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { Organization, World } from './support/world.ts';
 
 describe('projects and environments', () => {
   let world: World;
   let org: Organization;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
+  const opened = organizationForEachTest();
+  beforeEach(() => {
+    ({ world, org } = opened());
   });
 
   it('are created, read, listed and edited', async () => {

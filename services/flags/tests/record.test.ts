@@ -1,21 +1,17 @@
 import assert from 'node:assert/strict';
 
 import { act, arrange, ok, PROJECT, requestToggle, toggle } from './support/scenario.ts';
-import { type AuditEntry, type Organization, World } from './support/world.ts';
+import { organizationForEachTest } from './support/suite.ts';
+import type { AuditEntry, Organization, World } from './support/world.ts';
 
 /** Promise 2: no change without a record. */
 describe('the audit log', () => {
   let world: World;
   let org: Organization;
 
-  before(async () => {
-    world = await World.create();
-  });
-  after(async () => {
-    await world.dispose();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
+  const opened = organizationForEachTest();
+  beforeEach(() => {
+    ({ world, org } = opened());
   });
 
   const entriesOf = async (work: () => Promise<unknown>): Promise<AuditEntry[]> => {
