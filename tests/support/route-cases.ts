@@ -36,6 +36,38 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       },
     }),
   },
+  'POST /access/v1/search/subject': {
+    as: 'decision-token',
+    status: 200,
+    prepare: ({ company }) => ({
+      body: {
+        subject: { type: 'user' },
+        action: { name: 'organization:read' },
+        resource: { type: 'organization', id: company.orgId },
+      },
+    }),
+  },
+  'POST /access/v1/search/resource': {
+    as: 'decision-token',
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        subject: { type: 'user', id: await workshop.user() },
+        action: { name: 'project:read' },
+        resource: { type: 'project' },
+      },
+    }),
+  },
+  'POST /access/v1/search/action': {
+    as: 'decision-token',
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        subject: { type: 'user', id: await workshop.user() },
+        resource: { type: 'organization', id: workshop.company.orgId },
+      },
+    }),
+  },
   [`POST ${P}/grants`]: {
     status: 201,
     prepare: async (workshop) => ({

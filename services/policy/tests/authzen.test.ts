@@ -215,6 +215,9 @@ describe('AuthZEN Authorization API 1.0', () => {
       policy_decision_point: ORIGIN,
       access_evaluation_endpoint: `${ORIGIN}${PATH}`,
       access_evaluations_endpoint: `${ORIGIN}/access/v1/evaluations`,
+      search_subject_endpoint: `${ORIGIN}/access/v1/search/subject`,
+      search_resource_endpoint: `${ORIGIN}/access/v1/search/resource`,
+      search_action_endpoint: `${ORIGIN}/access/v1/search/action`,
     });
   });
 

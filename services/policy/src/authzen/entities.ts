@@ -7,17 +7,22 @@
  */
 import { z } from 'zod';
 
+import type { GivenProperties } from '../conditions/index.ts';
+
 const MAX_NAME_CHARS = 1_024;
 const MAX_PROPERTIES = 64;
 
 const name = z.string().min(1).max(MAX_NAME_CHARS);
 
-const properties = z
+export const properties = z
   .record(z.string(), z.unknown())
   .refine((given) => Object.keys(given).length <= MAX_PROPERTIES, `at most ${String(MAX_PROPERTIES)} properties`);
 
 /** §5.1, §5.2: both are a type, an id within it, and properties. */
 export const thing = z.looseObject({ type: name, id: name, properties: properties.optional() });
+
+/** A subject or resource that is searched for: its id MUST be ignored, whatever it is (§8.4, §8.5). */
+export const searchedThing = z.looseObject({ type: name, properties: properties.optional() });
 
 /** §5.3 */
 export const actionShape = z.looseObject({ name, properties: properties.optional() });
@@ -29,6 +34,7 @@ export const contextShape = properties;
 export const ourOptions = { reasons: z.boolean().optional() } as const;
 
 export type Thing = z.output<typeof thing>;
+export type SearchedThing = z.output<typeof searchedThing>;
 export type Action = z.output<typeof actionShape>;
 export type GivenContext = z.output<typeof contextShape>;
 
@@ -39,3 +45,17 @@ export const problemOf = ({ issues }: z.ZodError): string => {
   const where = issue.path.map((part) => `/${String(part)}`).join('');
   return where === '' ? issue.message : `${where}: ${issue.message}`;
 };
+
+/** The same value with the members of every object in order: what is equal is written alike. */
+const inOrder = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map(inOrder);
+  if (typeof value !== 'object' || value === null) return value;
+  const members = Object.entries(value).sort(([left], [right]) => (left < right ? -1 : 1));
+  return Object.fromEntries(members.map(([key, member]) => [key, inOrder(member)]));
+};
+
+/** JSON by which equal requests are recognised, whatever the order of their members. Nesting is bounded by the parser. */
+export const canonical = (value: unknown): string => JSON.stringify(inOrder(value));
+
+/** Properties with their members in order. */
+export const canonicalProperties = (given: GivenProperties): GivenProperties => inOrder(given) as GivenProperties;

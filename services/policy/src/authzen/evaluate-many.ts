@@ -13,6 +13,7 @@ import type { Clock } from '@sallyport/storage';
 import { z } from 'zod';
 
 import { toAnswer, toItemError, type AuthzenAnswer } from './answer.ts';
+import type { Caller } from './caller.ts';
 import { actionShape, contextShape, ourOptions, problemOf, thing } from './entities.ts';
 import { decideEvaluation, type Evaluation, type EvaluationDependencies } from './evaluation.ts';
 
@@ -83,7 +84,7 @@ const TURN_MS = 5;
 /** Answers the items in their order, up to the one that decides. */
 export const evaluateMany = async (
   dependencies: EvaluationDependencies & { readonly clock: Clock },
-  orgId: string,
+  caller: Caller,
   body: Evaluations,
   wantsReasons: boolean,
 ): Promise<AuthzenAnswer[]> => {
@@ -91,7 +92,7 @@ export const evaluateMany = async (
   const turns = new Turns(dependencies.clock);
   const answers: AuthzenAnswer[] = [];
   for (const item of body.evaluations ?? []) {
-    const answer = await answerItem(dependencies, orgId, { item, defaults: body, wantsReasons });
+    const answer = await answerItem(dependencies, caller, { item, defaults: body, wantsReasons });
     answers.push(answer);
     if (answer.decision === stopsAt) break;
     await turns.giveWay();
@@ -101,12 +102,12 @@ export const evaluateMany = async (
 
 const answerItem = async (
   dependencies: EvaluationDependencies,
-  orgId: string,
+  caller: Caller,
   { item, defaults, wantsReasons }: { item: unknown; defaults: Entities; wantsReasons: boolean },
 ): Promise<AuthzenAnswer> => {
   const own = entities.safeParse(item);
   if (!own.success) return toItemError(problemOf(own.error));
   const evaluation = complete(own.data, defaults);
   if (evaluation === null) return toItemError('Subject, action and resource are required, here or as a default.');
-  return toAnswer(await decideEvaluation(dependencies, orgId, evaluation), wantsReasons);
+  return toAnswer(await decideEvaluation(dependencies, caller, evaluation), wantsReasons);
 };

@@ -13,9 +13,10 @@
  */
 import { z } from 'zod';
 
-import type { Decision, DecisionPoint, DecisionRequest } from '../decide/index.ts';
+import type { GivenProperties } from '../conditions/index.ts';
+import type { Decision, DecisionPoint } from '../decide/index.ts';
 import type { GrantKnowledge } from '../grants/index.ts';
-import type { OrganizationIndex } from '../model/index.ts';
+import type { Caller } from './caller.ts';
 import {
   actionShape,
   contextShape,
@@ -23,6 +24,7 @@ import {
   thing,
   type Action,
   type GivenContext,
+  type SearchedThing,
   type Thing,
 } from './entities.ts';
 import { locate, type Unlocated } from './locate.ts';
@@ -44,43 +46,47 @@ export const evaluationShape = z.looseObject({
   options: z.looseObject(ourOptions).optional(),
 });
 
+const NOT_KNOWN: Unlocated = { reason: 'GRANTS_STALE' };
+
 /** What evaluations are answered from. */
 export interface EvaluationDependencies {
   readonly knowledge: GrantKnowledge;
   readonly decisions: DecisionPoint;
 }
 
-/** The question an evaluation asks; or, when it names a place that is not there, why it is denied. */
-const toQuestion = (
-  orgId: string,
-  index: OrganizationIndex | undefined,
-  { subject, action, resource, context }: Evaluation,
-): DecisionRequest | Unlocated => {
-  if (index === undefined) return { reason: 'GRANTS_STALE' };
-  const where = locate(index, resource);
-  if ('reason' in where) return where;
+/** What a question and a refusal say alike. */
+const describe = ({ orgId, tokenId, requestId }: Caller, { subject, action, resource }: Evaluation) => ({
+  orgId,
   // The asker holds no credential of the subject, so there is no epoch to compare.
-  return {
-    orgId,
-    subject: { type: subject.type, id: subject.id, epoch: 0n },
-    action: action.name,
-    ...where,
-    resource: { type: resource.type, id: resource.id },
-    given: {
-      subject: subject.properties,
-      resource: resource.properties,
-      action: action.properties,
-      context,
-    },
-  };
-};
+  subject: { type: subject.type, id: subject.id, epoch: 0n },
+  action: action.name,
+  resource: { type: resource.type, id: resource.id },
+  asker: { kind: 'decision-token', id: tokenId, requestId } as const,
+});
+
+/** What conditions may look at. */
+export const givenBy = (said: {
+  readonly subject: SearchedThing;
+  readonly resource: SearchedThing;
+  readonly action?: Action;
+  readonly context?: GivenContext | undefined;
+}): GivenProperties => ({
+  subject: said.subject.properties,
+  resource: said.resource.properties,
+  action: said.action?.properties,
+  context: said.context,
+});
 
 /** Decides one evaluation for the organisation of the decision token. */
 export const decideEvaluation = async (
   { knowledge, decisions }: EvaluationDependencies,
-  orgId: string,
+  caller: Caller,
   evaluation: Evaluation,
 ): Promise<Decision> => {
-  const question = toQuestion(orgId, knowledge.organization(orgId), evaluation);
-  return 'reason' in question ? decisions.refuse(orgId, question.reason) : await decisions.ask(question);
+  const { orgId } = caller;
+  const question = describe(caller, evaluation);
+  const index = knowledge.organization(orgId);
+  const where = index === undefined ? NOT_KNOWN : locate(index, evaluation.resource);
+  if ('reason' in where) return decisions.refuse(orgId, where.reason, question);
+  return await decisions.ask({ ...question, ...where, given: givenBy(evaluation) });
 };

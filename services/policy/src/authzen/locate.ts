@@ -11,7 +11,7 @@
  */
 import type { Reason } from '../decide/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
-import type { Thing } from './entities.ts';
+import type { SearchedThing, Thing } from './entities.ts';
 
 /** Empty project: the organisation; empty environment: the project. */
 export type Located = { readonly projectId: string; readonly environmentId: string };
@@ -87,4 +87,13 @@ export const locate = (index: OrganizationIndex, resource: Thing): Located | Unl
     default:
       return locateIn(index, project, textOf(resource.properties, 'environment'));
   }
+};
+
+/**
+ * The project within which a resource is searched for: `properties.project`, and with it everything else it says about
+ * where. Empty: the whole organisation.
+ */
+export const locateSearched = (index: OrganizationIndex, { properties }: SearchedThing): string | Unlocated => {
+  const where = locateIn(index, textOf(properties, 'project'), undefined);
+  return 'reason' in where ? where : where.projectId;
 };

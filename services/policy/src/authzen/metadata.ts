@@ -5,6 +5,9 @@ import { z } from 'zod';
 export const PATHS = {
   evaluation: '/access/v1/evaluation',
   evaluations: '/access/v1/evaluations',
+  searchSubject: '/access/v1/search/subject',
+  searchResource: '/access/v1/search/resource',
+  searchAction: '/access/v1/search/action',
 } as const;
 
 /** Long enough to spare us the question, short enough for a move. */
@@ -15,6 +18,9 @@ const metadataShape = z.object({
   policy_decision_point: z.string(),
   access_evaluation_endpoint: z.string(),
   access_evaluations_endpoint: z.string(),
+  search_subject_endpoint: z.string(),
+  search_resource_endpoint: z.string(),
+  search_action_endpoint: z.string(),
 });
 
 /**
@@ -27,6 +33,9 @@ export const metadataRoute = (publicOrigin: string): Route => {
     policy_decision_point: publicOrigin,
     access_evaluation_endpoint: publicOrigin + PATHS.evaluation,
     access_evaluations_endpoint: publicOrigin + PATHS.evaluations,
+    search_subject_endpoint: publicOrigin + PATHS.searchSubject,
+    search_resource_endpoint: publicOrigin + PATHS.searchResource,
+    search_action_endpoint: publicOrigin + PATHS.searchAction,
   };
   const headers = { 'content-type': 'application/json', 'cache-control': `public, max-age=${String(CACHED_S)}` };
   return route({

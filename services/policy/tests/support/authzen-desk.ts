@@ -7,6 +7,11 @@ import type { Answer, CallOptions, Organization, World } from './world.ts';
 
 export const EVALUATION = '/access/v1/evaluation';
 export const EVALUATIONS = '/access/v1/evaluations';
+export const SEARCH = {
+  subject: '/access/v1/search/subject',
+  resource: '/access/v1/search/resource',
+  action: '/access/v1/search/action',
+} as const;
 
 export type Json = Readonly<Record<string, unknown>>;
 
