@@ -39,13 +39,14 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
   'POST /access/v1/search/subject': {
     as: 'decision-token',
     status: 200,
-    prepare: ({ company }) => ({
-      body: {
-        subject: { type: 'user' },
-        action: { name: 'organization:read' },
-        resource: { type: 'organization', id: company.orgId },
-      },
-    }),
+    prepare: async ({ company: { orgId } }) =>
+      await Promise.resolve({
+        body: {
+          subject: { type: 'user' },
+          action: { name: 'organization:read' },
+          resource: { type: 'organization', id: orgId },
+        },
+      }),
   },
   'POST /access/v1/search/resource': {
     as: 'decision-token',
