@@ -17,7 +17,7 @@ export type {
   JsonObject,
   JsonValue,
 } from './event.ts';
-export { leafBytes, leafHash } from './leaf.ts';
+export { leafHash } from './leaf.ts';
 export { auditAppendMigration, auditAppendTogetherMigration, auditMigrations } from './migration.ts';
 export { personal, type Personal } from './personal.ts';
 

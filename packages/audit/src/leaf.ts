@@ -132,14 +132,13 @@ export const entryBody = (input: EntryInput): EntryBody => {
   return { bytes, openings: builder.openings, attachments };
 };
 
-/** The leaf: "v1\n" origin "\n" index "\n" body. Origin and index inside it block transplanting and reordering. */
-export const leafBytes = (origin: string, index: bigint, body: Buffer): Buffer =>
-  Buffer.concat([Buffer.from(`v1\n${origin}\n${String(index)}\n`, 'utf8'), body]);
-
 /** RFC 9162 §2.1.1: SHA-256(0x00 ‖ leaf). */
 export const leafHash = (leaf: Buffer): Buffer => createHash('sha256').update(Buffer.of(0)).update(leaf).digest();
 
-/** The body part of a leaf. @throws INTERNAL when the header is not one of ours. */
+/**
+ * The body part of a leaf, which is "v1\n" origin "\n" index "\n" body: origin and index inside it block transplanting
+ * and reordering. @throws INTERNAL when the header is not one of ours.
+ */
 export const bodyOfLeaf = (
   leaf: Buffer,
 ): { readonly origin: string; readonly index: bigint; readonly body: Buffer } => {

@@ -49,8 +49,6 @@ export interface RouteRequest<
   readonly ctx: Koa.Context;
 }
 
-export type ResponseBody = string | Uint8Array | AsyncIterable<string | Uint8Array> | object | null;
-
 export interface RouteResponse {
   readonly status: number;
   /** Objects are sent as JSON of the surface; text, bytes and async iterables (streamed) as they are. */

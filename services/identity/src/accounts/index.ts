@@ -30,10 +30,8 @@ export { accountRoutes } from './routes.ts';
 export { searchDocumentOf } from './search-document.ts';
 export {
   findAccount,
-  findAccountByExternalId,
   findAccountByUserName,
   listAccounts,
-  listAccountsByEmail,
   listAccountsById,
   listByConnectionHold,
   lockAccounts,

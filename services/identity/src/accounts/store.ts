@@ -131,32 +131,6 @@ export const findAccountByUserName = async (
   return row === undefined ? undefined : toAccount(row);
 };
 
-/** Live accounts only, by the identifier the connection's IdP gave them. */
-export const findAccountByExternalId = async (
-  tx: ReadTx,
-  key: { readonly orgId: string; readonly connectionId: string; readonly externalId: string },
-): Promise<Account | undefined> => {
-  const [row] = await tx.query<AccountRow>(
-    `SELECT ${COLUMNS} FROM account
-      WHERE org_id = $1 AND connection_id = $2 AND external_id = $3 AND status <> 'deleted'`,
-    [key.orgId, key.connectionId, key.externalId],
-  );
-  return row === undefined ? undefined : toAccount(row);
-};
-
-/** Live accounts of one connection that carry this address. */
-export const listAccountsByEmail = async (
-  tx: ReadTx,
-  key: { readonly orgId: string; readonly connectionId: string; readonly email: string },
-): Promise<Account[]> => {
-  const rows = await tx.query<AccountRow>(
-    `SELECT ${COLUMNS} FROM account WHERE org_id = $1 AND connection_id = $2 AND status <> 'deleted'
-        AND id IN (SELECT account_id FROM account_email WHERE org_id = $1 AND email_key = $3) ORDER BY id`,
-    [key.orgId, key.connectionId, foldCase(key.email)],
-  );
-  return rows.map(toAccount);
-};
-
 /** Locks the rows to the end of the transaction, always in the same order, so that two doors never deadlock. */
 export const lockAccounts = async (tx: WriteTx, orgId: string, ids: readonly string[]): Promise<Account[]> => {
   const rows = await tx.query<AccountRow>(

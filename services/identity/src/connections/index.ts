@@ -21,4 +21,4 @@ export { findScimClientAnywhere, touchScimClient, type AuthenticatingScimClient 
 export { SCIM_CLIENT_PREFIX } from './scim-client.ts';
 export { findPresentedToken, touchScimToken } from './scim-token-store.ts';
 export { startExpiryWarnings } from './warn-expiring.ts';
-export { findConnection, findConnectionAnywhere, listConnections, lockConnection } from './store.ts';
+export { findConnection, listConnections, lockConnection } from './store.ts';

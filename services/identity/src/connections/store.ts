@@ -52,14 +52,6 @@ export const findConnection = async (tx: ReadTx, orgId: string, id: string): Pro
   return row === undefined ? undefined : toConnection(row);
 };
 
-/** By id alone, before the organisation is known (a SAML response names only its connection). */
-export const findConnectionAnywhere = async (tx: ReadTx, id: string): Promise<Connection | undefined> => {
-  const [row] = await tx.query<ConnectionRow>(`SELECT ${COLUMNS} ${FROM} WHERE c.id = $1 AND c.deleted_at IS NULL`, [
-    id,
-  ]);
-  return row === undefined ? undefined : toConnection(row);
-};
-
 /** Locks the row to the end of the transaction. */
 export const lockConnection = async (tx: WriteTx, orgId: string, id: string): Promise<Connection | undefined> => {
   const [row] = await tx.query<ConnectionRow>(

@@ -1,4 +1,4 @@
-import { isUniqueViolation, type ReadTx, type WriteTx } from '@sallyport/storage';
+import type { ReadTx, WriteTx } from '@sallyport/storage';
 
 import type { FactorOwner, Passkey } from './factor.ts';
 
@@ -74,9 +74,6 @@ export const insertPasskey = async (tx: WriteTx, passkey: NewPasskey): Promise<b
   );
   return rows.length > 0;
 };
-
-/** True for the error of an insert that lost against the same credential of another organisation. */
-export const isCredentialTaken = (error: unknown): boolean => isUniqueViolation(error, 'passkey_credential_once');
 
 /** By the id authenticators send, which names no organisation. */
 export const findPasskeyByCredentialId = async (tx: ReadTx, credentialId: Buffer): Promise<StoredPasskey | null> => {
