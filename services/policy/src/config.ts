@@ -13,6 +13,12 @@ export const definition = defineConfig({
     max: 65_536,
     doc: 'Memory all decision indexes together may take, in MiB; those unused for longest are read again when needed.',
   }),
+  historyDays: setting.integer('SALLYPORT_HISTORY_DAYS', {
+    default: 400,
+    min: 1,
+    max: 36_500,
+    doc: 'Days for which "could they do it then" is answered; what was over before is forgotten.',
+  }),
   shadowEvery: setting.integer('SALLYPORT_SHADOW_EVERY', {
     default: 1_000,
     min: 0,

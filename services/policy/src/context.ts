@@ -11,6 +11,7 @@ import { DecisionPoint, createFreshness, type Freshness } from './decide/index.t
 import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
+import { keepHistoryInBounds } from './history/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
 import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
@@ -151,6 +152,7 @@ export const createContext = async (
   const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);
+  release.defer(await keepHistoryInBounds({ ...basics, days: config.historyDays, roles: BUILT_IN_ROLES }));
   const held = release.move();
   return { ...parts, dueWork, dispose: () => held.disposeAsync() };
 };

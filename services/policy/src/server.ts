@@ -13,6 +13,7 @@ import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
 import { grantRoutes, ownershipService } from './grants/index.ts';
+import { historyRoutes } from './history/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { roleRoutes } from './roles/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
@@ -29,6 +30,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...decisionLogRoutes(context), //                        /api/policy/v1/decisions
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
+  ...historyRoutes(context), //                            /api/policy/v1/history
   ...whatIfRoutes(context), //                             /api/policy/v1/what-if
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit
 ];

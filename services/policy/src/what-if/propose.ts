@@ -138,7 +138,7 @@ export const blockedBy = (
   const rows = findRows(before, changes);
   const each = changes.flatMap((change, at) => {
     if (change.kind === 'put-role' || change.kind === 'remove-role') return roleRefusals(context, change, at);
-    const row = change.kind === 'add' ? change.row : change.kind === 'remove' ? rows.get(change.grantId) : undefined;
+    const row = change.kind === 'add' ? change.row : rows.get(change.grantId);
     if (row === undefined) return [];
     const period = change.kind === 'add' ? futureOf(row, nowMs) : momentOf(nowMs);
     // What a role means that comes with the proposal is looked at as it will be.
@@ -149,9 +149,6 @@ export const blockedBy = (
       }),
       ...asBlocked(at, () => {
         enforce(refuseBeyondOwn(index, actor, row, period));
-      }),
-      ...asBlocked(at, () => {
-        if (change.kind === 'add') enforce(refuseCombination(before, after, population, nowMs));
       }),
     ];
   });
