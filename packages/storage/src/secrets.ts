@@ -1,4 +1,4 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 const ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -33,14 +33,16 @@ export const isWellFormedSecret = (prefix: string, text: string): boolean => {
   return checksum(body) === text.slice(-CHECK_LENGTH);
 };
 
+// By way of hex: a hash asked for as bytes takes four times as long.
+const sha256 = (value: string | Buffer): Buffer => Buffer.from(hash('sha256', value, 'hex'), 'hex');
+
 /**
  * What is stored of a high-entropy secret: its SHA-256. Finding a row by this hash does not leak the secret through
  * timing, because an attacker cannot steer the hash. Not for passwords.
  */
-export const secretHash = (secret: string): Buffer => createHash('sha256').update(secret, 'utf8').digest();
+export const secretHash = (secret: string): Buffer => sha256(secret);
 
 /** Compares in time that depends on the length of the inputs only, not on their contents. */
 export const constantTimeEqual = (left: string | Buffer, right: string | Buffer): boolean => {
-  const digest = (value: string | Buffer): Buffer => createHash('sha256').update(value).digest();
-  return timingSafeEqual(digest(left), digest(right));
+  return timingSafeEqual(sha256(left), sha256(right));
 };
