@@ -7,6 +7,42 @@ import { FailureLimiter, withoutGuessing } from './failure-limiter.ts';
 
 const WINDOW_MS = 15 * 60_000;
 
+/** A provider behind the limiter, which answers with a status. */
+const listening = async (limit: number) => {
+  let status = 200;
+  const provider = {
+    prefix: '/oidc',
+    surface: 'oauth' as const,
+    middleware: async (ctx: { status: number; body: unknown }) => {
+      ctx.status = status;
+      ctx.body = {};
+      await Promise.resolve();
+    },
+  };
+  const options = {
+    service: 'test',
+    logger: silentLogger(),
+    metrics: createMetrics('test'),
+    routes: [],
+    authenticate: () => Promise.resolve(null),
+    decide: () => assert.fail('nobody asks'),
+    onDenied: () => Promise.resolve(),
+    publicOrigin: 'http://localhost',
+    trustedProxies: ['127.0.0.1'],
+    mounts: [withoutGuessing(provider, { monotonicMs: () => performance.now() }, limit)],
+  } satisfies HttpAppOptions;
+  const app = createHttpApp(options);
+  const { port } = await app.listen({ port: 0, host: '127.0.0.1' });
+  return {
+    app,
+    answerWith: (answer: number): void => {
+      status = answer;
+    },
+    ask: async (path: string, from = '198.51.100.7'): Promise<Response> =>
+      await fetch(`http://127.0.0.1:${port}/oidc${path}`, { method: 'POST', headers: { 'x-forwarded-for': from } }),
+  };
+};
+
 describe('failures at the credential endpoints', () => {
   it('are let through up to a limit per key, and again after 15 minutes', () => {
     let nowMs = 0;
@@ -32,38 +68,13 @@ describe('failures at the credential endpoints', () => {
   });
 
   it('shut an address out there and nowhere else; what succeeds is not counted', async () => {
-    let status = 401;
-    const provider = {
-      prefix: '/oidc',
-      surface: 'oauth' as const,
-      middleware: async (ctx: { status: number; body: unknown }) => {
-        ctx.status = status;
-        ctx.body = {};
-        await Promise.resolve();
-      },
-    };
-    const options = {
-      service: 'test',
-      logger: silentLogger(),
-      metrics: createMetrics('test'),
-      routes: [],
-      authenticate: () => Promise.resolve(null),
-      decide: () => assert.fail('nobody asks'),
-      onDenied: () => Promise.resolve(),
-      publicOrigin: 'http://localhost',
-      trustedProxies: ['127.0.0.1'],
-      mounts: [withoutGuessing(provider, performanceClock, 2)],
-    } satisfies HttpAppOptions;
-    const app = createHttpApp(options);
-    const { port } = await app.listen({ port: 0, host: '127.0.0.1' });
-    const ask = async (path: string, from = '198.51.100.7'): Promise<Response> =>
-      await fetch(`http://127.0.0.1:${port}/oidc${path}`, { method: 'POST', headers: { 'x-forwarded-for': from } });
+    const { ask, app, answerWith } = await listening(2);
     try {
-      status = 200;
+      answerWith(200);
       for (let count = 0; count < 5; count += 1) assert.equal((await ask('/token')).status, 200);
-      status = 401;
+      answerWith(401);
       for (let count = 0; count < 2; count += 1) assert.equal((await ask('/token')).status, 401);
-      status = 200;
+      answerWith(200);
       const refused = await ask('/token/introspection');
       assert.equal(refused.status, 429);
       assert.match(refused.headers.get('retry-after') ?? '', /^\d+$/);
@@ -73,6 +84,26 @@ describe('failures at the credential endpoints', () => {
       await app.close();
     }
   });
-});
 
-const performanceClock = { monotonicMs: () => performance.now() };
+  it('cannot be reached under another spelling, which would be counted nowhere', async () => {
+    const { ask, app, answerWith } = await listening(2);
+    try {
+      answerWith(401);
+      for (const path of [
+        '/Token',
+        '/TOKEN',
+        '/token/',
+        '/token//',
+        '/Token/Introspection',
+        '/token/revocation/',
+        '/REQUEST',
+      ])
+        assert.equal((await ask(path)).status, 404, path);
+      assert.equal((await ask('/token')).status, 401);
+      answerWith(200);
+      assert.equal((await ask('/Auth/aB3')).status, 200);
+    } finally {
+      await app.close();
+    }
+  });
+});

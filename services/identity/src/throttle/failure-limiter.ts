@@ -55,9 +55,13 @@ const FAILED: ReadonlySet<number> = new Set([400, 401]);
 /** Failed requests of one address in 15 minutes. Many applications may share an address; guesses need many more. */
 export const MAX_TOKEN_FAILURES = 300;
 
+// The library finds its endpoints in any case, and behind a slash at the end.
+const asDeclared = (path: string): string => path.toLowerCase().replace(/\/+$/, '');
+
 /**
  * Refuses an address at the credential endpoints of the provider after too many failures there; every other page of it,
- * signing in included, goes on.
+ * signing in included, goes on. These endpoints are there under their own spelling alone: whatever looks at a path sees
+ * all that reaches them.
  */
 export const withoutGuessing = (
   provider: Mount,
@@ -68,8 +72,13 @@ export const withoutGuessing = (
   return {
     ...provider,
     middleware: async (ctx, next) => {
-      if (!GUESSED_AT.has(ctx.path)) {
+      const endpoint = asDeclared(ctx.path);
+      if (!GUESSED_AT.has(endpoint)) {
         await provider.middleware(ctx, next);
+        return;
+      }
+      if (endpoint !== ctx.path) {
+        await next();
         return;
       }
       const { ip } = ctx.request;
