@@ -76,6 +76,7 @@ const registry = {
   PRECONDITION_FAILED: kind(412, 'FAILED_PRECONDITION', 'The version does not match'),
   PRECONDITION_REQUIRED: kind(428, 'FAILED_PRECONDITION', 'It has to be said which version is changed'),
   HISTORY_UNAVAILABLE: kind(410, 'OUT_OF_RANGE', 'What decided then is not known any more'),
+  RESYNC_REQUIRED: kind(409, 'OUT_OF_RANGE', 'What lies between is no longer known'),
   DECISION_EXPIRED: kind(409, 'ABORTED', 'The decision expired before it took effect', true),
 
   // Us

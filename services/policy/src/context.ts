@@ -10,6 +10,7 @@ import type { PolicyConfig } from './config.ts';
 import { DecisionPoint, createFreshness, type Freshness } from './decide/index.ts';
 import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
+import { createExplain, type Explain } from './explain/index.ts';
 import { GrantKnowledge, OutlivedGrants, databaseSource } from './grants/index.ts';
 import { keepHistoryInBounds } from './history/index.ts';
 import { combinedKnowledge } from './knowledge.ts';
@@ -17,6 +18,7 @@ import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
 import { StandingWriter } from './subjects/index.ts';
+import { createWatch, type Watch } from './watch/index.ts';
 
 /** Everything the slices share; built once per process and passed as a parameter. */
 export interface PolicyContext extends Foundation {
@@ -31,6 +33,8 @@ export interface PolicyContext extends Foundation {
   readonly shadow: Shadow;
   readonly lists: Lists;
   readonly freshness: Freshness;
+  readonly explain: Explain;
+  readonly watch: Watch;
   /** What becomes due while nobody asks. */
   readonly dueWork: DueWork;
   /** Releases in reverse order of acquisition. */
@@ -148,7 +152,9 @@ export const createContext = async (
   });
   const lists = createLists({ knowledge: known, clock: basics.clock, reference: shadow });
   const freshness = createFreshness({ knowledge: known, clock: basics.clock, refresh: () => knowledge.refresh() });
-  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists, freshness };
+  const explain = createExplain({ decisions, knowledge: known, clock: basics.clock });
+  const watch = createWatch({ ...basics, knowledge: known, freshness });
+  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists, freshness, explain, watch };
   const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);

@@ -16,6 +16,7 @@ import { grantRoutes, ownershipService } from './grants/index.ts';
 import { historyRoutes } from './history/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { roleRoutes } from './roles/index.ts';
+import { queryRoutes, queryService } from './query/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 import { whatIfRoutes } from './what-if/index.ts';
 
@@ -25,6 +26,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...roleRoutes(context), //                               /api/policy/v1/roles, /permissions
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
+  ...queryRoutes(context), //                              /api/policy/v1/list, /explain
   ...engineRoutes(context), //                             /api/policy/v1/index, /export
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
   ...decisionLogRoutes(context), //                        /api/policy/v1/decisions
@@ -37,8 +39,9 @@ export const routes = (context: PolicyContext): Route[] => [
 
 /** The gRPC surface: which service may call what. */
 export const rpcs = (context: PolicyContext): GrpcService[] => [
-  decisionService(context.decisions), // DecisionService  identity, flags, operator
+  decisionService({ ...context, point: context.decisions }), // DecisionService  identity, flags, operator
   decisionLogService(context), //        DecisionLogService operator
+  queryService(context), //              QueryService     identity, flags, operator
   scopeService(context), //              ScopeService     flags
   ownershipService(context), //          OwnershipService identity
   operatorService(context), //           OperatorService  operator

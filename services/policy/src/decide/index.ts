@@ -10,7 +10,7 @@ export { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
 export { DecisionPoint, findTarget, type DecisionKnowledge, type DecisionPointOptions } from './check.ts';
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 export { checkRoutes } from './routes.ts';
-export { decisionService, type DecisionServiceDependencies } from './rpc.ts';
+export { decisionService, toCheckResponse, type DecisionServiceDependencies } from './rpc.ts';
 export { createFreshness, type Freshness, type NotFresh } from './freshness.ts';
 export { holdsOutlived } from './outlived.ts';
 export { attributesOf, evaluate, type Actor, type Question, type Target, type Verdict } from './evaluate.ts';

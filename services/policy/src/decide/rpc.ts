@@ -32,7 +32,8 @@ export interface DecisionServiceDependencies {
   readonly clock: Clock;
 }
 
-const toResponse = (decision: Decision): CheckResponse => ({
+/** A decision as it goes over the wire. */
+export const toCheckResponse = (decision: Decision): CheckResponse => ({
   decision: decision.allowed ? WireDecision.DECISION_ALLOW : WireDecision.DECISION_DENY,
   reason: decision.reason,
   explanation: decision.explanation,
@@ -69,7 +70,7 @@ const refuse = (
 ): CheckResponse => {
   const { orgId, action } = request;
   const asked = { action, asker: askerOf(request, call) };
-  return toResponse(point.refuse(isIdentifier(orgId) ? orgId : '', reason, asked));
+  return toCheckResponse(point.refuse(isIdentifier(orgId) ? orgId : '', reason, asked));
 };
 
 /** Decides once what the revision names is known; a denial when that takes too long. */
@@ -81,7 +82,7 @@ const checkAtLeast = async (
 ): Promise<CheckResponse> => {
   const { point, freshness } = dependencies;
   const reason = await freshness(request.orgId, request.atLeastAsFresh ?? '', call);
-  return reason === null ? toResponse(await point.ask(question)) : refuse(dependencies, request, call, reason);
+  return reason === null ? toCheckResponse(await point.ask(question)) : refuse(dependencies, request, call, reason);
 };
 
 /** Decides at once where everything is in memory, which is nearly always; a promise only where it is not. */
@@ -96,8 +97,8 @@ const check = (
   if (request.atLeastAsFresh !== undefined && request.atLeastAsFresh !== '')
     return checkAtLeast(dependencies, request, question, call);
   const waiting = point.prepare(question);
-  if (waiting === null) return toResponse(point.decide(question));
-  return waiting.then(() => toResponse(point.decide(question)));
+  if (waiting === null) return toCheckResponse(point.decide(question));
+  return waiting.then(() => toCheckResponse(point.decide(question)));
 };
 
 const checkMany = async (

@@ -136,8 +136,8 @@ export interface ExplainResponse {
     | undefined;
   /**
    * Why: GRANTED, EXPLICIT_DENY or the nearest miss, in this order: STANDING_STALE, GRANTS_STALE, SUBJECT_UNKNOWN,
-   * SUBJECT_REVOKED, UNKNOWN_*, GRANT_EXPIRED, GRANT_NOT_YET_VALID, CONDITION_NOT_MET, WRONG_TIER, WRONG_SCOPE,
-   * NO_GRANT.
+   * SUBJECT_REVOKED, UNKNOWN_*, GRANT_EXPIRED, GRANT_NOT_YET_VALID, CONDITION_NOT_MET, WRONG_TIER, WRONG_TYPE,
+   * WRONG_SCOPE, NO_GRANT.
    */
   cause: string;
   /** For administrators: names grants and groups. */
@@ -150,7 +150,7 @@ export interface ExplainResponse {
     | undefined;
   /** For CONDITION_NOT_MET: the properties of the tests that were not met, without values. */
   unmetProperties: string[];
-  /** For a denial that a role could lift: the narrowest roles and the widest scope each can be given at. */
+  /** For a denial that a role could lift: roles that would do, least first, each at the narrowest scope for it. */
   sufficientRoles: SufficientRole[];
 }
 
