@@ -64,7 +64,7 @@ export const TARGETS: ReadonlyMap<string, MutationTarget> = new Map([
         { files: ['src/saml/xml/{canonicalize,limits,parse,tree}.ts'], suites: [XML, VERIFY, ENCRYPTION] },
         { files: ['src/saml/{xml/write,sign,login-request}.ts'], suites: [KEYS, `${SAML}/second-library.test.ts`] },
         { files: ['src/saml/{key-pairs,service-provider}.ts'], suites: [KEYS] },
-        { files: ['src/saml/verifier/*.ts'], suites: [`${SAML}/verifier-pool.test.ts`, SIGN_ON] },
+        { files: ['src/saml/verifier/*.ts'], suites: [`${SAML}/verifier-pool.test.ts`, SIGN_ON, LOGOUT] },
         { files: ['src/saml/consume-response.ts'], suites: [SIGN_ON, `${SAML}/step-up.test.ts`] },
         { files: ['src/saml/logout/subject-key.ts'], suites: [LOGOUT_VERIFY, LOGOUT] },
         { files: ['src/saml/logout/receive-logout.ts'], suites: [LOGOUT] },

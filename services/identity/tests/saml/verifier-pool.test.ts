@@ -85,6 +85,24 @@ describe('SAML verifier threads', () => {
     assert.equal(await quiet, 'SIGNATURE_MISSING');
   });
 
+  it('gives a share back as each of its messages is judged, and no more than that', async () => {
+    await start({ threads: 1, deadlineMs: 60, maxPerConnection: 2, workerFile: endless });
+    const [first, second] = [judge('fine', 'noisy'), judge('spin', 'noisy')];
+    assert.equal(await first, 'SIGNATURE_MISSING');
+    const third = judge('fine', 'noisy');
+    assert.equal(await judge('fine', 'noisy'), 'VERIFIER_BUSY');
+    assert.deepEqual([await second, await third], ['VERIFIER_DEADLINE', 'SIGNATURE_MISSING']);
+  });
+
+  it('refuses what no thread takes in time, and judges it no more', async () => {
+    await start({ threads: 1, deadlineMs: 200, maxWaitMs: 40, workerFile: endless });
+    const spinning = judge('spin', 'first');
+    assert.equal(await judge('crash', 'second'), 'VERIFIER_BUSY');
+    assert.equal(await spinning, 'VERIFIER_DEADLINE');
+    await waitFor(async () => (await judge('fine', 'third')) !== 'VERIFIER_BUSY', { message: 'a thread to be up' });
+    assert.equal(await judge('fine', 'third'), 'SIGNATURE_MISSING');
+  });
+
   it('leaves no thread behind once closed', async () => {
     await start({ threads: 2, workerFile: endless });
     let started = 0;

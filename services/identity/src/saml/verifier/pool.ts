@@ -26,6 +26,8 @@ export interface VerifierOptions {
   readonly deadlineMs?: number;
   /** Messages of one connection that may be under way or waiting; default 16. Beyond that: VERIFIER_BUSY. */
   readonly maxPerConnection?: number;
+  /** ms after which a message that no thread took is refused; default 2000. */
+  readonly maxWaitMs?: number;
   /** PEM of the keys that open encrypted assertions; default none. */
   readonly decryptionKeys?: readonly string[];
   /** For tests: another thread file. */
@@ -51,8 +53,9 @@ interface Waiting {
   readonly settle: (verdict: AnyVerdict) => void;
 }
 
-/** A message that no thread took for so long is refused; a thread that cannot even start is tried again as often. */
 const MAX_WAIT_MS = 2_000;
+/** A thread that cannot even start is tried again as often. */
+const RESTART_MS = 2_000;
 
 /** Times the deadline that a thread may hold a message, whatever it does meanwhile. */
 const MAX_STRETCH = 5;
@@ -67,6 +70,7 @@ export const createVerifier = (options: VerifierOptions = {}): SamlVerifier => n
 class VerifierPool implements SamlVerifier {
   readonly #deadlineMs: number;
   readonly #maxPerConnection: number;
+  readonly #maxWaitMs: number;
   readonly #workerFile: URL;
   readonly #workerData: Omit<WorkerData, 'cpuMsBefore'>;
   readonly #queue: Waiting[] = [];
@@ -77,6 +81,7 @@ class VerifierPool implements SamlVerifier {
   constructor(options: VerifierOptions) {
     this.#deadlineMs = options.deadlineMs ?? 200;
     this.#maxPerConnection = options.maxPerConnection ?? 16;
+    this.#maxWaitMs = options.maxWaitMs ?? MAX_WAIT_MS;
     this.#workerFile = options.workerFile ?? WORKER_FILE;
     this.#workerData = { decryptionKeys: options.decryptionKeys ?? [] };
     for (let started = 0; started < (options.threads ?? 2); started += 1) this.#startThread();
@@ -115,9 +120,10 @@ class VerifierPool implements SamlVerifier {
     this.#queue.push(waiting);
     const patience = setTimeout(() => {
       const index = this.#queue.indexOf(waiting);
-      if (index !== -1) this.#queue.splice(index, 1);
-      if (index !== -1) resolve(refused('VERIFIER_BUSY'));
-    }, MAX_WAIT_MS);
+      if (index === -1) return;
+      this.#queue.splice(index, 1);
+      resolve(refused('VERIFIER_BUSY'));
+    }, this.#maxWaitMs);
     this.#dispatch();
     return await promise.finally(() => {
       clearTimeout(patience);
@@ -150,7 +156,7 @@ class VerifierPool implements SamlVerifier {
           if (!this.#closed) this.#startThread();
         };
         if (wasReady) restart();
-        else setTimeout(restart, MAX_WAIT_MS).unref();
+        else setTimeout(restart, RESTART_MS).unref();
       },
     });
     this.#threads.add(thread);
