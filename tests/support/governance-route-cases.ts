@@ -1,5 +1,6 @@
 import { expectStatus, type Caller } from '@sallyport/dev-env/actors';
 
+import { employ } from '../src/company.ts';
 import { inAnHour } from '../src/time.ts';
 import { of, type Prepared, type RouteCase } from './route-case.ts';
 import type { Workshop } from './workshop.ts';
@@ -26,6 +27,40 @@ const answered = async (workshop: Workshop): Promise<Prepared> => {
 
 const ownRequest = async (workshop: Workshop): Promise<string> => (await asked(workshop.company.owner)).id;
 
+const secondOwners = new WeakMap<Workshop, Promise<Caller>>();
+
+const promote = async ({ company }: Workshop): Promise<Caller> => {
+  const { person, subjectId } = await employ(company, []);
+  const grant = { subject: { type: 'user', id: subjectId }, role: 'owner' };
+  await expectStatus(company.owner, 201, 'POST', `${P}/grants`, grant);
+  return person;
+};
+
+/** Somebody besides the Owner who may propose and agree. */
+const secondOwner = async (workshop: Workshop): Promise<Caller> => {
+  const known = secondOwners.get(workshop) ?? promote(workshop);
+  secondOwners.set(workshop, known);
+  return await known;
+};
+
+const proposal = async (workshop: Workshop): Promise<object> => {
+  const grant = { subject: { type: 'user', id: await workshop.knownUser() }, role: 'viewer' };
+  return { change: { kind: 'grant.create', grant }, reason: 'To look at the flags.' };
+};
+
+const proposed = async (workshop: Workshop, caller: Caller): Promise<Prepared> => {
+  const { id, hash } = await expectStatus(caller, 201, 'POST', `${P}/proposals`, await proposal(workshop));
+  return { params: { proposalId: String(id) }, body: { hash: String(hash) } };
+};
+
+const ofAnother = async (workshop: Workshop): Promise<Prepared> =>
+  await proposed(workshop, await secondOwner(workshop));
+
+const ownProposal = async (workshop: Workshop): Promise<Prepared> => {
+  const { params = {} } = await proposed(workshop, workshop.company.owner);
+  return { params };
+};
+
 /** Asking for access, reviews and four eyes on roles. */
 export const GOVERNANCE_ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
   [`POST ${P}/access-requests`]: {
@@ -48,5 +83,33 @@ export const GOVERNANCE_ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     status: 200,
     prepare: of('requestId', ownRequest),
     entries: ['access-request.cancelled'],
+  },
+  [`POST ${P}/proposals`]: {
+    status: 201,
+    prepare: async (workshop) => ({ body: await proposal(workshop) }),
+    entries: ['proposal.created'],
+  },
+  [`GET ${P}/proposals/:proposalId`]: { status: 200, prepare: ownProposal },
+  [`PUT ${P}/proposals/:proposalId`]: {
+    status: 200,
+    prepare: async (workshop) => ({ ...(await ownProposal(workshop)), body: await proposal(workshop) }),
+    entries: ['proposal.revised'],
+  },
+  [`POST ${P}/proposals/:proposalId/approve`]: { status: 200, prepare: ofAnother, entries: ['proposal.approved'] },
+  [`POST ${P}/proposals/:proposalId/reject`]: { status: 200, prepare: ofAnother, entries: ['proposal.rejected'] },
+  [`POST ${P}/proposals/:proposalId/apply`]: {
+    status: 200,
+    prepare: async (workshop) => {
+      const prepared = await ofAnother(workshop);
+      const path = `${P}/proposals/${prepared.params?.['proposalId'] ?? ''}/approve`;
+      await expectStatus(workshop.company.owner, 200, 'POST', path, prepared.body);
+      return prepared;
+    },
+    entries: ['proposal.applied', 'grant.created'],
+  },
+  [`POST ${P}/proposals/:proposalId/cancel`]: {
+    status: 200,
+    prepare: ownProposal,
+    entries: ['proposal.cancelled'],
   },
 };

@@ -17,6 +17,7 @@ import { historyRoutes } from './history/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { roleRoutes } from './roles/index.ts';
 import { queryRoutes, queryService } from './query/index.ts';
+import { proposalRoutes, protectionRoutes } from './proposals/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 import { whatIfRoutes } from './what-if/index.ts';
 
@@ -31,6 +32,8 @@ export const routes = (context: PolicyContext): Route[] => [
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes
   ...decisionLogRoutes(context), //                        /api/policy/v1/decisions
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
+  ...proposalRoutes(context), //                           /api/policy/v1/proposals
+  ...protectionRoutes(context), //                         /api/policy/v1/protections
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
   ...historyRoutes(context), //                            /api/policy/v1/history
   ...whatIfRoutes(context), //                             /api/policy/v1/what-if

@@ -3,7 +3,7 @@ import { personal } from '@sallyport/audit';
 import type { Database } from '@sallyport/storage';
 
 import { contentHash, stands, type StandingKnowledge } from '../approvals/index.ts';
-import type { GrantDependencies, GrantScope } from '../grants/index.ts';
+import type { GrantDependencies, GrantInput, GrantScope } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 
 export type AccessRequestDependencies = GrantDependencies & StandingKnowledge & { readonly db: Database };
@@ -62,6 +62,21 @@ export const wishHash = (index: OrganizationIndex, wish: Wish): string => {
     reason: wish.reason,
   });
 };
+
+/** The grant it would be. */
+export const toGrantInput = ({ requester, roleKey, scope, validUntil }: Wish): GrantInput => ({
+  subjectType: requester.type,
+  subjectId: requester.id,
+  roleKey,
+  scope,
+  effect: 'allow',
+  tier: null,
+  resourceType: null,
+  condition: null,
+  source: 'direct',
+  validFrom: null,
+  validUntil,
+});
 
 /** Whoever may not decide about it. */
 export const involvedIn = ({ requester, sponsorIds }: AccessRequest): readonly string[] => [

@@ -15,6 +15,7 @@ import {
   describeRequest,
   endedByItself,
   involvedIn,
+  toGrantInput,
   wishHash,
   type AccessRequest,
   type AccessRequestDependencies,
@@ -24,8 +25,8 @@ import { answerRequest, findRequest, lockRequest, type RequestAnswer } from './s
 /** A verdict: on what exactly, and in which words. */
 export interface Verdict {
   readonly requestId: string;
-  /** Of what the approver looked at. */
-  readonly hash: string;
+  /** Of what the approver looked at; null when that was a proposal, which has a hash of its own. */
+  readonly hash: string | null;
   readonly answer: string | null;
 }
 
@@ -52,7 +53,7 @@ const lockPending = async (
   if (request === undefined) throw notFound();
   const { state } = endedByItself(request, tx.orgId, dependencies) ?? request;
   if (state !== 'pending') throw new AppError('CONFLICT', `The access request is ${state}.`, { metadata: { state } });
-  if (request.hash !== hash) throw new AppError('HASH_MISMATCH', 'The answer is to another request.');
+  if (hash !== null && request.hash !== hash) throw new AppError('HASH_MISMATCH', 'The answer is to another request.');
   return request;
 };
 
@@ -85,12 +86,16 @@ const approvalOf = (
   dependencies: AccessRequestDependencies,
   { principal }: Administrator,
   { requestId, hash, answer }: Verdict,
+  also: Approval | undefined,
 ): Approval => ({
-  ref: `access-request:${requestId}`,
+  ref: also?.ref ?? `access-request:${requestId}`,
+  // Who asks need not be somebody who could give it: one of two people would decide.
+  isFourEyes: also?.isFourEyes ?? false,
   confirm: async (tx: AuditedTx, state: LockedState, grantId: string) => {
+    await also?.confirm(tx, state, grantId);
     const request = await lockPending(tx, dependencies, { requestId, hash });
     assertSomebodyElse(principal, involvedIn(request));
-    if (wishHash(state.before, request) !== hash)
+    if (wishHash(state.before, request) !== request.hash)
       throw new AppError('STALE_BASE', 'The role has changed since it was asked for. It has to be asked for again.');
     tx.fence(standsAtCommit(dependencies, tx.orgId, request.requester));
     const answered = {
@@ -121,7 +126,7 @@ const fail = async (
   const auditContext = context.auditContext();
   await audit.mutate(auditContext, async (tx) => {
     const request = await lockRequest(tx, tx.orgId, requestId);
-    if (request?.state !== 'pending' || request.hash !== hash) {
+    if (request?.state !== 'pending' || (hash !== null && request.hash !== hash)) {
       tx.unchanged();
       return;
     }
@@ -168,35 +173,31 @@ const assertMayAnswer = async (
  * 4. Who asked has been active ever since, until COMMIT.
  * 5. Exclusive roles are looked at now.
  *
- * @throws SELF_APPROVAL, CONFLICT, HASH_MISMATCH, PERMISSION_DENIED, ESCALATION: it stays unanswered;
+ * @param also what others agreed to beyond that
+ * @throws SELF_APPROVAL, CONFLICT, HASH_MISMATCH, PERMISSION_DENIED, ESCALATION, APPROVAL_REQUIRED: it stays unanswered;
  *   SEPARATION_OF_DUTIES, ALREADY_EXISTS, STALE_BASE, NOT_FOUND, INVALID_REQUEST: it has failed
  */
 export const approveRequest = async (
   dependencies: AccessRequestDependencies,
   administrator: Administrator,
   verdict: Verdict,
+  also?: Approval,
 ): Promise<AccessRequest> => {
   const { orgId } = administrator.principal;
   const request = await loadRequest(dependencies, orgId, verdict.requestId);
   await administrator.context.require('grant:manage', toScope(request.scope));
   await assertMayAnswer(dependencies, administrator, request);
-  const grant = {
-    subjectType: request.requester.type,
-    subjectId: request.requester.id,
-    roleKey: request.roleKey,
-    scope: request.scope,
-    effect: 'allow',
-    tier: null,
-    resourceType: null,
-    condition: null,
-    source: 'direct',
-    validFrom: null,
-    validUntil: request.validUntil,
-  } as const;
   try {
-    await createGrant(dependencies, administrator, grant, approvalOf(dependencies, administrator, verdict));
+    await createGrant(
+      dependencies,
+      administrator,
+      toGrantInput(request),
+      approvalOf(dependencies, administrator, verdict, also),
+    );
   } catch (error) {
-    if (isAppError(error) && FINAL.has(error.code)) await fail(dependencies, administrator, verdict, error.code);
+    // Whatever is wrong with a proposal says nothing about the request.
+    if (also === undefined && isAppError(error) && FINAL.has(error.code))
+      await fail(dependencies, administrator, verdict, error.code);
     throw error;
   }
   return await loadRequest(dependencies, orgId, verdict.requestId);

@@ -5,5 +5,7 @@
  * giving a role, which are the same as for any other grant (grants/).
  */
 export type { AccessRequestDependencies } from './access-request.ts';
+export { approveRequest } from './answer-request.ts';
+export { loadWish } from './load-wish.ts';
 export { endDueRequests } from './end-due.ts';
 export { accessRequestRoutes } from './routes.ts';

@@ -4,7 +4,7 @@
  *
  * Owns: those three. Does not own: any agreement (access-requests/, reviews/, proposals/).
  */
-export { contentHash } from './content-hash.ts';
+export { contentHash, type Content } from './content-hash.ts';
 export { DueWork, type DueTask } from './due-work.ts';
 export {
   assertSomebodyElse,

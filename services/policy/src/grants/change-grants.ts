@@ -18,6 +18,7 @@ import {
   type RoleDefinition,
   type SeparationRule,
 } from '../model/index.ts';
+import { ORGANIZATION_REACH, refuseUnproposed, type Reach } from '../protections/index.ts';
 import type { Standing } from '@sallyport/subject-feed';
 import type { NewGrant } from './grant.ts';
 import type { Holder } from './held.ts';
@@ -159,12 +160,14 @@ export const describeDecision = (decision: GrantedDecision): Record<string, stri
   policyRevision: decision.policyRevision,
 });
 
-const RULES: ReadonlySet<string> = new Set(['ESCALATION', 'SEPARATION_OF_DUTIES', 'LAST_OWNER']);
+const RULES: ReadonlySet<string> = new Set(['ESCALATION', 'SEPARATION_OF_DUTIES', 'LAST_OWNER', 'APPROVAL_REQUIRED']);
 
 /** That somebody else agreed to a change. */
 export interface Approval {
   /** For the audit log: `access-request:<id>`, `proposal:<id>`. */
   readonly ref: string;
+  /** Whether it is what a protected scope demands (protections/). */
+  readonly isFourEyes: boolean;
   /**
    * Looks at it under the lock, before every rule; what it writes commits with the change.
    *
@@ -178,6 +181,8 @@ export interface GrantChange {
   readonly permission: string;
   readonly scope: Scope;
   readonly attempt: AuditEvent;
+  /** Where it takes effect, for scopes that demand four eyes. Null: it only makes rules stricter; absent: everywhere. */
+  readonly reach?: Reach | null;
   readonly approval?: Approval | undefined;
 }
 
@@ -185,13 +190,22 @@ export interface GrantChange {
 export const describeApproval = (approval: Approval | undefined): { readonly approvalRef?: string } =>
   approval === undefined ? {} : { approvalRef: approval.ref };
 
-/** @throws DECISION_EXPIRED when what was decided a moment ago no longer holds */
-const assertStillAllowed = ({ before, actor, nowMs, given }: LockedState, { permission, scope }: GrantChange): void => {
+/** Whether the grants the database holds now allow this. */
+export const isAllowedNow = (
+  { before, actor, nowMs, given }: Pick<LockedState, 'before' | 'actor' | 'nowMs' | 'given'>,
+  { permission, scope }: Pick<GrantChange, 'permission' | 'scope'>,
+): boolean => {
   const target = findTarget(before, scope.projectId ?? '', scope.environmentId ?? '');
-  const isAllowed =
+  return (
     typeof target !== 'string' &&
-    evaluate(before, { actor, permission: permissionNumber(permission), target, nowMs, given }).kind === 'allowed';
-  if (!isAllowed) throw new AppError('DECISION_EXPIRED', 'The roles have changed meanwhile. Try again.');
+    evaluate(before, { actor, permission: permissionNumber(permission), target, nowMs, given }).kind === 'allowed'
+  );
+};
+
+/** @throws DECISION_EXPIRED when what was decided a moment ago no longer holds */
+const assertStillAllowed = (state: LockedState, change: GrantChange): void => {
+  if (!isAllowedNow(state, change))
+    throw new AppError('DECISION_EXPIRED', 'The roles have changed meanwhile. Try again.');
 };
 
 /**
@@ -200,7 +214,7 @@ const assertStillAllowed = ({ before, actor, nowMs, given }: LockedState, { perm
  * 1. The administrator is asked for (the caller's grants decide, in the scope of what is changed).
  * 2. Under the lock of the organisation the same is asked again of what the database says now: of two administrators
  *    who take each other's role at once, the second has none any more.
- * 3. What somebody else agreed to is confirmed.
+ * 3. What somebody else agreed to is confirmed; where four eyes are demanded, there has to be such.
  * 4. `work` enforces the rules and writes; the decision fences the commit.
  * 5. A refusal by a rule is recorded before it is thrown.
  * 6. It returns once this process decides by the new state.
@@ -223,6 +237,8 @@ export const changeGrants = async <T>(
       const state = await locked(tx, dependencies, administrator);
       assertStillAllowed(state, change);
       await change.approval?.confirm(tx, state, change.attempt.target.id);
+      const { reach = ORGANIZATION_REACH } = change;
+      if (reach !== null && change.approval?.isFourEyes !== true) enforce(await refuseUnproposed(tx, tx.orgId, reach));
       return await work(tx, state, decision);
     });
     await knowledge.settled();

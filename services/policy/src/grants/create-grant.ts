@@ -181,6 +181,7 @@ export const createGrant = async (
     // A denial reaches people of any rank: only who administers the whole organisation may make one.
     scope: input.source === 'mapping' || input.effect === 'deny' ? {} : toScope(scope),
     attempt: event,
+    reach: scope,
     approval,
   };
   return await changeGrants(

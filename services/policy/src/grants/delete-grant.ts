@@ -47,6 +47,7 @@ export const deleteGrant = async (
     permission: source === 'mapping' ? 'mapping:manage' : 'grant:manage',
     scope: source === 'mapping' || grant.effect === 'deny' ? {} : toScope(grant),
     attempt: event,
+    reach: grant,
     approval,
   };
   await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {

@@ -10,6 +10,7 @@ export {
   describeApproval,
   describeDecision,
   enforce,
+  isAllowedNow,
   populationOf,
   takeRevision,
   toRow,
@@ -42,6 +43,7 @@ export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
 export {
   futureOf,
   momentOf,
+  ownersOf,
   refuseBeyondOwn,
   refuseLastOwner,
   refuseOwn,
@@ -50,4 +52,4 @@ export {
 } from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 export { GRANT_JSON, deleteOverOfRole, findGrant, insertGrant, lockHead, nextRevision } from './store.ts';
-export { id, newGrantShape, newMappingShape, scopeShape } from './wire.ts';
+export { id, newGrantShape, newMappingShape, scopeShape, toGrantInput, toMappingInput } from './wire.ts';

@@ -18,7 +18,17 @@ import { deleteGrant } from './delete-grant.ts';
 import type { Grant, GrantPage } from './grant.ts';
 import { toScope, type GrantScope } from './held.ts';
 import { listGrants } from './store.ts';
-import { grantShape, id, mappingShape, newGrantShape, newMappingShape, toGrantBody, toMappingBody } from './wire.ts';
+import {
+  grantShape,
+  id,
+  mappingShape,
+  newGrantShape,
+  newMappingShape,
+  toGrantBody,
+  toMappingBody,
+  toGrantInput,
+  toMappingInput,
+} from './wire.ts';
 
 const BASE = '/api/policy/v1';
 
@@ -95,19 +105,7 @@ const createGrantRoute = (dependencies: GrantRouteDependencies): Route =>
     body: newGrantShape,
     responses: { 201: grantShape, 409: null },
     handler: async ({ body, context }) => {
-      const grant = await createGrant(dependencies, administratorOf(context), {
-        subjectType: body.subject.type,
-        subjectId: body.subject.id,
-        roleKey: body.role,
-        scope: scopeFrom(body.scope),
-        effect: body.effect,
-        tier: body.tier ?? null,
-        resourceType: body.resourceType ?? null,
-        condition: body.condition ?? null,
-        source: 'direct',
-        validFrom: body.validFrom ?? null,
-        validUntil: body.validUntil ?? null,
-      });
+      const grant = await createGrant(dependencies, administratorOf(context), toGrantInput(body));
       return { status: 201, body: toGrantBody(grant), headers: { location: `${BASE}/grants/${grant.grantId}` } };
     },
   });
@@ -161,19 +159,7 @@ const createMappingRoute = (dependencies: GrantRouteDependencies): Route =>
     body: newMappingShape,
     responses: { 201: mappingShape, 409: null },
     handler: async ({ body, context }) => {
-      const grant = await createGrant(dependencies, administratorOf(context), {
-        subjectType: 'group',
-        subjectId: body.groupId,
-        roleKey: body.role,
-        scope: scopeFrom(body.scope),
-        effect: 'allow',
-        tier: null,
-        resourceType: null,
-        condition: null,
-        source: 'mapping',
-        validFrom: null,
-        validUntil: null,
-      });
+      const grant = await createGrant(dependencies, administratorOf(context), toMappingInput(body));
       return {
         status: 201,
         body: toMappingBody(grant),

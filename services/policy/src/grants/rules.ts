@@ -95,7 +95,8 @@ export const isLastingOwner = ({ row, condition }: CompiledGrant): boolean =>
   row.resourceType === undefined &&
   condition === null;
 
-const ownersOf = (index: OrganizationIndex, population: Population): ReadonlySet<string> => {
+/** The active people who are Owner without any limit. */
+export const ownersOf = (index: OrganizationIndex, population: Population): ReadonlySet<string> => {
   const atOrganization = index.grants.filter(({ row }) => row.projectId === null);
   const reached = (row: GrantRow): readonly string[] =>
     row.subjectType === 'group' ? population.members(row.subjectId) : [row.subjectId];

@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
 import { RESOURCE_TYPES, SUBJECT_TYPES } from '../model/index.ts';
+import type { GrantInput } from './create-grant.ts';
 import type { Grant } from './grant.ts';
 
 /** An identifier of ours; anything else cannot name anything. */
@@ -60,6 +61,41 @@ export const mappingShape = z.object({
 });
 
 export const newMappingShape = z.object({ groupId: id, role: z.string().max(100), scope: scopeShape.default({}) });
+
+const toGrantScope = (scope: z.output<typeof scopeShape>): GrantInput['scope'] => ({
+  projectId: scope.projectId ?? null,
+  environmentId: scope.environmentId ?? null,
+});
+
+/** What a body asks for. */
+export const toGrantInput = (body: z.output<typeof newGrantShape>): GrantInput => ({
+  subjectType: body.subject.type,
+  subjectId: body.subject.id,
+  roleKey: body.role,
+  scope: toGrantScope(body.scope),
+  effect: body.effect,
+  tier: body.tier ?? null,
+  resourceType: body.resourceType ?? null,
+  condition: body.condition ?? null,
+  source: 'direct',
+  validFrom: body.validFrom ?? null,
+  validUntil: body.validUntil ?? null,
+});
+
+/** What a body maps. */
+export const toMappingInput = (body: z.output<typeof newMappingShape>): GrantInput => ({
+  subjectType: 'group',
+  subjectId: body.groupId,
+  roleKey: body.role,
+  scope: toGrantScope(body.scope),
+  effect: 'allow',
+  tier: null,
+  resourceType: null,
+  condition: null,
+  source: 'mapping',
+  validFrom: null,
+  validUntil: null,
+});
 
 const scopeOf = ({ projectId, environmentId }: Grant) => ({ projectId, environmentId });
 

@@ -10,6 +10,8 @@ import { createDecisionEngine } from './0007-create-decision-engine.ts';
 import { createRoles } from './0009-create-roles.ts';
 import { createSeparationRules } from './0010-create-separation-rules.ts';
 import { createAccessRequest } from './0011-create-access-request.ts';
+import { createScopeProtection } from './0013-create-scope-protection.ts';
+import { createProposal } from './0014-create-proposal.ts';
 import { keepHistory } from './0015-keep-history.ts';
 import { createDecisionLog } from './0018-create-decision-log.ts';
 import { createDecisionLogGaps } from './0019-create-decision-log-gaps.ts';
@@ -26,6 +28,8 @@ export const migrations: readonly Migration[] = [
   createRoles,
   createSeparationRules,
   createAccessRequest,
+  createScopeProtection,
+  createProposal,
   keepHistory,
   createDecisionLog,
   createDecisionLogGaps,
