@@ -53,15 +53,17 @@ const findWanted = async (
   tx: AuditedTx,
   login: ExternalLogin,
 ): Promise<{ readonly wanted: ReadonlySet<string>; readonly unknown: readonly string[] }> => {
-  const wanted = new Set<string>();
-  const unknown: string[] = [];
-  for (const displayName of groupsOf(login)) {
-    const filter = { connectionId: login.connectionId, displayName, limit: 1 };
-    const [group] = await listGroups(tx, tx.orgId, filter);
-    if (group === undefined) unknown.push(displayName);
-    else wanted.add(group.id);
-  }
-  return { wanted, unknown };
+  const { connectionId } = login;
+  const found = await Promise.all(
+    groupsOf(login).map(async (displayName) => {
+      const [group] = await listGroups(tx, tx.orgId, { connectionId, displayName, limit: 1 });
+      return { displayName, id: group?.id };
+    }),
+  );
+  return {
+    wanted: new Set(found.flatMap(({ id }) => (id === undefined ? [] : [id]))),
+    unknown: found.filter(({ id }) => id === undefined).map(({ displayName }) => displayName),
+  };
 };
 
 /** In the order of ids, as everybody locks groups, so that two logins never wait for each other. */

@@ -44,12 +44,15 @@ export const findSamlTest = async (
 ): Promise<{ readonly facet: SamlFacet; readonly pending: PendingLogin } | null> => {
   if (relayState === null || relayState === '' || browser === null) return null;
   if (!z.uuid().safeParse(connectionId).success) return null;
-  return await db.readAcrossOrganizations('a sign-in address names a connection only', async (tx) => {
-    const key = { connectionId, relayStateHash: secretHash(relayState), browserHash: browser.hash };
-    const pending = await findPendingTest(tx, { ...key, now: clock.now() });
-    const facet = pending === null ? null : await findSamlFacet(tx, pending.orgId, connectionId);
-    return pending === null || facet === null ? null : { facet, pending };
-  });
+  const key = { connectionId, relayStateHash: secretHash(relayState), browserHash: browser.hash, now: clock.now() };
+  // Asked at every sign-in, and nearly always in vain.
+  const pending = await db.readOneAcrossOrganizations(
+    'a sign-in address names a connection only',
+    async (tx) => await findPendingTest(tx, key),
+  );
+  if (pending === null) return null;
+  const facet = await db.readOne(pending.orgId, async (tx) => await findSamlFacet(tx, pending.orgId, connectionId));
+  return facet === null ? null : { facet, pending };
 };
 
 const ALGORITHM = /Algorithm="(http:\/\/www\.w3\.org\/[\w./#-]{1,80})"/g;
