@@ -7,7 +7,13 @@ import { followSubjects, Standing, type CommitGuard, type Lease } from '@sallypo
 import { endDueRequests } from './access-requests/index.ts';
 import { DueWork } from './approvals/index.ts';
 import type { PolicyConfig } from './config.ts';
-import { DecisionPoint, createFreshness, type Freshness } from './decide/index.ts';
+import {
+  DecisionPoint,
+  createCurrentRevision,
+  createFreshness,
+  type CurrentRevision,
+  type Freshness,
+} from './decide/index.ts';
 import { DecisionLog } from './decision-log/index.ts';
 import { Shadow } from './engine/index.ts';
 import { createExplain, type Explain } from './explain/index.ts';
@@ -33,6 +39,7 @@ export interface PolicyContext extends Foundation {
   readonly shadow: Shadow;
   readonly lists: Lists;
   readonly freshness: Freshness;
+  readonly currentRevision: CurrentRevision;
   readonly explain: Explain;
   readonly watch: Watch;
   /** What becomes due while nobody asks. */
@@ -152,9 +159,11 @@ export const createContext = async (
   });
   const lists = createLists({ knowledge: known, clock: basics.clock, reference: shadow });
   const freshness = createFreshness({ knowledge: known, clock: basics.clock, refresh: () => knowledge.refresh() });
+  const currentRevision = createCurrentRevision({ knowledge: known, clock: basics.clock });
   const explain = createExplain({ decisions, knowledge: known, clock: basics.clock });
   const watch = createWatch({ ...basics, knowledge: known, freshness });
-  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, lists, freshness, explain, watch };
+  const answers = { lists, freshness, currentRevision, explain, watch };
+  const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, ...answers };
   const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);

@@ -10,7 +10,7 @@ import type { PolicyContext } from './context.ts';
 import { checkRoutes, decisionService } from './decide/index.ts';
 import { decisionLogRoutes, decisionLogService } from './decision-log/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
-import { decideLocally, recordDenied } from './edge/index.ts';
+import { decideLocally, recordDenied, sayRevision } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
 import { grantRoutes, ownershipService } from './grants/index.ts';
 import { historyRoutes } from './history/index.ts';
@@ -63,7 +63,7 @@ export const startServer = async (context: PolicyContext, strictResponses = fals
     service: 'policy',
     logger,
     metrics,
-    routes: routes(context),
+    routes: sayRevision(routes(context), context.currentRevision),
     authenticate: async (ctx) => {
       const principal = await principals.fromRequest(ctx);
       // Whatever a route looks up in the organisation's index is there to be found.

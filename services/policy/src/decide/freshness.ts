@@ -91,3 +91,15 @@ export const createFreshness =
     }
     return behind;
   };
+
+/** The revision decisions are made by right now; null while none can be made. */
+export type CurrentRevision = (orgId: string) => string | null;
+
+export const createCurrentRevision =
+  ({ knowledge, clock }: Pick<FreshnessOptions, 'knowledge' | 'clock'>): CurrentRevision =>
+  (orgId) => {
+    const moment = { monotonicMs: clock.monotonicMs(), wallMs: clock.now().getTime() };
+    const { index, standing, standingMs, grantsMs } = knowledge.look(orgId, moment);
+    if (index === undefined || standingMs < 1 || grantsMs < 1) return null;
+    return `${orgId}@s${String(standing?.position ?? 0n)}.g${String(index.revision)}`;
+  };

@@ -11,6 +11,12 @@ export { DecisionPoint, findTarget, type DecisionKnowledge, type DecisionPointOp
 export { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 export { checkRoutes } from './routes.ts';
 export { decisionService, toCheckResponse, type DecisionServiceDependencies } from './rpc.ts';
-export { createFreshness, type Freshness, type NotFresh } from './freshness.ts';
+export {
+  createCurrentRevision,
+  createFreshness,
+  type CurrentRevision,
+  type Freshness,
+  type NotFresh,
+} from './freshness.ts';
 export { holdsOutlived } from './outlived.ts';
 export { attributesOf, evaluate, type Actor, type Question, type Target, type Verdict } from './evaluate.ts';

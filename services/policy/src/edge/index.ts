@@ -4,3 +4,4 @@
  * Owns: those three. Does not own: any permission a route needs (each route names its own).
  */
 export { decideLocally, recordDenied } from './authorize.ts';
+export { REVISION_HEADER, sayRevision } from './say-revision.ts';
