@@ -100,6 +100,20 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
     prepare: async (workshop) => ({ params: { role: await workshop.role() }, condition: ANY_VERSION }),
     entries: ['role.deleted'],
   },
+  [`POST ${P}/separation-rules`]: {
+    status: 201,
+    prepare: async (workshop) => ({ body: await workshop.separationBody() }),
+    entries: ['separation-rule.created'],
+  },
+  [`DELETE ${P}/separation-rules/:ruleId`]: {
+    status: 204,
+    prepare: of('ruleId', async (workshop) => await workshop.separationRule()),
+    entries: ['separation-rule.deleted'],
+  },
+  [`POST ${P}/group-mappings/preview`]: {
+    status: 200,
+    prepare: async (workshop) => ({ body: { groupId: (await workshop.mappedGroup()).groupId, role: 'viewer' } }),
+  },
   [`POST ${P}/group-mappings`]: {
     status: 201,
     prepare: async (workshop) => ({ body: { groupId: (await workshop.mappedGroup()).groupId, role: 'developer' } }),

@@ -170,6 +170,15 @@ export class Workshop {
     return body.key;
   }
 
+  async separationRule(): Promise<string> {
+    return await this.#owned(`${POLICY}/separation-rules`, await this.separationBody());
+  }
+
+  /** Of roles nobody holds, so that it is in nobody's way. */
+  async separationBody() {
+    return { name: this.name('separation'), roles: [await this.role(), await this.role()] };
+  }
+
   roleBody() {
     const key = this.name('role');
     return { key, name: key, levels: ['project'], permissions: { production: ['flag:read'] } };

@@ -23,6 +23,7 @@ import { combinedKnowledge } from './knowledge.ts';
 import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
+import { Advisor } from './roles/index.ts';
 import { StandingWriter } from './subjects/index.ts';
 import { createWatch, type Watch } from './watch/index.ts';
 
@@ -143,6 +144,11 @@ export const createContext = async (
   lookAtAll = (orgId) => {
     followed.outlived.lookAtAll(orgId);
   };
+  const advisor = new Advisor({ ...basics, knowledge, standing: followed.standing });
+  release.defer(() => {
+    advisor.close();
+  });
+  advisor.start();
   const known = combinedKnowledge(knowledge, followed.standing, followed.standingLease);
   const shadow = new Shadow({ ...basics, knowledge, roles: BUILT_IN_ROLES, every: config.shadowEvery });
   release.defer(() => shadow.settled());

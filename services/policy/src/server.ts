@@ -12,10 +12,10 @@ import { decisionLogRoutes, decisionLogService } from './decision-log/index.ts';
 import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied, sayRevision } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
-import { grantRoutes, ownershipService } from './grants/index.ts';
+import { grantRoutes, mappingPreviewRoute, ownershipService } from './grants/index.ts';
 import { historyRoutes } from './history/index.ts';
 import { operatorService } from './organizations/index.ts';
-import { roleRoutes } from './roles/index.ts';
+import { adviceRoute, roleRoutes, separationRoutes } from './roles/index.ts';
 import { queryRoutes, queryService } from './query/index.ts';
 import { proposalRoutes, protectionRoutes } from './proposals/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
@@ -25,7 +25,10 @@ import { whatIfRoutes } from './what-if/index.ts';
 export const routes = (context: PolicyContext): Route[] => [
   ...authzenRoutes({ ...context, publicOrigin: context.config.publicOrigin }), // /access/v1, /.well-known
   ...roleRoutes(context), //                               /api/policy/v1/roles, /permissions
+  ...separationRoutes(context), //                         /api/policy/v1/separation-rules, /separation-violations
+  adviceRoute(context), //                                 /api/policy/v1/advice
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
+  mappingPreviewRoute(context), //                         /api/policy/v1/group-mappings/preview
   ...checkRoutes(context.decisions), //                    /api/policy/v1/check
   ...queryRoutes(context), //                              /api/policy/v1/list, /explain
   ...engineRoutes(context), //                             /api/policy/v1/index, /export

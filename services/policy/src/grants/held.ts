@@ -160,13 +160,12 @@ const limitOf = (names: readonly string[]): PermissionSet => {
   return limit;
 };
 
+/** What is in a set, as "permission at place". */
+export const permissionsIn = (set: PermissionSet): readonly string[] =>
+  PLACES.flatMap((place) =>
+    PERMISSION_NAMES.filter((_, number) => hasBit(set, bitOf(number, place))).map((name) => `${name} at ${place}`),
+  );
+
 /** The first thing in `wanted` that is not in `held`, as "permission at place"; null when there is none. */
-export const firstMissing = (wanted: PermissionSet, held: PermissionSet): string | null => {
-  for (const place of PLACES) {
-    for (const [number, name] of PERMISSION_NAMES.entries()) {
-      const bit = bitOf(number, place);
-      if (hasBit(wanted, bit) && !hasBit(held, bit)) return `${name} at ${place}`;
-    }
-  }
-  return null;
-};
+export const firstMissing = (wanted: PermissionSet, held: PermissionSet): string | null =>
+  permissionsIn(wanted.map((word, at) => word & ~(held[at] ?? 0)))[0] ?? null;

@@ -39,7 +39,9 @@ export {
 } from './separation.ts';
 export { OutlivedGrants } from './outlived.ts';
 export { ownershipService } from './ownership.ts';
-export { grantRoutes, type GrantRouteDependencies } from './routes.ts';
+export { mappingPreviewRoute } from './preview-routes.ts';
+export { previewMapping, type MappingPreview, type MappingProposal, type MemberPreview } from './preview-mapping.ts';
+export { administratorOf, grantRoutes, type GrantRouteDependencies } from './routes.ts';
 export {
   futureOf,
   momentOf,

@@ -34,7 +34,8 @@ const BASE = '/api/policy/v1';
 
 export type GrantRouteDependencies = GrantDependencies & { readonly db: Database };
 
-const administratorOf = (context: RequestContext): Administrator => {
+/** Who asks. @throws UNAUTHENTICATED */
+export const administratorOf = (context: RequestContext): Administrator => {
   if (context.principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
   return { principal: context.principal, context };
 };

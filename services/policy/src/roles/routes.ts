@@ -1,9 +1,9 @@
 import { AppError } from '@sallyport/errors';
-import { route, type RequestContext, type Route, type Scope } from '@sallyport/http';
+import { route, type Route, type Scope } from '@sallyport/http';
 import type { Database } from '@sallyport/storage';
 import { z } from 'zod';
 
-import { id, type Administrator, type GrantDependencies, type GrantKnowledge } from '../grants/index.ts';
+import { administratorOf, id, type GrantDependencies, type GrantKnowledge } from '../grants/index.ts';
 import { BUILT_IN_ROLES, PERMISSIONS, PERMISSION_NAMES, PLACES, findRole } from '../model/index.ts';
 import { createRole, deleteRole, updateRole } from './manage-roles.ts';
 import type { Role } from './role.ts';
@@ -42,12 +42,6 @@ const scopeOf =
       throw new AppError('NOT_FOUND', 'There is no such project.');
     return { projectId };
   };
-
-/** Who asks. @throws UNAUTHENTICATED */
-export const administratorOf = (context: RequestContext): Administrator => {
-  if (context.principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
-  return { principal: context.principal, context };
-};
 
 const answerOf = (status: number, role: Role) => ({
   status,

@@ -46,7 +46,7 @@ const given = z
   });
 
 // What is shown in lists: no control characters, and none that turn the direction of what follows.
-const line = z
+export const line = z
   .string()
   .trim()
   .regex(/^[^\p{C}\p{Zl}\p{Zp}]*$/u);
