@@ -260,4 +260,5 @@ class PostgresAuditLog implements AuditLog {
   }
 }
 
+/** The audit log of one service, over its database and keyring. */
 export const createAuditLog = (options: AuditLogOptions): AuditLog => new PostgresAuditLog(options);

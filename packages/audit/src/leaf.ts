@@ -6,7 +6,7 @@ import canonicalize from 'canonicalize';
 import type { AuditContext, AuditEvent, JsonValue } from './event.ts';
 import { commit, Personal } from './personal.ts';
 
-// Entry bundles of the tile format carry a 16-bit length; the header needs some of it.
+/** Entry bundles of the tile format carry a 16-bit length; the header needs some of it. */
 export const MAX_BODY_BYTES = 60_000;
 
 /** A personal value that was replaced by its commitment: sealed later, with the number it has in `pii`. */

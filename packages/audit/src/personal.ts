@@ -55,6 +55,7 @@ export const commit = (field: string, value: string, salt: Buffer = randomBytes(
 /** salt ‖ value, the plaintext of a sealed opening. */
 export const packOpening = (salt: Buffer, value: string): Buffer => Buffer.concat([salt, Buffer.from(value, 'utf8')]);
 
+/** What `packOpening` packed. */
 export const unpackOpening = (opening: Buffer): { readonly salt: Buffer; readonly value: string } => ({
   salt: opening.subarray(0, SALT_BYTES),
   value: opening.subarray(SALT_BYTES).toString('utf8'),

@@ -158,6 +158,7 @@ export const insertEntries = async (
 const receipt = (origin: string, index: bigint, hash: string): AuditReceipt =>
   Object.freeze({ origin, index, leafHash: hash, toString: () => `${origin}#${String(index)}:${hash}` });
 
+/** Origin and number of entries of an organisation's log; undefined when it has none. */
 export const logSize = async (tx: ReadTx, orgId: string): Promise<{ origin: string; size: bigint } | undefined> => {
   const [row] = await tx.query<{ origin: string; size: string }>(
     'SELECT origin, size FROM audit_head WHERE org_id = $1',
@@ -193,12 +194,14 @@ export const findEntries = async (tx: ReadTx, orgId: string, filter: AuditFilter
   );
 };
 
+/** The sealed personal values of these entries, in no particular order. */
 export const findOpenings = async (tx: ReadTx, orgId: string, indexes: readonly string[]): Promise<StoredOpening[]> =>
   await tx.query<StoredOpening>(
     'SELECT idx, number, subject_id, sealed FROM audit_opening WHERE org_id = $1 AND idx = ANY($2::bigint[])',
     [orgId, indexes],
   );
 
+/** The wrapped data keys of those subjects that have one: an erased subject has none. */
 export const findSubjectKeys = async (
   tx: ReadTx,
   orgId: string,

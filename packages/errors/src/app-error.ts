@@ -44,4 +44,5 @@ export class AppError extends Error {
   }
 }
 
+/** Whether somebody meant this error to be told; everything else is INTERNAL. */
 export const isAppError = (error: unknown): error is AppError => error instanceof AppError;

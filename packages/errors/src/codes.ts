@@ -91,6 +91,7 @@ const registry = {
 
 export type ErrorCode = keyof typeof registry;
 
+/** Every code with what it is on each transport; closed, and the source of docs/reference. */
 export const ERROR_REGISTRY: Readonly<Record<ErrorCode, ErrorKind>> = Object.freeze(registry);
 
 export const ERROR_CODES: readonly ErrorCode[] = Object.freeze(Object.keys(registry) as ErrorCode[]);

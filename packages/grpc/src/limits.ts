@@ -7,6 +7,7 @@ export const KEEPALIVE: Readonly<ChannelOptions> = {
   'grpc.keepalive_permit_without_calls': 1,
 };
 
+/** Of one message, in either direction. */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
 
 /** grpc-js has no send limit of its own; the receive limit also caps the decompressed size. */

@@ -39,6 +39,7 @@ class MutualTlsServerCredentials extends ServerCredentials {
   }
 }
 
+/** Server side: no client without a certificate of the CA; which service it is, each method's allow list judges. */
 export const serverCredentials = (files: TlsFiles): ServerCredentials => new MutualTlsServerCredentials(files);
 
 /**

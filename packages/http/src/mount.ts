@@ -13,6 +13,7 @@ export interface Mount {
   readonly surface?: Surface;
 }
 
+/** Whether a path lies under a prefix, whole segments counted: `/oidc` does not own `/oidcx`. */
 export const owns = (prefix: string, path: string): boolean => path === prefix || path.startsWith(`${prefix}/`);
 
 /** Hands requests under the prefix over; while inside, `ctx.path` is relative and `ctx.mountPath` the prefix. */

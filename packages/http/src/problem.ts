@@ -18,6 +18,7 @@ export interface ErrorRendering {
 /** Turns an error into the answer of one surface. The caller adds `WWW-Authenticate`, `Allow` and `Retry-After`. */
 export type ErrorRenderer = (error: AppError, rendering: ErrorRendering) => RouteResponse;
 
+/** `type` of a problem is this and its code (RFC 9457 §3.1.1). */
 export const PROBLEM_TYPE_BASE = 'https://sallyport.dev/errors/';
 
 /** Everything that is not an AppError is INTERNAL with the original as its cause. */

@@ -8,6 +8,7 @@ import type { RouteResponse, Surface } from './route.ts';
 
 export type Renderers = Partial<Record<Surface, ErrorRenderer>>;
 
+/** What renders the errors of a surface for which a service brings nothing of its own. */
 export const DEFAULT_RENDERERS: Readonly<Record<Surface, ErrorRenderer>> = Object.freeze({
   api: renderProblem,
   scim: renderProblem,

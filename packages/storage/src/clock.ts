@@ -6,6 +6,7 @@ export interface Clock {
   monotonicMs(): number;
 }
 
+/** The clock of the machine; everybody else is given one. */
 export const systemClock: Clock = Object.freeze({
   now: () => new Date(),
   monotonicMs: () => performance.now(),

@@ -59,6 +59,7 @@ export interface CreateMetricsOptions {
   readonly processMetrics?: boolean;
 }
 
+/** The metrics of one process, each labelled with its service. */
 export const createMetrics = (service: string, options: CreateMetricsOptions = {}): Metrics => {
   const registry = new Registry();
   registry.setDefaultLabels({ service });

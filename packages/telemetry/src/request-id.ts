@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 
 const ACCEPTED = /^[\w.:-]{8,64}$/;
 
+/** Taken over from a request where it is well-formed, sent with every answer and with every call of ours. */
 export const REQUEST_ID_HEADER = 'x-request-id';
 
 /** A new request id: random, for correlation only, never a key. */

@@ -52,6 +52,7 @@ export const listKeys = async (
   return rows.map(toKey);
 };
 
+/** Locks the row to the end of the transaction. */
 export const lockKey = async (
   tx: WriteTx,
   orgId: string,

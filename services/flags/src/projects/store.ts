@@ -75,6 +75,7 @@ export const insertProject = async (tx: WriteTx, orgId: string, project: Project
   );
 };
 
+/** Locks the row to the end of the transaction. */
 export const lockProject = async (tx: WriteTx, orgId: string, projectId: string): Promise<Project | undefined> => {
   const [row] = await tx.query<ProjectRow>(`${PROJECT} WHERE org_id = $1 AND project_id = $2 FOR UPDATE`, [
     orgId,
@@ -113,6 +114,7 @@ export const findEnvironmentById = async (
   return row && toEnvironment(row);
 };
 
+/** Locks the row to the end of the transaction. */
 export const lockEnvironment = async (
   tx: WriteTx,
   orgId: string,
@@ -195,6 +197,7 @@ export const pendingRegistrations = async (
   return rows.map(({ sequence, registration }) => ({ sequence: BigInt(sequence), registration }));
 };
 
+/** Policy has taken this registration; it is not sent again. */
 export const markDelivered = async (tx: WriteTx, orgId: string, sequence: bigint, at: Date): Promise<void> => {
   await tx.query('UPDATE scope_outbox SET delivered_at = $3 WHERE org_id = $1 AND sequence = $2', [
     orgId,

@@ -2,6 +2,7 @@ const DAY_MS = 24 * 60 * 60 * 1_000;
 
 /** From here on an expiry is warned about. */
 export const WARN_DAYS = 14;
+/** The same in ms. */
 export const WARN_BEFORE_MS = WARN_DAYS * DAY_MS;
 
 export const CREDENTIAL_WARNINGS = ['EXPIRED', 'EXPIRES_SOON', 'CREATOR_DEPROVISIONED'] as const;

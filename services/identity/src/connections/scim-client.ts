@@ -28,6 +28,7 @@ export interface ScimClientSecret {
 
 /** Two live secrets let a directory be moved from the old one to the new one without a gap. */
 export const MAX_LIVE_CLIENT_SECRETS = 2;
+/** Of one connection. */
 export const MAX_LIVE_CLIENTS = 20;
 /** Starts every client id of a directory: tells it from the applications people sign in to. */
 export const SCIM_CLIENT_PREFIX = 'sp_scl_';

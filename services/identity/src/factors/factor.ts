@@ -36,4 +36,5 @@ export const hasSecondFactor = ({ totp, passkeys }: Pick<EnrolledFactors, 'totp'
 
 /** Wrong codes in a row after which an authenticator app is of no use any more (NIST SP 800-63B-4 §3.2.2). */
 export const MAX_TOTP_FAILURES = 100;
+/** Of one account. */
 export const MAX_PASSKEYS = 20;

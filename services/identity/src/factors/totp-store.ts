@@ -82,6 +82,7 @@ export const useTotpStep = async (tx: WriteTx, key: Key, step: bigint, at: Date)
   return rows.length > 0;
 };
 
+/** One more wrong code in a row. */
 export const countTotpFailure = async (tx: WriteTx, { orgId, accountId }: Key): Promise<void> => {
   await tx.query('UPDATE totp_factor SET failures = failures + 1 WHERE org_id = $1 AND account_id = $2', [
     orgId,

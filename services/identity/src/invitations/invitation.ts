@@ -19,6 +19,7 @@ export interface Invitation {
 
 export type InvitationStatus = 'open' | 'accepted' | 'revoked' | 'expired';
 
+/** What became of it: once accepted or taken back, its end no longer counts. */
 export const invitationStatus = ({ acceptedAt, revokedAt, expiresAt }: Invitation, now: Date): InvitationStatus => {
   if (acceptedAt !== null) return 'accepted';
   if (revokedAt !== null) return 'revoked';

@@ -55,6 +55,7 @@ export const insertInvitation = async (
   );
 };
 
+/** Whether an insert failed on an open invitation of the same address. */
 export const isInvitedAlready = (error: unknown): boolean => isUniqueViolation(error, 'invitation_open');
 
 /** Takes back what expired, so that the address can be invited anew. */

@@ -42,6 +42,7 @@ export const getHalfLogin = async (
   return half;
 };
 
+/** Whose factors finish it: the account, in the epoch it had when the sign-in began. */
 export const ownerOfHalf = ({ orgId, accountId, epochAtIssue }: HalfLogin): FactorOwner => ({
   orgId,
   accountId,
@@ -51,6 +52,7 @@ export const ownerOfHalf = ({ orgId, accountId, epochAtIssue }: HalfLogin): Fact
 /** What passkey ceremonies of a half-finished sign-in are bound to, beside its account: itself and its browser. */
 export const anchorOfHalf = (half: HalfLogin, { secret }: Browser): string => `half-login:${half.id}:${secret}`;
 
+/** What the challenge of a passkey that finishes it is bound to. */
 export const verifyBinding = (half: HalfLogin, browser: Browser): ChallengeBinding =>
   accountBinding('verify', ownerOfHalf(half), anchorOfHalf(half, browser));
 

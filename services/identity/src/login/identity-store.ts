@@ -144,6 +144,7 @@ export const findLinkedAccount = async (
   return row?.account_id ?? null;
 };
 
+/** Ties what an identity provider calls somebody to an account, once and for all logins to come. */
 export const insertLink = async (
   tx: WriteTx,
   link: {
@@ -193,6 +194,7 @@ export interface LoginStanding {
 
 const FIND_STANDING = statement('SELECT status, epoch_raised_at FROM account WHERE org_id = $1 AND id = $2');
 
+/** Whether an account may be signed in to, and since when nothing older counts. */
 export const findLoginStanding = async (
   tx: ReadTx,
   orgId: string,

@@ -16,6 +16,7 @@ export interface FeedNodesOptions {
   readonly monotonicMs: () => number;
 }
 
+/** Between two beats of a process that grants leases. */
 export const BEAT_INTERVAL_MS = 1_000;
 /** A process whose last beat is older than this grants nothing. */
 export const BEAT_VALID_MS = 3 * BEAT_INTERVAL_MS;

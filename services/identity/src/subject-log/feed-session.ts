@@ -6,6 +6,7 @@ import type { LogEntry } from './entry.ts';
 import type { Heads } from './heads.ts';
 import type { LeaseRegistry, Replica } from './lease-registry.ts';
 
+/** Of the feed; a follower that speaks another one is refused. */
 export const PROTOCOL_VERSION = 1;
 /** A replica further behind takes a snapshot instead. */
 export const MAX_BACKLOG = 1_000n;

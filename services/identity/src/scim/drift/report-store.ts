@@ -62,6 +62,7 @@ export const insertReport = async (tx: WriteTx, report: NewReport): Promise<void
   );
 };
 
+/** Whether an insert failed on a report of the same connection that is being made. */
 export const isRunningElsewhere = (error: unknown): boolean => isUniqueViolation(error, 'drift_report_running');
 
 /** Gives up what nobody has worked on since; what was uploaded goes. */

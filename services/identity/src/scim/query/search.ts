@@ -36,6 +36,7 @@ export interface SearchInput {
 }
 
 const SECOND_MS = 1_000;
+/** What a query of a directory may take in the database. */
 export const MAX_SEARCH_MS = 5 * SECOND_MS;
 
 interface Plan {

@@ -6,6 +6,7 @@ import type { JsonValue } from '@sallyport/audit';
  * stay, because support begins with "which of them". Passwords, tokens and secrets leave not even their length.
  */
 
+/** What is kept of a body, after redaction. */
 export const MAX_BODY_BYTES = 8 * 1024;
 const MAX_NODES = 400;
 const MAX_DEPTH = 10;
