@@ -2,6 +2,7 @@ import type { Benchmark, Measurement } from './benchmark.ts';
 import { microsecondsOf } from './policy/decide.ts';
 import { openCasbin, openCedar } from './policy/peers.ts';
 import { rightAnswers } from './policy/reloads.ts';
+import { whatIfMeasurements } from './policy/what-if.ts';
 import { loadAll, newKnowledge, openWorld, orgIdOf, rowsOf, sourceOf, type PolicyWorld } from './policy/world.ts';
 
 const ORGANIZATIONS = 1_000;
@@ -134,6 +135,7 @@ export const policy: Benchmark = {
         ours: rightAnswers,
         reference: floor(CHECKS),
       },
+      ...whatIfMeasurements(),
     ];
     return { measurements, close: () => Promise.resolve() };
   },

@@ -6,3 +6,4 @@ export { DecisionPoint, NO_REFERENCE, type Decision, type DecisionRequest } from
 export { GrantKnowledge, type GrantSource } from './grants/index.ts';
 export { combinedKnowledge } from './knowledge.ts';
 export { BUILT_IN_ROLES, PERMISSION_NAMES, indexBytes, referenceEnforcer } from './model/index.ts';
+export { compareInTurns, inTurns, policyAfterSteps, type ProposedChange } from './what-if/index.ts';

@@ -6,6 +6,8 @@
  * answer, and the running service asks it only beside the index (engine/).
  */
 export {
+  cellsFrom,
+  compileGrant,
   compileOrganization,
   type Cell,
   type Compiled,

@@ -15,7 +15,8 @@ import { differenceSteps, type Difference, type DifferenceCounts, type Differenc
 import { inTurns } from './in-turns.ts';
 import { lockOutSteps, type LockOut } from './lock-outs.ts';
 import type { Pair } from './places.ts';
-import { blockedBy, policyAfter, type Blocked, type ProposedChange } from './propose.ts';
+import { policyAfterSteps, type ProposedChange } from './hypothetical.ts';
+import { blockedBy, type Blocked } from './propose.ts';
 
 export interface WhatIfDependencies {
   readonly clock: Clock;
@@ -111,7 +112,7 @@ export const compareInTurns = async (
 /**
  * Who gains and loses what if these changes were made, without making them. Others have the event loop in between.
  *
- * @throws NOT_FOUND, CONFLICT when there is no such policy (see propose.ts), EXPIRED_CURSOR, UNAVAILABLE
+ * @throws NOT_FOUND, CONFLICT when there is no such policy (see hypothetical.ts), EXPIRED_CURSOR, UNAVAILABLE
  */
 export const whatIf = async (
   dependencies: WhatIfDependencies,
@@ -126,7 +127,7 @@ export const whatIf = async (
   if (start !== null && (start.revision !== revision || start.digest !== digest)) throw expired();
   const { from, nowMs } = start ?? { from: 0, nowMs: clock.now().getTime() };
   const population = populationOf(standing, orgId);
-  const pair = { before, after: policyAfter(before, changes), nowMs };
+  const pair = { before, after: await inTurns(policyAfterSteps(before, changes), clock), nowMs };
   const { difference, lockOuts } = await compareInTurns(pair, population, clock);
   const { counts } = difference;
   const entries = difference.page(from, limit);

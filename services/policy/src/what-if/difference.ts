@@ -4,7 +4,8 @@
  * tells apart are compared once for all.
  */
 import type { Population } from '../grants/index.ts';
-import type { OrganizationIndex, SubjectCells } from '../model/index.ts';
+import type { Cell, OrganizationIndex, SubjectCells, SubjectType } from '../model/index.ts';
+import { OverlayMap } from './overlay.ts';
 import { Places, type Pair, type PlacesChange, type Spot } from './places.ts';
 import type { AccessChange } from './access.ts';
 
@@ -75,41 +76,57 @@ export class Difference {
 
 const TYPES = ['user', 'service_account'] as const;
 
-const scopesDiffer = ({ before, after }: Pair): boolean =>
-  before.projects.size !== after.projects.size ||
-  before.environments.size !== after.environments.size ||
-  [...before.projects.keys()].some((id) => !after.projects.has(id)) ||
-  [...before.environments].some(([id, { tier, projectId }]) => {
-    const other = after.environments.get(id);
-    return other?.tier !== tier || other.projectId !== projectId;
-  });
+const scopesDiffer = (before: OrganizationIndex, after: OrganizationIndex): boolean =>
+  !(before.projects === after.projects && before.environments === after.environments) &&
+  (before.projects.size !== after.projects.size ||
+    before.environments.size !== after.environments.size ||
+    [...before.projects.keys()].some((id) => !after.projects.has(id)) ||
+    [...before.environments].some(([id, { tier, projectId }]) => {
+      const other = after.environments.get(id);
+      return other?.tier !== tier || other.projectId !== projectId;
+    }));
 
 /** Keys whose values are not the very same. */
-const touchedKeys = (
+export const touchedKeys = (
   before: ReadonlyMap<string, SubjectCells>,
   after: ReadonlyMap<string, SubjectCells>,
-  isEverybody: boolean,
-): ReadonlySet<string> => {
+): Iterable<string> => {
+  if (before === after) return [];
+  if (after instanceof OverlayMap && after.base === before) return after.changed.keys();
   const touched = new Set<string>();
-  if (before === after && !isEverybody) return touched;
-  for (const [id, cells] of before) if (isEverybody || after.get(id) !== cells) touched.add(id);
-  for (const id of after.keys()) if (isEverybody || !before.has(id)) touched.add(id);
+  for (const [id, cells] of before) if (after.get(id) !== cells) touched.add(id);
+  for (const id of after.keys()) if (!before.has(id)) touched.add(id);
   return touched;
 };
 
-/** Numbers for what is compared by being the same thing. */
-class Identities {
-  readonly #numbers = new WeakMap<SubjectCells, number>();
+/** Texts that are the same for cells that decide the same: grants without a limit count by what they give together. */
+class Signatures {
+  readonly #texts = new WeakMap<SubjectCells, string>();
+  readonly #numbers = new WeakMap<object, number>();
   #next = 0;
 
-  key(cells: readonly SubjectCells[]): string {
-    return cells
-      .map((each) => {
-        let number = this.#numbers.get(each);
-        if (number === undefined) this.#numbers.set(each, (number = this.#next += 1));
-        return number;
-      })
-      .join();
+  of(cells: readonly SubjectCells[]): string {
+    return cells.map((each) => this.#text(each)).join(' ');
+  }
+
+  #text(cells: SubjectCells): string {
+    const known = this.#texts.get(cells);
+    if (known !== undefined) return known;
+    let text = cells.organization === undefined ? '' : this.#cell(cells.organization);
+    for (const [id, cell] of cells.projects) text += `p${JSON.stringify(id)}${this.#cell(cell)}`;
+    for (const [id, cell] of cells.environments) text += `e${JSON.stringify(id)}${this.#cell(cell)}`;
+    this.#texts.set(cells, text);
+    return text;
+  }
+
+  #cell({ allow, deny, limited }: Cell): string {
+    return `${String(this.#number(allow))}-${String(this.#number(deny))}[${limited.map((each) => this.#number(each)).join()}]`;
+  }
+
+  #number(thing: object): number {
+    let number = this.#numbers.get(thing);
+    if (number === undefined) this.#numbers.set(thing, (number = this.#next += 1));
+    return number;
   }
 }
 
@@ -132,14 +149,20 @@ export const cellsOf = (
 };
 
 /** Everybody who may be affected: who holds a touched grant, and the members of groups that do. */
-const touchedSubjects = (pair: Pair, population: Population): ReadonlySet<string> => {
-  const isEverybody = scopesDiffer(pair);
-  const { before, after } = pair;
+export const touchedSubjects = (
+  before: OrganizationIndex,
+  after: OrganizationIndex,
+  population: Population,
+): ReadonlySet<string> => {
+  // A place that comes, goes or moves is one for everybody who holds anything.
+  const isEverybody = scopesDiffer(before, after);
+  const keys = (type: SubjectType): Iterable<string> => {
+    const [was, is] = [before.subjects[type], after.subjects[type]];
+    return isEverybody ? [...was.keys(), ...is.keys()] : touchedKeys(was, is);
+  };
   const found = new Set<string>();
-  for (const type of TYPES)
-    for (const id of touchedKeys(before.subjects[type], after.subjects[type], isEverybody)) found.add(id);
-  for (const groupId of touchedKeys(before.subjects.group, after.subjects.group, isEverybody))
-    for (const id of population.members(groupId)) found.add(id);
+  for (const type of TYPES) for (const id of keys(type)) found.add(id);
+  for (const groupId of keys('group')) for (const id of population.members(groupId)) found.add(id);
   return found;
 };
 
@@ -160,12 +183,12 @@ const SUBJECTS_PER_STEP = 64;
 /** {@link difference} in steps: whoever runs it may do something else in between. */
 export function* differenceSteps(pair: Pair, population: Population): Generator<undefined, Difference> {
   const places = new Places(pair);
-  const identities = new Identities();
+  const signatures = new Signatures();
   const known = new Map<string, readonly PlacesChange[]>();
   const counts = { subjects: 0, inactive: 0, entries: 0, gains: 0, losses: 0, conditional: 0 };
   const changed: ChangedSubject[] = [];
   let step = 0;
-  for (const id of touchedSubjects(pair, population)) {
+  for (const id of touchedSubjects(pair.before, pair.after, population)) {
     if ((step += 1) % SUBJECTS_PER_STEP === 0) yield;
     const found = population.find(id);
     if (found?.active !== true) {
@@ -174,7 +197,7 @@ export function* differenceSteps(pair: Pair, population: Population): Generator<
     }
     const subject = { type: found.type, id, groupIds: found.groupIds };
     const [before, after] = [cellsOf(pair.before, subject), cellsOf(pair.after, subject)];
-    const key = `${identities.key(before)}/${identities.key(after)}`;
+    const key = `${signatures.of(before)}/${signatures.of(after)}`;
     let changes = known.get(key);
     if (changes === undefined) known.set(key, (changes = places.changes(before, after)));
     countInto(counts, changes);

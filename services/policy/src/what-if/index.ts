@@ -5,9 +5,10 @@
  * would be locked out. Does not own: the rules (grants/), making the change (grants/, roles/, policy-as-code/).
  */
 export type { AccessChange, ConditionalChange } from './access.ts';
-export { currentIndex, type WhatIfDependencies } from './answer.ts';
+export { compareInTurns, currentIndex, type WhatIfDependencies } from './answer.ts';
 export { Difference, difference, differenceSteps, type DifferenceCounts, type DifferenceEntry } from './difference.ts';
 export { inTurns } from './in-turns.ts';
 export type { Spot } from './places.ts';
-export { blockedBy, policyAfter, type Blocked, type ProposedChange } from './propose.ts';
+export { policyAfterSteps, type ProposedChange } from './hypothetical.ts';
+export { blockedBy, type Blocked } from './propose.ts';
 export { whatIfRoutes } from './routes.ts';

@@ -1,8 +1,7 @@
 /**
- * A policy as it would be: proposed changes applied to a copy of the index, and what the rules for changing grants say
- * to whoever proposes them. Nothing is locked or written; the commands that do it ask the same rules again.
+ * What the rules for changing grants say of proposed changes to whoever proposes them. Nothing is locked or written; the commands that do it ask the same rules again.
  */
-import { AppError, isAppError } from '@sallyport/errors';
+import { isAppError } from '@sallyport/errors';
 
 import {
   enforce,
@@ -17,22 +16,9 @@ import {
   type Holder,
   type Population,
 } from '../grants/index.ts';
-import {
-  BUILT_IN_ROLES,
-  findRole,
-  patchOrganization,
-  rowsOf,
-  type GrantRow,
-  type OrganizationIndex,
-  type RoleDefinition,
-} from '../model/index.ts';
-
-/** One proposed change; ids of grants that are added are the proposer's. */
-export type ProposedChange =
-  | { readonly kind: 'add'; readonly row: GrantRow }
-  | { readonly kind: 'remove'; readonly grantId: string }
-  | { readonly kind: 'put-role'; readonly role: RoleDefinition }
-  | { readonly kind: 'remove-role'; readonly key: string };
+import type { OrganizationIndex } from '../model/index.ts';
+import { touchedKeys, touchedSubjects } from './difference.ts';
+import { findGrantIn, grantsOfCells, type ProposedChange } from './hypothetical.ts';
 
 /** Why a proposal would be refused. */
 export interface Blocked {
@@ -51,52 +37,6 @@ export interface ProposalContext {
   /** ms since 1970. */
   readonly nowMs: number;
 }
-
-const missing = (at: number, what: string): AppError =>
-  new AppError('NOT_FOUND', `There is no such ${what}.`, {
-    fields: [{ pointer: `/changes/${String(at)}`, code: 'NOT_FOUND' }],
-  });
-
-/** Grants by id: those asked for only, as there may be very many others. */
-const findRows = (index: OrganizationIndex, changes: readonly ProposedChange[]): ReadonlyMap<string, GrantRow> => {
-  const wanted = new Set(changes.flatMap((change) => (change.kind === 'remove' ? [change.grantId] : [])));
-  if (wanted.size === 0) return new Map();
-  return new Map(index.grants.filter(({ row }) => wanted.has(row.grantId)).map(({ row }) => [row.grantId, row]));
-};
-
-/**
- * The index after all changes.
- *
- * @throws NOT_FOUND for a grant or role that is not there, READ_ONLY for a built-in role, CONFLICT when a role that is removed is still given
- */
-export const policyAfter = (before: OrganizationIndex, changes: readonly ProposedChange[]): OrganizationIndex => {
-  const rows = findRows(before, changes);
-  for (const [at, change] of changes.entries()) {
-    if (change.kind === 'remove' && !rows.has(change.grantId)) throw missing(at, 'grant');
-    const key = change.kind === 'put-role' ? change.role.key : change.kind === 'remove-role' ? change.key : '';
-    if (findRole(key) !== undefined) throw new AppError('READ_ONLY', 'Built-in roles are what they are.');
-    if (change.kind === 'remove-role' && !before.roles.has(change.key)) throw missing(at, 'role');
-  }
-  const of = <K extends ProposedChange['kind']>(kind: K): readonly Extract<ProposedChange, { kind: K }>[] =>
-    changes.filter((change): change is Extract<ProposedChange, { kind: K }> => change.kind === kind);
-  const after = patchOrganization(
-    before,
-    {
-      ...rowsOf({ ...before, grants: [] }),
-      put: of('add').map(({ row }) => row),
-      removed: of('remove').map(({ grantId }) => grantId),
-      putRoles: of('put-role').map(({ role }) => role),
-      removedRoles: of('remove-role').map(({ key }) => key),
-    },
-    BUILT_IN_ROLES,
-  );
-  if (after === null)
-    throw new AppError(
-      'CONFLICT',
-      'The policy could not be made: a role that is still given would be gone, or stored rows make no sense.',
-    );
-  return after;
-};
 
 const asBlocked = (change: number | null, check: () => void): readonly Blocked[] => {
   try {
@@ -128,6 +68,31 @@ const roleRefusals = (
   ];
 };
 
+/**
+ * Both policies with the grants of only those for whom something changed, and of the groups they are in: nobody else can
+ * have come to hold what excludes each other.
+ */
+const aroundChanges = (
+  before: OrganizationIndex,
+  after: OrganizationIndex,
+  population: Population,
+): readonly [was: OrganizationIndex, is: OrganizationIndex] => {
+  const subjects = touchedSubjects(before, after, population);
+  const groups = new Set(touchedKeys(before.subjects.group, after.subjects.group));
+  for (const id of subjects) for (const groupId of population.find(id)?.groupIds ?? []) groups.add(groupId);
+  const narrow = (index: OrganizationIndex): OrganizationIndex => ({
+    ...index,
+    grants: [
+      ...[...subjects].flatMap((id) => [
+        ...grantsOfCells(index.subjects.user.get(id)),
+        ...grantsOfCells(index.subjects.service_account.get(id)),
+      ]),
+      ...[...groups].flatMap((id) => grantsOfCells(index.subjects.group.get(id))),
+    ],
+  });
+  return [narrow(before), narrow(after)];
+};
+
 /** What the rules for changing grants refuse of it, change by change and as a whole. */
 export const blockedBy = (
   context: ProposalContext,
@@ -135,10 +100,9 @@ export const blockedBy = (
   changes: readonly ProposedChange[],
 ): readonly Blocked[] => {
   const { before, actor, population, nowMs } = context;
-  const rows = findRows(before, changes);
   const each = changes.flatMap((change, at) => {
     if (change.kind === 'put-role' || change.kind === 'remove-role') return roleRefusals(context, change, at);
-    const row = change.kind === 'add' ? change.row : rows.get(change.grantId);
+    const row = change.kind === 'add' ? change.row : findGrantIn(before, change.grantId)?.row;
     if (row === undefined) return [];
     const period = change.kind === 'add' ? futureOf(row, nowMs) : momentOf(nowMs);
     // What a role means that comes with the proposal is looked at as it will be.
@@ -153,7 +117,8 @@ export const blockedBy = (
     ];
   });
   const combination = asBlocked(null, () => {
-    enforce(refuseCombination(before, after, population, nowMs));
+    const [was, is] = aroundChanges(before, after, population);
+    enforce(refuseCombination(was, is, population, nowMs));
   });
   const lastOwner = asBlocked(null, () => {
     enforce(refuseLastOwner(before, after, population));

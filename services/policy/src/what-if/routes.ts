@@ -3,7 +3,7 @@ import { decodeCursor, encodeCursor, route, type Route, type Scope } from '@sall
 import { z } from 'zod';
 
 import { currentIndex, whatIf, type WhatIfDependencies } from './answer.ts';
-import type { ProposedChange } from './propose.ts';
+import { findGrantIn, type ProposedChange } from './hypothetical.ts';
 import { answerShape, orderShape, toAnswer, toChanges } from './wire.ts';
 
 const startShape = z.strictObject({
@@ -40,8 +40,7 @@ export const whatIfRoutes = (dependencies: WhatIfDependencies): Route[] => [
       const { principal } = context;
       if (principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
       const index = currentIndex(dependencies, principal.orgId);
-      const find = (grantId: string): string | null =>
-        index.grants.find(({ row }) => row.grantId === grantId)?.row.projectId ?? null;
+      const find = (grantId: string): string | null => findGrantIn(index, grantId)?.row.projectId ?? null;
       const changes = toChanges(index, body.changes);
       await context.require('grant:read', scopeOf(changes, find));
       const start = body.cursor === undefined ? null : decodeCursor(startShape, body.cursor);

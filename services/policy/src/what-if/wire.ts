@@ -12,7 +12,7 @@ import {
 } from '../grants/index.ts';
 import { PERMISSION_NAMES, PLACES, SCOPE_LEVELS, type OrganizationIndex, type RoleDefinition } from '../model/index.ts';
 import type { WhatIf } from './answer.ts';
-import type { ProposedChange } from './propose.ts';
+import type { ProposedChange } from './hypothetical.ts';
 
 const MAX_CHANGES = 500;
 
