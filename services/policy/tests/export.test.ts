@@ -12,6 +12,7 @@ import type { Decision, DecisionRequest } from '../src/decide/index.ts';
 import { nameOf } from '../src/model/lines.ts';
 import { PERMISSION_NAMES, resourceTypeOf, type Place } from '../src/model/permissions.ts';
 import { GrantDesk } from './support/grant-desk.ts';
+import { RoleDesk } from './support/role-desk.ts';
 import { World, type Organization } from './support/world.ts';
 
 interface Exported {
@@ -55,6 +56,8 @@ describe('exported policy', () => {
     const member = await desk.newUser([group]);
     await world.grant(org, { subject: { type: 'group', id: group }, role: 'release_manager', tier: 'production' });
     const developer = await desk.holding('developer', { projectId: org.projectId });
+    await new RoleDesk(desk).made();
+    const switcher = await desk.holding('switcher', { projectId: org.projectId });
     const ended = await desk.holding('viewer', {}, '2999-01-01T00:00:00Z');
     const careful = await desk.newUser();
     const near = { property: 'context.ip', operator: 'inNetwork', value: ['192.0.2.0/24'] };
@@ -95,7 +98,7 @@ describe('exported policy', () => {
       }
     };
     let allowed = 0;
-    const people = [member, developer, ended, careful, leaver, { id: org.ownerId }];
+    const people = [member, developer, switcher, ended, careful, leaver, { id: org.ownerId }];
     const actions = PERMISSION_NAMES.filter((name) => /^(flag|change|project|grant):/.test(name));
     const questions = people.flatMap(({ id }) =>
       actions.flatMap((action) =>

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 
 import { waitFor } from '@sallyport/dev-env';
 
-import { GrantDesk, MAPPINGS, codeOf, type Person } from './support/grant-desk.ts';
+import { GrantDesk, deskForEachTest, MAPPINGS, codeOf, type Person } from './support/grant-desk.ts';
 import { ROLES, RoleDesk, SWITCHER } from './support/role-desk.ts';
-import { World, type Answer, type Organization } from './support/world.ts';
+import type { Answer, Organization, World } from './support/world.ts';
 
 const SEPARATION = '/api/policy/v1/separation-rules';
 const OWNERS_ONLY = { organization: ['account:manage'] };
@@ -15,16 +15,11 @@ describe('escalation through roles', () => {
   let desk: GrantDesk;
   let roles: RoleDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
     roles = new RoleDesk(desk);
-  });
-  after(async () => {
-    await world.dispose();
   });
 
   const refusal = ({ status, body }: Answer): readonly [number, string, string] => [

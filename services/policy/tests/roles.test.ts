@@ -4,31 +4,36 @@ import { waitFor } from '@sallyport/dev-env';
 import pg from 'pg';
 
 import { indexDigest } from '../src/model/digest.ts';
-import { GrantDesk, codeOf } from './support/grant-desk.ts';
+import { GrantDesk, deskForEachTest, codeOf } from './support/grant-desk.ts';
 import { ROLES, RoleDesk, SWITCHER, type RoleBody } from './support/role-desk.ts';
-import { World, type Organization } from './support/world.ts';
+import type { Organization, World } from './support/world.ts';
+
+const connected = async (url: string): Promise<pg.Client> => {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return client;
+};
 
 describe("roles of an organisation's own", () => {
   let world: World;
   let org: Organization;
   let desk: GrantDesk;
   let roles: RoleDesk;
-  let admin: pg.Client;
+  let admin: pg.Client | undefined;
 
-  before(async () => {
-    world = await World.create();
-    admin = new pg.Client({ connectionString: world.database.adminUrl });
-    await admin.connect();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
-    roles = new RoleDesk(desk);
-  });
+  // Before the world goes, and its database with it.
   after(async () => {
-    await admin.end();
-    await world.dispose();
+    await admin?.end();
   });
+  const opened = deskForEachTest();
+  beforeEach(async () => {
+    desk = opened();
+    ({ world, org } = desk);
+    roles = new RoleDesk(desk);
+    admin ??= await connected(world.database.adminUrl);
+  });
+  const sql = async (text: string, values: readonly unknown[] = []): Promise<unknown> =>
+    await admin?.query(text, [...values]);
 
   const mayToggle = async (subjectId: string, environmentId = org.liveId): Promise<string> =>
     (await world.check({ orgId: org.orgId, subjectId, action: 'flag:toggle', environmentId })).reason;
@@ -118,7 +123,7 @@ describe("roles of an organisation's own", () => {
   it('are not deleted under a grant by the database either', async () => {
     await roles.made();
     await desk.holding('switcher', { projectId: org.projectId });
-    await assert.rejects(admin.query('DELETE FROM policy.role WHERE org_id = $1', [org.orgId]), /granted/);
+    await assert.rejects(sql('DELETE FROM policy.role WHERE org_id = $1', [org.orgId]), /granted/);
   });
 
   it('keep the levels at which they are granted', async () => {
@@ -181,8 +186,8 @@ describe("roles of an organisation's own", () => {
     const user = await desk.holding('switcher', { projectId: org.projectId });
     const viewer = await desk.holding('viewer');
     const poison = `INSERT INTO policy.role_permission VALUES ($1, 'switcher', 'production', 'flag:of-the-future')`;
-    await admin.query(poison, [org.orgId]);
-    await admin.query('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
+    await sql(poison, [org.orgId]);
+    await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
     await waitFor(async () => (await mayToggle(user.id)) === 'NO_GRANT', { timeoutMs: 5_000, message: 'still there' });
     const { quarantined = [] } = world.context.knowledge.organization(org.orgId) ?? {};
     assert.deepEqual(quarantined.map(({ table }) => table).sort(), ['grant', 'role']);
@@ -204,20 +209,20 @@ describe("roles of an organisation's own", () => {
     const denial = { subject: { type: 'user', id: user.id }, role: 'switcher', effect: 'deny' } as const;
     await world.grant(org, denial);
     assert.equal(await mayToggle(user.id), 'EXPLICIT_DENY');
-    await admin.query(
+    await sql(
       `UPDATE policy.role_permission SET permission = 'flag:gone' WHERE permission = 'flag:toggle'
       AND org_id = $1`,
       [org.orgId],
     );
-    await admin.query('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
+    await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
     await waitFor(async () => (await mayToggle(user.id)) === 'GRANTS_STALE', { timeoutMs: 5_000, message: 'decides' });
     assert.equal(world.context.knowledge.status(org.orgId).state, 'held');
-    await admin.query(
+    await sql(
       `UPDATE policy.role_permission SET permission = 'flag:toggle' WHERE permission = 'flag:gone'
       AND org_id = $1`,
       [org.orgId],
     );
-    await admin.query('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
+    await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
     await waitFor(async () => (await mayToggle(user.id)) === 'EXPLICIT_DENY', { timeoutMs: 5_000, message: 'held' });
   });
 

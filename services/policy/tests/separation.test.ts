@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { createMetrics } from '@sallyport/telemetry';
 
 import { Advisor } from '../src/roles/index.ts';
-import { GrantDesk, MAPPINGS, codeOf } from './support/grant-desk.ts';
+import { type GrantDesk, deskForEachTest, MAPPINGS, codeOf } from './support/grant-desk.ts';
 import { RoleDesk } from './support/role-desk.ts';
-import { World, type Answer, type Organization } from './support/world.ts';
+import type { Answer, Organization, World } from './support/world.ts';
 
 const RULES = '/api/policy/v1/separation-rules';
 const VIOLATIONS = '/api/policy/v1/separation-violations';
@@ -32,16 +32,11 @@ describe('separation of duties', () => {
   let desk: GrantDesk;
   let roles: RoleDesk;
 
-  before(async () => {
-    world = await World.create();
-  });
-  beforeEach(async () => {
-    org = await world.organization();
-    desk = new GrantDesk(world, org);
+  const opened = deskForEachTest();
+  beforeEach(() => {
+    desk = opened();
+    ({ world, org } = desk);
     roles = new RoleDesk(desk);
-  });
-  after(async () => {
-    await world.dispose();
   });
 
   const get = async <T>(path: string, token = org.ownerToken): Promise<T> => {

@@ -87,15 +87,18 @@ export const violationsOf = (index: OrganizationIndex, population: Population, n
   return violations;
 };
 
-/** What tells one violation from another; the same rule broken by one more role is another. */
-export const violationKey = ({ ruleId, subjectType, subjectId, roleKeys }: Violation): string =>
+/** What tells one violation from another. */
+export const violationKey = ({ ruleId, subjectType, subjectId }: Violation): string =>
   // None of them has a space in it.
-  `${subjectType} ${subjectId} ${ruleId} ${roleKeys.join(' ')}`;
+  `${subjectType} ${subjectId} ${ruleId}`;
 
-/** The violations that were not there before. */
+/** The violations that were not there before, or not by all of these roles. */
 export const newViolations = (before: readonly Violation[], after: readonly Violation[]): readonly Violation[] => {
-  const known = new Set(before.map(violationKey));
-  return after.filter((violation) => !known.has(violationKey(violation)));
+  const known = new Map(before.map((violation) => [violationKey(violation), violation.roleKeys]));
+  return after.filter((violation) => {
+    const already = known.get(violationKey(violation)) ?? [];
+    return violation.roleKeys.some((key) => !already.includes(key));
+  });
 };
 
 /** What a refusal says about a violation. */

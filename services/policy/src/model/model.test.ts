@@ -8,7 +8,16 @@ import { compileOrganization } from './compile.ts';
 import { nameOf, organizationLines } from './lines.ts';
 import { MODEL_TEXT, assertImplemented } from './model.ts';
 import { BUILT_IN_ROLES } from './roles.ts';
-import { isPoison, readEnvironment, readGrant, readProject, type GrantRow, type OrganizationRows } from './rows.ts';
+import {
+  isPoison,
+  readEnvironment,
+  readGrant,
+  readProject,
+  readRole,
+  readSeparation,
+  type GrantRow,
+  type OrganizationRows,
+} from './rows.ts';
 
 const refused = (text: string): void => {
   assert.throws(
@@ -137,6 +146,70 @@ describe('poison rows', () => {
     assert.ok(isPoison(readEnvironment({ environmentId: 'e', projectId: 'p', key: 'k', tier: 'staging' })));
     assert.ok(isPoison(readProject({ projectId: 'p', key: null })));
     assert.deepEqual(readGrant(raw), GRANT);
+  });
+
+  it('make a role nobody understands, and it is left out as a whole', () => {
+    const raw = {
+      roleKey: 'switcher',
+      name: 'Switcher',
+      description: '',
+      levels: ['project'],
+      permissions: [
+        ['production', 'flag:toggle'],
+        ['production', 'flag:read'],
+      ],
+    };
+    const damages: readonly object[] = [
+      { roleKey: '' },
+      { roleKey: 'Owner' },
+      { roleKey: '__proto__' },
+      { roleKey: 7 },
+      { name: '' },
+      { name: null },
+      { description: null },
+      { levels: [] },
+      { levels: ['galaxy'] },
+      { levels: null },
+      { permissions: null },
+      { permissions: [['production', 'flag:of-the-future']] },
+      { permissions: [['production', 'toString']] },
+      { permissions: [['production', 'organization:read']] },
+      { permissions: [['everywhere', 'flag:read']] },
+      { permissions: [['production']] },
+      { permissions: [['production', 'flag:read', 'more']] },
+      { permissions: ['flag:read'] },
+    ];
+    for (const damage of damages) {
+      const row = readRole({ ...raw, ...damage });
+      assert.ok(isPoison(row), JSON.stringify(damage));
+      assert.equal(row.table, 'role');
+    }
+    const role = readRole(raw);
+    assert.ok(!isPoison(role));
+    assert.deepEqual(role.permissions.production, ['flag:read', 'flag:toggle']);
+    for (const damage of [
+      { ruleId: '' },
+      { name: 1 },
+      { roleKeys: ['owner'] },
+      { roleKeys: 'owner' },
+      { roleKeys: [1, 2] },
+    ])
+      assert.ok(isPoison(readSeparation({ ruleId: 'r', name: 'n', roleKeys: ['a', 'b'], ...damage })));
+  });
+
+  it('leave a built-in role what it is', () => {
+    const [owner, viewer] = [BUILT_IN_ROLES[0], BUILT_IN_ROLES[4]];
+    assert.ok(owner !== undefined && viewer !== undefined);
+    const compiled = compileOrganization(
+      { ...rowsWith([GRANT]), roles: [{ ...owner, key: viewer.key }] },
+      BUILT_IN_ROLES,
+    );
+    assert.ok(compiled.ok);
+    assert.equal(compiled.index.roles.get(viewer.key), viewer);
+    assert.deepEqual(
+      compiled.index.quarantined.map(({ table, id }) => [table, id]),
+      [['role', viewer.key]],
+    );
   });
 
   it('leave the others in force when they allow, and refuse the whole when they may deny', () => {

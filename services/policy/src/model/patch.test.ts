@@ -20,6 +20,8 @@ const sortedById = (grants: readonly GrantRow[]): readonly GrantRow[] =>
 
 const PERMISSIONS = ['flag:toggle', 'organization:read', 'change:apply'];
 
+const SEPARATIONS = ['one', 'two'].map((ruleId) => ({ ruleId, name: ruleId, roleKeys: ['a', 'b'] }));
+
 const step = fc.record({
   keep: fc.array(fc.boolean(), { minLength: 16, maxLength: 16 }),
   put: fc.array(fc.record({ from: fc.nat({ max: 15 }), id: fc.nat({ max: 40 }) }), { maxLength: 4 }),
@@ -29,6 +31,7 @@ const step = fc.record({
   role: fc.option(fc.record({ at: fc.nat({ max: 4 }), permissions: fc.subarray(PERMISSIONS) }), { nil: null }),
   newRole: fc.option(customRole, { nil: null, freq: 2 }),
   dropsRole: fc.boolean(),
+  separations: fc.nat({ max: 2 }),
 });
 
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -63,7 +66,7 @@ const changeRoles = (
 const applyStep = (
   rows: OrganizationRows,
   pool: RandomOrganization['rows'],
-  { keep, put, projects, environments }: Step,
+  { keep, put, projects, environments, separations }: Step,
 ): { readonly after: OrganizationRows; readonly change: OrganizationChange } => {
   const removed = rows.grants.filter((_, at) => keep[at % keep.length] === false).map(({ grantId }) => grantId);
   const added = new Map<string, GrantRow>(
@@ -80,6 +83,7 @@ const applyStep = (
     grants: sortedById([...left, ...coming]),
     projects: pool.projects.slice(0, projects),
     environments: pool.environments.slice(0, environments),
+    separations: SEPARATIONS.slice(0, separations),
   };
   const { slug, revision } = after;
   return {
@@ -92,6 +96,7 @@ const applyStep = (
       removed: [...removed, 'unknown'],
       projects: after.projects,
       environments: after.environments,
+      separations: after.separations,
     },
   };
 };
