@@ -1,5 +1,5 @@
 import { waitFor } from '@sallyport/dev-env';
-import { expectStatus, type Answer, type Caller } from '@sallyport/dev-env/actors';
+import { expectStatus, listAll, type Answer } from '@sallyport/dev-env/actors';
 
 import type { Company } from './company.ts';
 import { ABSENT, History, KINDS, type Outcome } from './history.ts';
@@ -213,30 +213,16 @@ export const startStorm = async (company: Company, random: Random, crashes: numb
   };
 };
 
-const MAX_PAGE = 200;
-
-const listAll = async (caller: Caller, path: string): Promise<Record<string, unknown>[]> => {
-  const items: Record<string, unknown>[] = [];
-  let cursor: unknown = null;
-  do {
-    const query = new URLSearchParams({ limit: String(MAX_PAGE), ...(typeof cursor === 'string' ? { cursor } : {}) });
-    const page = await expectStatus(caller, 200, 'GET', `${path}?${query.toString()}`);
-    items.push(...(page['items'] as Record<string, unknown>[]));
-    cursor = page['nextCursor'];
-  } while (typeof cursor === 'string');
-  return items;
-};
-
 /** What the APIs say is true now, by register. */
 export const readTruth = async ({ owner, directory }: Company, storm: Storm): Promise<Map<string, string>> => {
   const truth = new Map<string, string>();
-  for (const { userName, status } of await listAll(owner, '/api/identity/v1/accounts'))
+  for (const { userName, status } of await listAll(owner, '/api/identity/v1/accounts?limit=200'))
     truth.set(`account:${String(userName)}`, String(status));
   const group = await expectStatus(directory, 200, 'GET', `/scim/v2/Groups/${storm.groupId}`);
   for (const { value } of (group['members'] ?? []) as { value: string }[]) truth.set(`member:${value}`, 'in');
-  for (const { subject, role } of await listAll(owner, GRANTS))
+  for (const { subject, role } of await listAll(owner, `${GRANTS}?limit=200`))
     if (role === 'viewer') truth.set(`grant:${(subject as { id: string }).id}`, 'given');
-  for (const { key, description } of await listAll(owner, `${storm.project.path}/flags`))
+  for (const { key, description } of await listAll(owner, `${storm.project.path}/flags?limit=200`))
     if (description !== '') truth.set(`flag:${String(key)}`, String(description));
   return truth;
 };

@@ -115,6 +115,21 @@ export const bearer = (origin: string, token: string): Caller => {
   };
 };
 
+const MAX_ATTEMPTS = 5;
+
+/**
+ * The same caller, who calls again when told that the decision was too old for its effect: nothing was done then. On a
+ * machine that has just started everything at once that happens. Five times at most.
+ */
+export const patient = (caller: Caller): Caller => ({
+  call: async (...request) => {
+    let answer = await caller.call(...request);
+    for (let attempt = 1; attempt < MAX_ATTEMPTS && answer.body['code'] === 'DECISION_EXPIRED'; attempt += 1)
+      answer = await caller.call(...request);
+    return answer;
+  },
+});
+
 /** Calls and insists on a status. @throws UNEXPECTED_ANSWER with what was answered instead */
 export const expectStatus = async (
   caller: Caller,
@@ -128,4 +143,18 @@ export const expectStatus = async (
     'UNEXPECTED_ANSWER',
     `${method} ${path} was answered ${String(answer.status)} instead of ${String(status)}: ${JSON.stringify(answer.body)}`,
   );
+};
+
+/** Every item of a list, page by page. @throws UNEXPECTED_ANSWER */
+export const listAll = async (caller: Caller, path: string): Promise<Readonly<Record<string, unknown>>[]> => {
+  const items: Readonly<Record<string, unknown>>[] = [];
+  let cursor: unknown = null;
+  do {
+    const url = new URL(path, 'http://list');
+    if (typeof cursor === 'string') url.searchParams.set('cursor', cursor);
+    const page = await expectStatus(caller, 200, 'GET', `${url.pathname}${url.search}`);
+    items.push(...(page['items'] as Readonly<Record<string, unknown>>[]));
+    cursor = page['nextCursor'];
+  } while (typeof cursor === 'string');
+  return items;
 };

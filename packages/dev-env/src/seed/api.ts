@@ -1,4 +1,4 @@
-import { expectStatus, type Answer, type Caller } from '../actors/index.ts';
+import { listAll, type Answer, type Caller } from '../actors/index.ts';
 import { DevEnvironmentError } from '../errors.ts';
 
 type Item = Readonly<Record<string, unknown>>;
@@ -16,36 +16,7 @@ export interface Wanted {
  * between creating and noting goes on without a second one.
  */
 export async function ensure(caller: Caller, { path, is, body }: Wanted): Promise<Item> {
-  for (let attempt = 1; ; attempt += 1) {
-    const known = (await listAll(caller, path)).find(is);
-    if (known !== undefined) return known;
-    const answer = await caller.call('POST', path, body);
-    // On a machine that has just started everything at once a decision may be too old when its change is ready.
-    if (answer.body['code'] === 'DECISION_EXPIRED' && attempt < MAX_ATTEMPTS) continue;
-    return created(answer, path);
-  }
-}
-
-const MAX_ATTEMPTS = 5;
-
-const created = ({ status, body }: Answer, path: string): Item => {
-  if (status === 201) return body;
-  const problem = `POST ${path} was answered ${String(status)} instead of 201: ${JSON.stringify(body)}`;
-  throw new DevEnvironmentError('SEED_FAILED', problem);
-};
-
-/** Every item of a list, page by page. */
-export async function listAll(caller: Caller, path: string): Promise<Item[]> {
-  const items: Item[] = [];
-  let cursor: unknown = null;
-  do {
-    const url = new URL(path, 'http://list');
-    if (typeof cursor === 'string') url.searchParams.set('cursor', cursor);
-    const page = await expectStatus(caller, 200, 'GET', `${url.pathname}${url.search}`);
-    items.push(...(page['items'] as Item[]));
-    cursor = page['nextCursor'];
-  } while (typeof cursor === 'string');
-  return items;
+  return (await listAll(caller, path)).find(is) ?? (await mustSucceed(caller, 'POST', path, body)).body;
 }
 
 /** Calls and insists on success. @throws SEED_FAILED with what was answered instead. */

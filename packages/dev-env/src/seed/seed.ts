@@ -1,5 +1,5 @@
 import { systemClock } from '@sallyport/storage';
-import { bearer, Person, type Caller } from '../actors/index.ts';
+import { bearer, patient, Person, type Caller } from '../actors/index.ts';
 import { DevEnvironmentError } from '../errors.ts';
 import { waitFor } from '../wait-for.ts';
 import { mustSucceed, textOf } from './api.ts';
@@ -78,7 +78,7 @@ async function signIn(origin: string, ownerPassword: string, created: boolean): 
 async function withToken(session: Person, origin: string, work: (owner: Caller) => Promise<void>): Promise<void> {
   const expiresAt = new Date(systemClock.now().getTime() + TOKEN_LIFETIME_MS).toISOString();
   const { body } = await mustSucceed(session, 'POST', TOKENS, { name: 'Seeding', expiresAt });
-  const owner = bearer(origin, textOf(body, 'token'));
+  const owner = patient(bearer(origin, textOf(body, 'token')));
   try {
     await policyKnows(owner);
     await work(owner);

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { WebClient, type Caller } from '../actors/index.ts';
+import { listAll, WebClient, type Caller } from '../actors/index.ts';
 import { DevEnvironmentError } from '../errors.ts';
 import { waitFor } from '../wait-for.ts';
-import { ensure, listAll, mustSucceed, textOf } from './api.ts';
+import { ensure, mustSucceed, textOf } from './api.ts';
 import { CONNECTION, ENVIRONMENTS, FLAGS, PROJECT, ROLE_OF_GROUP } from './company.ts';
 import type { SeedProgress } from './record.ts';
 
