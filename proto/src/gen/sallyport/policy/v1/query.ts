@@ -28,8 +28,8 @@ export interface ListActionsRequest {
   orgId: string;
   subject: Subject | undefined;
   resource: Resource | undefined;
-  context: { [key: string]: any } | undefined;
-  actionProperties:
+  context?: { [key: string]: any } | undefined;
+  actionProperties?:
     | { [key: string]: any }
     | undefined;
   /** 1 to 1000; 0: 100. */
@@ -56,9 +56,9 @@ export interface ListResourcesRequest {
   types: string[];
   /** Only this project and its environments; empty: everywhere. */
   projectId: string;
-  resourceProperties: { [key: string]: any } | undefined;
-  context: { [key: string]: any } | undefined;
-  actionProperties: { [key: string]: any } | undefined;
+  resourceProperties?: { [key: string]: any } | undefined;
+  context?: { [key: string]: any } | undefined;
+  actionProperties?: { [key: string]: any } | undefined;
   pageSize: number;
   pageToken: string;
   atLeastAsFresh: string;
@@ -91,9 +91,9 @@ export interface ListSubjectsRequest {
   /** "user", "service_account"; none: both. */
   types: string[];
   /** Said of every one of them, for conditions. */
-  subjectProperties: { [key: string]: any } | undefined;
-  context: { [key: string]: any } | undefined;
-  actionProperties: { [key: string]: any } | undefined;
+  subjectProperties?: { [key: string]: any } | undefined;
+  context?: { [key: string]: any } | undefined;
+  actionProperties?: { [key: string]: any } | undefined;
   pageSize: number;
   pageToken: string;
   atLeastAsFresh: string;
