@@ -6,10 +6,10 @@ import assert from 'node:assert/strict';
 
 import { SERVICE_NAMES, waitFor, type ServiceName } from '@sallyport/dev-env';
 
-import { assertLogsVerify, assertNothingHalf, assertPolicyKnowsAll } from '../src/aftermath.ts';
 import { openCompany, type Company } from '../src/company.ts';
 import { openRandom, type Random } from '../src/random.ts';
-import { readTruth, startStorm, type Storm } from '../src/storm.ts';
+import { startStorm, type Storm } from '../src/storm.ts';
+import { itHasSurvived } from '../support/after-storm.ts';
 
 /** Each service dies this often. */
 const ROUNDS = 2;
@@ -52,23 +52,7 @@ describe('a service killed in the middle of writes', function () {
     }
   }
 
-  it('has lost nothing that was acknowledged, and done nothing that was refused', async () => {
-    await storm.stop();
-    console.log(`      ${String(storm.history.acknowledgedInAll)} writes acknowledged`);
-    assert.deepEqual(storm.history.violations(await readTruth(company, storm)), []);
-  });
-
-  it('has left nothing half done, and an entry for every change', async () => {
-    await assertNothingHalf(company);
-  });
-
-  it('has left audit logs that verify offline without a gap', async () => {
-    await assertLogsVerify(company, company.ownerToken);
-  });
-
-  it('is no reason for policy to know anybody differently than identity does', async () => {
-    await assertPolicyKnowsAll(company);
-  });
+  itHasSurvived(() => ({ company, storm }));
 
   it('writes the receipts of ended access after its restart that it could not write before', async () => {
     const { database, orgId } = company;

@@ -65,13 +65,20 @@ export async function createDevCa(directory: string): Promise<DevCa> {
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  const pem = {
-    cert: Buffer.from(`${made.toString('pem')}\n`),
-    key: Buffer.from(await privateKeyPem(keys.privateKey)),
-  };
-  writePrivateFile(keyFile, pem.key);
-  writePrivateFile(certFile, pem.cert);
-  return { ...pem, certFile, directory };
+  return { ...(await keep(made, keys.privateKey, { certFile, keyFile })), certFile, directory };
+}
+
+/** Writes a certificate and its key, PEM, the key first: a certificate that is there has one. */
+async function keep(
+  made: x509.X509Certificate,
+  privateKey: CryptoKey,
+  { certFile, keyFile }: { readonly certFile: string; readonly keyFile: string },
+): Promise<{ readonly cert: Buffer; readonly key: Buffer }> {
+  const cert = Buffer.from(`${made.toString('pem')}\n`);
+  const key = Buffer.from(await privateKeyPem(privateKey));
+  writePrivateFile(keyFile, key);
+  writePrivateFile(certFile, cert);
+  return { cert, key };
 }
 
 /**
@@ -111,13 +118,7 @@ export async function issueDevCertificate(ca: DevCa, request: CertificateRequest
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  const pem = {
-    cert: Buffer.from(`${made.toString('pem')}\n`),
-    key: Buffer.from(await privateKeyPem(keys.privateKey)),
-  };
-  writePrivateFile(keyFile, pem.key);
-  writePrivateFile(certFile, pem.cert);
-  return { ...files, ...pem };
+  return { ...files, ...(await keep(made, keys.privateKey, files)) };
 }
 
 /** A self-signed RSA certificate with its key, as SAML peers exchange them. PEM. */
