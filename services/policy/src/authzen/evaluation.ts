@@ -50,8 +50,8 @@ const NOT_KNOWN: Unlocated = { reason: 'GRANTS_STALE' };
 
 /** What evaluations are answered from. */
 export interface EvaluationDependencies {
-  readonly knowledge: GrantKnowledge;
-  readonly decisions: DecisionPoint;
+  readonly knowledge: Pick<GrantKnowledge, 'organization'>;
+  readonly decisions: Pick<DecisionPoint, 'ask' | 'refuse'>;
 }
 
 /** What a question and a refusal say alike. */
