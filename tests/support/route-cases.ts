@@ -130,6 +130,24 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       body: { subject: { type: 'user', id: await workshop.user() }, action: 'organization:read' },
     }),
   },
+  [`POST ${P}/list/actions`]: {
+    status: 200,
+    prepare: async (workshop) => ({ body: { subject: { type: 'user', id: await workshop.knownUser() } } }),
+  },
+  [`POST ${P}/list/resources`]: {
+    status: 200,
+    prepare: async () => await Promise.resolve({ body: { action: 'project:read' } }),
+  },
+  [`POST ${P}/list/subjects`]: {
+    status: 200,
+    prepare: async () => await Promise.resolve({ body: { action: 'project:read' } }),
+  },
+  [`POST ${P}/explain`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      body: { subject: { type: 'user', id: await workshop.knownUser() }, action: 'organization:read' },
+    }),
+  },
   [`POST ${P}/history/check`]: {
     status: 200,
     prepare: async (workshop) => ({
