@@ -125,8 +125,15 @@ describe('sallyport, the command', function () {
   });
 
   it('lists roles, projects, accounts and groups, as a table and as JSON', async () => {
-    assert.match((await expect(0, 'roles', 'list')).stdout, /^role +name +description\n(.*\n)*release_manager /);
-    assert.equal((await json<unknown[]>('roles', 'list')).length, 6);
+    assert.match(
+      (await expect(0, 'roles', 'list')).stdout,
+      /^role +name +made by +description\n(.*\n)*release_manager /,
+    );
+    assert.ok((await json<unknown[]>('roles', 'list')).length >= 6);
+    assert.match((await expect(0, 'roles', 'show', 'developer')).stdout, /^non-production +flag:toggle$/m);
+    assert.equal((await json<{ key: string }>('roles', 'show', 'viewer')).key, 'viewer');
+    await expect(5, 'roles', 'show', 'nobody');
+    assert.deepEqual(await json<unknown[]>('roles', 'violations'), []);
     const table = (await expect(0, 'projects', 'list')).stdout;
     assert.match(table, new RegExp(`^${project.key} +live +production +${project.liveId}$`, 'm'));
     const projects = await json<{ key: string; id: string }[]>('projects', 'list');
