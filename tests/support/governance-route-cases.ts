@@ -1,8 +1,9 @@
-import { expectStatus, type Caller } from '@sallyport/dev-env/actors';
+import { expectStatus, type Caller, type Person } from '@sallyport/dev-env/actors';
 
 import { employ } from '../src/company.ts';
 import { inAnHour } from '../src/time.ts';
 import { of, type Prepared, type RouteCase } from './route-case.ts';
+import { sessionHeaders } from './senders.ts';
 import type { Workshop } from './workshop.ts';
 
 const P = '/api/policy/v1';
@@ -27,17 +28,22 @@ const answered = async (workshop: Workshop): Promise<Prepared> => {
 
 const ownRequest = async (workshop: Workshop): Promise<string> => (await asked(workshop.company.owner)).id;
 
-const secondOwners = new WeakMap<Workshop, Promise<Caller>>();
+const secondOwners = new WeakMap<Workshop, Promise<Owner>>();
 
-const promote = async ({ company }: Workshop): Promise<Caller> => {
+interface Owner {
+  readonly person: Person;
+  readonly subjectId: string;
+}
+
+const promote = async ({ company }: Workshop): Promise<Owner> => {
   const { person, subjectId } = await employ(company, []);
   const grant = { subject: { type: 'user', id: subjectId }, role: 'owner' };
   await expectStatus(company.owner, 201, 'POST', `${P}/grants`, grant);
-  return person;
+  return { person, subjectId };
 };
 
 /** Somebody besides the Owner who may propose and agree. */
-const secondOwner = async (workshop: Workshop): Promise<Caller> => {
+const secondOwner = async (workshop: Workshop): Promise<Owner> => {
   const known = secondOwners.get(workshop) ?? promote(workshop);
   secondOwners.set(workshop, known);
   return await known;
@@ -54,12 +60,40 @@ const proposed = async (workshop: Workshop, caller: Caller): Promise<Prepared> =
 };
 
 const ofAnother = async (workshop: Workshop): Promise<Prepared> =>
-  await proposed(workshop, await secondOwner(workshop));
+  await proposed(workshop, (await secondOwner(workshop)).person);
 
 const ownProposal = async (workshop: Workshop): Promise<Prepared> => {
   const { params = {} } = await proposed(workshop, workshop.company.owner);
   return { params };
 };
+
+/** Of everybody who looks on; the Owner gave most of it. */
+const review = async (workshop: Workshop): Promise<object> => {
+  const { subjectId } = await secondOwner(workshop);
+  return { title: 'Who looks on', role: 'viewer', reviewers: [subjectId], deadline: inAnHour().toISOString() };
+};
+
+const startedReview = async (workshop: Workshop): Promise<string> => {
+  const body = await review(workshop);
+  return String((await expectStatus(workshop.company.owner, 201, 'POST', `${P}/reviews`, body))['id']);
+};
+
+/** By the reviewer, about a new grant. */
+const judgement = async (workshop: Workshop): Promise<Prepared> => {
+  const { person } = await secondOwner(workshop);
+  const grantId = await workshop.grant();
+  const params = { reviewId: await startedReview(workshop), grantId };
+  return { params, body: { reason: 'Looked at it.' }, headers: sessionHeaders(person) };
+};
+
+const reviewCase = (status: number, entries: readonly string[] = []): RouteCase => ({
+  status,
+  prepare: of('reviewId', async (workshop) => {
+    await workshop.grant();
+    return await startedReview(workshop);
+  }),
+  entries,
+});
 
 /** Asking for access, reviews and four eyes on roles. */
 export const GOVERNANCE_ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
@@ -111,5 +145,27 @@ export const GOVERNANCE_ROUTE_CASES: Readonly<Record<string, RouteCase>> = {
     status: 200,
     prepare: ownProposal,
     entries: ['proposal.cancelled'],
+  },
+  [`POST ${P}/reviews`]: {
+    status: 201,
+    prepare: async (workshop) => {
+      await workshop.grant();
+      return { body: await review(workshop) };
+    },
+    entries: ['review.started'],
+  },
+  [`GET ${P}/reviews/:reviewId`]: reviewCase(200),
+  [`GET ${P}/reviews/:reviewId/items`]: reviewCase(200),
+  [`GET ${P}/reviews/:reviewId/evidence`]: reviewCase(200),
+  [`POST ${P}/reviews/:reviewId/cancel`]: reviewCase(200, ['review.cancelled']),
+  [`POST ${P}/reviews/:reviewId/items/:grantId/keep`]: {
+    status: 204,
+    prepare: judgement,
+    entries: ['review-item.kept'],
+  },
+  [`POST ${P}/reviews/:reviewId/items/:grantId/revoke`]: {
+    status: 204,
+    prepare: judgement,
+    entries: ['review-item.revoked', 'grant.deleted'],
   },
 };

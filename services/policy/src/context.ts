@@ -24,6 +24,7 @@ import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
 import { Advisor } from './roles/index.ts';
+import { endDueReviews } from './reviews/index.ts';
 import { StandingWriter } from './subjects/index.ts';
 import { createWatch, type Watch } from './watch/index.ts';
 
@@ -170,7 +171,10 @@ export const createContext = async (
   const watch = createWatch({ ...basics, knowledge: known, freshness });
   const answers = { lists, freshness, currentRevision, explain, watch };
   const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, ...answers };
-  const dueWork = new DueWork(basics.logger, { 'access-requests': () => endDueRequests(parts) });
+  const dueWork = new DueWork(basics.logger, {
+    'access-requests': () => endDueRequests(parts),
+    reviews: () => endDueReviews(parts),
+  });
   release.defer(() => dueWork.close());
   dueWork.start(DUE_EVERY_MS);
   release.defer(await keepHistoryInBounds({ ...basics, days: config.historyDays, roles: BUILT_IN_ROLES }));

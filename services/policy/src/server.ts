@@ -18,6 +18,7 @@ import { operatorService } from './organizations/index.ts';
 import { adviceRoute, roleRoutes, separationRoutes } from './roles/index.ts';
 import { queryRoutes, queryService } from './query/index.ts';
 import { proposalRoutes, protectionRoutes } from './proposals/index.ts';
+import { reviewRoutes } from './reviews/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 import { whatIfRoutes } from './what-if/index.ts';
 
@@ -37,6 +38,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...tokenRoutes(context), //                              /api/policy/v1/decision-tokens
   ...proposalRoutes(context), //                           /api/policy/v1/proposals
   ...protectionRoutes(context), //                         /api/policy/v1/protections
+  ...reviewRoutes(context), //                             /api/policy/v1/reviews
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
   ...historyRoutes(context), //                            /api/policy/v1/history
   ...whatIfRoutes(context), //                             /api/policy/v1/what-if

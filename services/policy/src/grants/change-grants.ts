@@ -121,22 +121,27 @@ const changed = (
   ],
 });
 
+/** The organisation's policy, which nobody else changes until COMMIT. @throws NOT_FOUND when there is no such organisation */
+export const lockPolicy = async (tx: AuditedTx): Promise<Pick<LockedState, 'before' | 'after'>> => {
+  const raw = await lockOrganization(tx, tx.orgId);
+  if (raw === undefined) throw noOrganization();
+  return { before: compiled(raw), after: (change) => compiled(changed(raw, change)) };
+};
+
 const locked = async (
   tx: AuditedTx,
   { standing, clock }: GrantDependencies,
   { principal, context }: Administrator,
 ): Promise<LockedState> => {
   const { orgId, subjectId: id, type, scopes } = principal;
-  const raw = await lockOrganization(tx, orgId);
-  if (raw === undefined) throw noOrganization();
+  const policy = await lockPolicy(tx);
   const groupIds = standing.find(orgId, id)?.groupIds ?? [];
   return {
     actor: { type, id, groupIds, limitedTo: scopes },
-    before: compiled(raw),
+    ...policy,
     population: populationOf(standing, orgId),
     nowMs: clock.now().getTime(),
     given: adminProperties(principal, context.auditContext().ip),
-    after: (change) => compiled(changed(raw, change)),
   };
 };
 

@@ -22,6 +22,7 @@ export {
 export { describeGrant, type Grant, type NewGrant } from './grant.ts';
 export { assertGrantable, createGrant, knownScope, type GrantInput } from './create-grant.ts';
 export { deleteGrant } from './delete-grant.ts';
+export { endGrant } from './end-grant.ts';
 export { firstMissing, givenBy, heldBy, toScope, type GrantScope, type Holder } from './held.ts';
 export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
 export { compileRaw, type RawOrganization } from './read-rows.ts';
@@ -53,5 +54,5 @@ export {
   refuseRoleBeyondOwn,
 } from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
-export { GRANT_JSON, deleteOverOfRole, findGrant, insertGrant, lockHead, nextRevision } from './store.ts';
+export { GRANT_JSON, deleteOverOfRole, findGrant, insertGrant, listGrants, lockHead, nextRevision } from './store.ts';
 export { id, newGrantShape, newMappingShape, scopeShape, toGrantInput, toMappingInput } from './wire.ts';

@@ -10,6 +10,7 @@ import { createDecisionEngine } from './0007-create-decision-engine.ts';
 import { createRoles } from './0009-create-roles.ts';
 import { createSeparationRules } from './0010-create-separation-rules.ts';
 import { createAccessRequest } from './0011-create-access-request.ts';
+import { createReview } from './0012-create-review.ts';
 import { createScopeProtection } from './0013-create-scope-protection.ts';
 import { createProposal } from './0014-create-proposal.ts';
 import { keepHistory } from './0015-keep-history.ts';
@@ -28,6 +29,7 @@ export const migrations: readonly Migration[] = [
   createRoles,
   createSeparationRules,
   createAccessRequest,
+  createReview,
   createScopeProtection,
   createProposal,
   keepHistory,

@@ -14,6 +14,7 @@ import {
   type LockedState,
 } from '../grants/index.ts';
 import { approvalsRequired } from '../protections/index.ts';
+import { startReview, toReviewInput } from '../reviews/index.ts';
 import { changeProtection } from './change-protection.ts';
 import {
   assertInReview,
@@ -121,6 +122,9 @@ const carryOut = async (
         { requestId: change.requestId, hash: null, answer: null },
         approval,
       );
+      return;
+    case 'review.start':
+      await startReview(dependencies, administrator, toReviewInput(change.review), approval);
       return;
     case 'protection.change':
       await changeProtection(dependencies, administrator, change, approval);

@@ -26,6 +26,7 @@ import {
 } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { findProtection, type Reach } from '../protections/index.ts';
+import { toReviewInput } from '../reviews/index.ts';
 import type { ProposalDependencies, ProposedChange } from './proposal.ts';
 
 /** The policy a person is judged by. */
@@ -128,6 +129,11 @@ const planProtection = async (tx: ReadTx, index: OrganizationIndex, protectionId
   };
 };
 
+const planReview = (index: OrganizationIndex, review: Parameters<typeof toReviewInput>[0]): Plan => {
+  const reach = knownScope(index, toReviewInput(review).scope);
+  return { permission: 'grant:manage', scope: toScope(reach), reach, base: null, refuse: () => null };
+};
+
 /** @throws NOT_FOUND when what it is about is not there */
 export const planChange = async (
   dependencies: Planned,
@@ -146,6 +152,8 @@ export const planChange = async (
       return await planDeletion(tx, index, { grantId: change.mappingId, source: 'mapping' });
     case 'access-request.approve':
       return await planAccess(dependencies, tx, index, change.requestId);
+    case 'review.start':
+      return planReview(index, change.review);
     case 'protection.change':
     default:
       return await planProtection(tx, index, change.protectionId);

@@ -2,6 +2,7 @@ import type { Database } from '@sallyport/storage';
 import { z } from 'zod';
 
 import { contentHash, stands, type Acting, type Content, type StandingKnowledge } from '../approvals/index.ts';
+import { newReviewShape } from '../reviews/index.ts';
 import { id, newGrantShape, newMappingShape, type GrantDependencies } from '../grants/index.ts';
 
 export type ProposalDependencies = GrantDependencies & StandingKnowledge & { readonly db: Database };
@@ -16,6 +17,7 @@ export const changeShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('mapping.create'), mapping: newMappingShape }),
   z.object({ kind: z.literal('mapping.delete'), mappingId: id }),
   z.object({ kind: z.literal('access-request.approve'), requestId: id }),
+  z.object({ kind: z.literal('review.start'), review: newReviewShape }),
   z.object({ kind: z.literal('protection.change'), protectionId: id, requiredApprovals: approvalCount }),
 ]);
 
