@@ -30,15 +30,13 @@ export const callObserver = (metrics: Metrics | undefined, side: 'server' | 'cli
     help: `gRPC calls by method and status code, seen by the ${side}`,
     labels: ['method', 'code'],
   });
-  const children = new Map<string, { observe(seconds: number): void }>();
+  // Methods and codes are closed sets: the maps stay small. Two of them, as a key of both would be made for every call.
+  const methods = new Map<string, Map<string, { observe(seconds: number): void }>>();
   return (method, code, seconds) => {
-    const key = `${code}${method}`;
-    let child = children.get(key);
-    if (child === undefined) {
-      // Methods and codes are closed sets: the map stays small.
-      child = histogram.labels({ method, code });
-      children.set(key, child);
-    }
+    let codes = methods.get(method);
+    if (codes === undefined) methods.set(method, (codes = new Map<string, { observe(seconds: number): void }>()));
+    let child = codes.get(code);
+    if (child === undefined) codes.set(code, (child = histogram.labels({ method, code })));
     child.observe(seconds);
   };
 };

@@ -25,6 +25,7 @@ import {
   type Place,
 } from '../model/index.ts';
 
+import { counterOf } from './count.ts';
 import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
 import { holdsOutlived } from './outlived.ts';
 import { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
@@ -179,32 +180,6 @@ const explain = (index: OrganizationIndex, verdict: Verdict, permission: number,
 /** Told when somebody is refused because roles of an earlier life are still there. */
 export type OnOutlived = (orgId: string, subjectId: string) => void;
 
-/**
- * Counts in memory and tells the registry once in a turn of the event loop: telling it costs as much as a decision.
- */
-const counterOf = (metrics: Metrics | undefined): ((reason: Reason) => void) => {
-  if (metrics === undefined) return () => undefined;
-  const counter = metrics.counter({ name: 'decisions_total', help: 'Decisions by reason', labels: ['reason'] });
-  const counts = new Map<Reason, { untold: number }>();
-  for (const reason of Object.keys(REASONS) as Reason[]) counts.set(reason, { untold: 0 });
-  let isTelling = false;
-  const tell = (): void => {
-    isTelling = false;
-    for (const [reason, count] of counts) {
-      if (count.untold > 0) counter.inc({ reason }, count.untold);
-      count.untold = 0;
-    }
-  };
-  return (reason) => {
-    const count = counts.get(reason);
-    if (count === undefined) return;
-    count.untold += 1;
-    if (isTelling) return;
-    isTelling = true;
-    setImmediate(tell);
-  };
-};
-
 export interface DecisionPointOptions {
   readonly knowledge: DecisionKnowledge;
   readonly clock: Clock;
@@ -262,6 +237,14 @@ export class DecisionPoint {
   decide(request: DecisionRequest): Decision {
     const moment = this.#moment();
     const known = this.#knowledge.look(request.orgId, moment);
+    return this.#answered(request, known, this.#answer(request, known, moment), moment);
+  }
+
+  /** {@link DecisionPoint.decide} with one look at what is known; null when something has to be prepared first. */
+  decideNow(request: DecisionRequest): Decision | null {
+    const moment = this.#moment();
+    const known = this.#knowledge.look(request.orgId, moment);
+    if (known.index === undefined || this.#reference.decides(known.index)) return null;
     return this.#answered(request, known, this.#answer(request, known, moment), moment);
   }
 

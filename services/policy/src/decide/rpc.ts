@@ -4,11 +4,13 @@ import { AppError } from '@sallyport/errors';
 import { grpcService, unary, type GrpcService, type ServerCall } from '@sallyport/grpc';
 import {
   DecisionServiceService,
+  CheckManyResponse,
+  CheckResponse,
   Decision as WireDecision,
   type CheckManyRequest,
   type CheckRequest,
-  type CheckResponse,
 } from '@sallyport/proto/policy/v1';
+import { serializer } from '@sallyport/proto/serializer';
 import type { Clock } from '@sallyport/storage';
 import { isIdentifier } from '@sallyport/subject-feed';
 
@@ -68,8 +70,10 @@ const refuse = (
   call: ServerCall,
   reason: NotFresh = 'INVALID_REQUEST',
 ): CheckResponse => {
-  const { orgId, action } = request;
-  const asked = { action, asker: askerOf(request, call) };
+  const { orgId, action, subject, resource } = request;
+  const where = resource === undefined ? {} : { projectId: resource.projectId, environmentId: resource.environmentId };
+  const whom = subject === undefined ? {} : { subject };
+  const asked = { action, ...whom, ...where, asker: askerOf(request, call) };
   return toCheckResponse(point.refuse(isIdentifier(orgId) ? orgId : '', reason, asked));
 };
 
@@ -96,9 +100,8 @@ const check = (
   if (question === null) return refuse(dependencies, request, call);
   if (request.atLeastAsFresh !== undefined && request.atLeastAsFresh !== '')
     return checkAtLeast(dependencies, request, question, call);
-  const waiting = point.prepare(question);
-  if (waiting === null) return toCheckResponse(point.decide(question));
-  return waiting.then(() => toCheckResponse(point.decide(question)));
+  const decision = point.decideNow(question);
+  return decision === null ? point.ask(question).then(toCheckResponse) : toCheckResponse(decision);
 };
 
 const checkMany = async (
@@ -124,10 +127,18 @@ const checkMany = async (
   return results;
 };
 
+const { check: checkMethod, checkMany: checkManyMethod } = DecisionServiceService;
+
+const DEFINITION = {
+  ...DecisionServiceService,
+  check: { ...checkMethod, responseSerialize: serializer(CheckResponse) },
+  checkMany: { ...checkManyMethod, responseSerialize: serializer(CheckManyResponse) },
+};
+
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
 export const decisionService = (dependencies: DecisionServiceDependencies): GrpcService => {
   const answer: CheckOne = (request, call) => check(dependencies, request, call);
-  return grpcService(DecisionServiceService, {
+  return grpcService(DEFINITION, {
     check: { allow: ASKERS, handler: unary(answer) },
     checkMany: {
       allow: ASKERS,

@@ -3,11 +3,6 @@ import { isId, newId, statement, type ReadTx, type WriteTx } from '@sallyport/st
 import type { Masked } from './mask.ts';
 import { NO_ORGANIZATION, type Gap, type GapCause } from './queue.ts';
 
-/** One entry under the id it keeps however often it is tried to write it. */
-export interface Entry extends Masked {
-  readonly entryId: string;
-}
-
 const orgIdOf = (orgId: string): string => (isId(orgId) ? orgId : NO_ORGANIZATION);
 
 // Batches of all replicas one after the other: positions are handed out in the order of the commits.
@@ -25,9 +20,10 @@ const INSERT = statement(`
     policy_hash text, latency_us integer, request_id text, asker_kind text, asker text, one_in integer)
   ON CONFLICT (org_id, entry_id) DO NOTHING`);
 
-const toRow = (entry: Entry): object => ({
+/** One entry, under the id it keeps however often it is tried to write it. */
+export const toRow = (entry: Masked, entryId: string) => ({
   org_id: orgIdOf(entry.orgId),
-  entry_id: entry.entryId,
+  entry_id: entryId,
   at_ms: entry.atMs,
   subject_type: entry.subjectType,
   subject: entry.subject,
@@ -51,9 +47,11 @@ const toRow = (entry: Entry): object => ({
   one_in: entry.oneIn,
 });
 
+export type EntryRow = ReturnType<typeof toRow>;
+
 /** Writes entries, all or none; those that are there already stay as they are. */
-export const insertEntries = async (tx: WriteTx, entries: readonly Entry[]): Promise<void> => {
-  await tx.query(INSERT, [JSON.stringify(entries.map(toRow))]);
+export const insertEntries = async (tx: WriteTx, rows: readonly EntryRow[]): Promise<void> => {
+  await tx.query(INSERT, [JSON.stringify(rows)]);
 };
 
 export const insertGaps = async (tx: WriteTx, gaps: readonly (readonly [orgId: string, gap: Gap])[]): Promise<void> => {

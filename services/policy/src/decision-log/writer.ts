@@ -4,7 +4,7 @@ import type { Logger } from '@sallyport/telemetry';
 import type { Noted } from './entry.ts';
 import type { Mask } from './mask.ts';
 import type { Queue } from './queue.ts';
-import { insertEntries, insertGaps, noteWriter, type Entry } from './store.ts';
+import { insertEntries, insertGaps, noteWriter, toRow, type EntryRow } from './store.ts';
 
 export interface WriterOptions {
   readonly db: Database;
@@ -16,7 +16,7 @@ export interface WriterOptions {
 }
 
 /** Entries wait so long for company, so that one statement writes many. */
-const GATHER_MS = 100;
+const GATHER_MS = 200;
 const MAX_BATCH = 1_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
@@ -26,7 +26,7 @@ const FLUSH_MS = 5_000;
 /** A batch that is being written, under ids it keeps: what was committed without our hearing of it is not there twice. */
 interface Batch {
   readonly noted: readonly Noted[];
-  readonly entries: readonly Entry[];
+  readonly rows: readonly EntryRow[];
 }
 
 /** Errors of what was sent, not of the connection or the server: trying again would not help. SQLSTATE class 22, 23. */
@@ -123,16 +123,16 @@ export class Writer {
   #nextBatch(): Batch {
     const noted = this.#options.queue.take(MAX_BATCH);
     const { mask } = this.#options;
-    return { noted, entries: noted.map((each) => ({ ...mask.entry(each), entryId: newId() })) };
+    return { noted, rows: noted.map((each) => toRow(mask.entry(each), newId())) };
   }
 
   /** One entry the database will not have must not keep the others: it is found by halves. */
-  async #write({ noted, entries }: Batch): Promise<void> {
+  async #write({ noted, rows }: Batch): Promise<void> {
     try {
       await this.#options.db.unauditedWriteOne('all-organizations', 'the decision log is a log', async (tx) => {
-        await insertEntries(tx, entries);
+        await insertEntries(tx, rows);
       });
-      this.#options.onWritten(entries.length);
+      this.#options.onWritten(rows.length);
     } catch (error) {
       if (!isRefusal(error)) throw error;
       const [only] = noted;
@@ -143,8 +143,8 @@ export class Writer {
         return;
       }
       const half = noted.length >> 1;
-      await this.#write({ noted: noted.slice(0, half), entries: entries.slice(0, half) });
-      await this.#write({ noted: noted.slice(half), entries: entries.slice(half) });
+      await this.#write({ noted: noted.slice(0, half), rows: rows.slice(0, half) });
+      await this.#write({ noted: noted.slice(half), rows: rows.slice(half) });
     }
   }
 
