@@ -3,12 +3,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { freePort } from '@sallyport/dev-env';
-
 import { Browser } from './support/browser.ts';
 import {
   newOrganization,
   OWNER_PASSWORD,
+  startAtOrigin,
   startIdentity,
   type TestIdentity,
   type TestOrganization,
@@ -21,9 +20,7 @@ describe('signing in and out', () => {
   let slug: string;
 
   before(async () => {
-    const port = await freePort();
-    origin = `http://localhost:${port}`;
-    identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    ({ identity, origin } = await startAtOrigin());
     organization = await newOrganization(identity);
     slug = (await identity.admin<{ slug: string }>('SELECT slug FROM identity.organization'))[0]?.slug ?? '';
   });

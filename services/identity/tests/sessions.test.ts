@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict';
 
-import { freePort } from '@sallyport/dev-env';
-
 import { touchSession } from '../src/sessions/store.ts';
 import { Browser } from './support/browser.ts';
 import { apiClient, type Client } from './support/http.ts';
 import {
   newOrganization,
   OWNER_PASSWORD,
-  startIdentity,
+  startAtOrigin,
   type TestIdentity,
   type TestOrganization,
 } from './support/identity.ts';
@@ -27,9 +25,7 @@ describe('sessions', () => {
   let origin: string;
 
   beforeEach(async () => {
-    const port = await freePort();
-    origin = `http://localhost:${port}`;
-    identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    ({ identity, origin } = await startAtOrigin());
     organization = await newOrganization(identity);
     api = apiClient(identity, organization);
   });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { createSelfSigned, freePort } from '@sallyport/dev-env';
+import { createSelfSigned } from '@sallyport/dev-env';
 
 import { verifyDomain } from '../src/login/index.ts';
 import { Browser } from './support/browser.ts';
@@ -8,7 +8,7 @@ import { apiClient, type Client } from './support/http.ts';
 import {
   newOrganization,
   OWNER_PASSWORD,
-  startIdentity,
+  startAtOrigin,
   type TestIdentity,
   type TestOrganization,
 } from './support/identity.ts';
@@ -26,9 +26,7 @@ describe('setting sign-in up', () => {
   let certificate: string;
 
   before(async () => {
-    const port = await freePort();
-    origin = `http://localhost:${port}`;
-    identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    ({ identity, origin } = await startAtOrigin());
     organization = await newOrganization(identity);
     api = apiClient(identity, organization);
     stranger = apiClient(identity, await newOrganization(identity));

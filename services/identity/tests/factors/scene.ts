@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 
-import { freePort } from '@sallyport/dev-env';
 import { Authenticator, totpCode } from '@sallyport/dev-env/actors';
 import type { MailMessage } from '@sallyport/mail';
 import { systemClock } from '@sallyport/storage';
@@ -10,7 +9,7 @@ import { Browser } from '../support/browser.ts';
 import {
   newOrganization,
   OWNER_PASSWORD,
-  startIdentity,
+  startAtOrigin,
   type TestIdentity,
   type TestOrganization,
 } from '../support/identity.ts';
@@ -75,11 +74,9 @@ export class Scene {
   }
 
   static async open(): Promise<Scene> {
-    const port = await freePort();
-    const origin = `http://localhost:${String(port)}`;
     const clock = new TestClock();
     const mailer = new TestMailer();
-    const identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin }, clock, mailer });
+    const { identity, origin } = await startAtOrigin({ clock, mailer });
     const organization = await newOrganization(identity);
     return new Scene({ identity, organization, origin, clock, mailer });
   }

@@ -1,13 +1,12 @@
 /** The service with one connection to an OpenID Provider that does what a test wants: what the OIDC suites share. */
 import assert from 'node:assert/strict';
 
-import { freePort } from '@sallyport/dev-env';
 import { newId } from '@sallyport/storage';
 import type { JWTPayload } from 'jose';
 
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
-import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from '../support/identity.ts';
+import { newOrganization, startAtOrigin, type TestIdentity, type TestOrganization } from '../support/identity.ts';
 import { MockIdp, type Exchange } from './mock-idp.ts';
 
 export const CLIENT_ID = 'sallyport';
@@ -38,10 +37,7 @@ export class OidcScene {
 
   static async start(): Promise<OidcScene> {
     const idp = await MockIdp.start();
-    const port = await freePort();
-    const origin = `http://localhost:${port}`;
-    const config = { httpPort: port, publicOrigin: origin, allowInsecurePrivateFetch: true };
-    const identity = await startIdentity({ config });
+    const { identity, origin } = await startAtOrigin({ config: { allowInsecurePrivateFetch: true } });
     const organization = await newOrganization(identity);
     const api = apiClient(identity, organization);
     const directory = await newDirectory(identity, organization);

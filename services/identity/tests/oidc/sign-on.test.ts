@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 
-import { freePort } from '@sallyport/dev-env';
 import type { JWTPayload } from 'jose';
 
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
-import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from '../support/identity.ts';
+import { newOrganization, startAtOrigin, type TestIdentity, type TestOrganization } from '../support/identity.ts';
 import { MockIdp, newSigningKeys, type Exchange } from './mock-idp.ts';
 
 const CLIENT_ID = 'sallyport';
@@ -30,11 +29,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
 
   before(async () => {
     idp = await MockIdp.start();
-    const port = await freePort();
-    origin = `http://localhost:${port}`;
-    identity = await startIdentity({
-      config: { httpPort: port, publicOrigin: origin, allowInsecurePrivateFetch: true },
-    });
+    ({ identity, origin } = await startAtOrigin({ config: { allowInsecurePrivateFetch: true } }));
     organization = await newOrganization(identity);
     api = apiClient(identity, organization);
     directory = await newDirectory(identity, organization);
@@ -263,9 +258,7 @@ describe('OpenID Connect sign-on over HTTP', () => {
 describe('OpenID Connect sign-on in production', () => {
   it('reaches no private address', async () => {
     const idp = await MockIdp.start();
-    const port = await freePort();
-    const origin = `http://localhost:${port}`;
-    const identity = await startIdentity({ config: { httpPort: port, publicOrigin: origin } });
+    const { identity, origin } = await startAtOrigin();
     const api = apiClient(identity, await newOrganization(identity));
     const { body } = await api('POST', '/connections', { name: 'Inside' });
     const set = (issuer: string) => api('PUT', `/connections/${body.id}/oidc`, { issuer, clientId: 'x' });

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { inflateRawSync } from 'node:zlib';
 
-import { createSelfSigned, freePort } from '@sallyport/dev-env';
+import { createSelfSigned } from '@sallyport/dev-env';
 
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
 import {
   newOrganization,
-  startIdentity,
+  startAtOrigin,
   type TestIdentity,
   type TestOptions,
   type TestOrganization,
@@ -47,10 +47,7 @@ export class SamlScene {
 
   /** With a connection that has a directory and SAML. */
   static async start(options: TestOptions = {}): Promise<SamlScene> {
-    const port = await freePort();
-    const origin = `http://localhost:${port}`;
-    const config = { httpPort: port, publicOrigin: origin, ...options.config };
-    const identity = await startIdentity({ ...options, config });
+    const { identity, origin } = await startAtOrigin(options);
     const organization = await newOrganization(identity);
     const api = apiClient(identity, organization);
     const directory = await newDirectory(identity, organization);

@@ -7,6 +7,7 @@ import type { DecisionClient } from '@sallyport/decision-client';
 import {
   createDevCa,
   createSelfSigned,
+  freePort,
   issueDevCertificate,
   testDatabase,
   type TestDatabase,
@@ -196,6 +197,16 @@ export const startIdentity = async (options: TestOptions = {}): Promise<TestIden
       if (options.database === undefined) await database.drop();
     },
   };
+};
+
+/** The same at the address browsers reach it by: what leads back to it leads there. */
+export const startAtOrigin = async (
+  options: TestOptions = {},
+): Promise<{ readonly identity: TestIdentity; readonly origin: string }> => {
+  const port = await freePort();
+  const origin = `http://localhost:${String(port)}`;
+  const config = { httpPort: port, publicOrigin: origin, ...options.config };
+  return { identity: await startIdentity({ ...options, config }), origin };
 };
 
 export interface TestOrganization {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 
-import { freePort } from '@sallyport/dev-env';
 import { systemClock, type Clock } from '@sallyport/storage';
 import {
   allowInsecureRequests,
@@ -14,7 +13,7 @@ import {
 import { apiClient, newDirectory, type Client, type Directory } from './http.ts';
 import {
   newOrganization,
-  startIdentity,
+  startAtOrigin,
   type TestIdentity,
   type TestOptions,
   type TestOrganization,
@@ -67,11 +66,8 @@ export class CredentialScene {
   }
 
   static async start(options: TestOptions = {}): Promise<CredentialScene> {
-    const port = await freePort();
-    const origin = `http://localhost:${String(port)}`;
     const clock = new MovedClock();
-    const config = { httpPort: port, publicOrigin: origin, ...options.config };
-    const identity = await startIdentity({ clock, ...options, config });
+    const { identity, origin } = await startAtOrigin({ clock, ...options });
     const organization = await newOrganization(identity);
     const api = apiClient(identity, organization);
     const directory = await newDirectory(identity, organization);
