@@ -57,8 +57,8 @@ export interface Lists {
 const cursorShape = z.strictObject({
   /** Digest of the question. */
   q: z.string().max(64),
-  /** Revision. */
-  r: z.string().max(1_200),
+  /** `@s<standing position>.g<grants revision>` */
+  r: z.string().max(48),
   /** The moment the list speaks of. */
   t: z.number().int(),
   /** Items before this page, and all together. */
@@ -187,7 +187,7 @@ class PinnedLists implements Lists {
     const list = await this.#turns.take(signal, async (turn) => {
       const asOfMs = after?.t ?? clock.now().getTime();
       const { index, subjects, revision } = this.#current(orgId);
-      if (after !== null && after.r !== revision) throw expired();
+      if (after !== null && after.r !== standOf(revision)) throw expired();
       return { items: await work({ index, subjects, nowMs: asOfMs, reference }, turn), revision, asOfMs };
     });
     // What was current when it was begun may be too old by now.
@@ -198,7 +198,7 @@ class PinnedLists implements Lists {
 
   #keep(orgId: string, digest: string, list: WholeList<unknown>): void {
     const now = this.#options.clock.monotonicMs();
-    const key = keyOf(digest, list.revision, list.asOfMs);
+    const key = keyOf(digest, standOf(list.revision), list.asOfMs);
     if (this.#kept.find(key, now) === undefined) this.#kept.put(key, orgId, list, now);
   }
 
@@ -228,7 +228,7 @@ const cursorOf = ({ cursor, digest }: Asked): Cursor | null => {
 const pageOf = <T>(list: WholeList<T>, digest: string, from: number, limit: number): ListPage<T> => {
   const { items, revision, asOfMs } = list;
   const to = Math.min(from + limit, items.length);
-  const next: Cursor = { q: digest, r: revision, t: asOfMs, o: to, n: items.length };
+  const next: Cursor = { q: digest, r: standOf(revision), t: asOfMs, o: to, n: items.length };
   const complete = to === items.length;
   return {
     items: items.slice(from, to),
@@ -239,6 +239,9 @@ const pageOf = <T>(list: WholeList<T>, digest: string, from: number, limit: numb
     asOfMs,
   };
 };
+
+/** A revision without its organisation, which the digest of the question is of already; ids may be long. */
+const standOf = (revision: string): string => revision.slice(revision.lastIndexOf('@'));
 
 /** Neither a digest nor a number has a space in it. */
 const keyOf = (digest: string, revision: string, asOfMs: number): string => `${digest} ${String(asOfMs)} ${revision}`;
