@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { isAppError } from '@sallyport/errors';
 import { newId } from '@sallyport/storage';
 
-import type { Administrator } from '../src/grants/change-grants.ts';
 import { createGrant, type GrantInput } from '../src/grants/create-grant.ts';
 import { GRANTS, type GrantDesk, MAPPINGS, codeOf, deskForEachTest } from './support/grant-desk.ts';
+import { administratorAfter } from './support/meanwhile.ts';
 import type { World, Answer, Organization } from './support/world.ts';
 
 describe('escalation', () => {
@@ -153,44 +153,15 @@ describe('escalation', () => {
       validUntil: null,
     });
 
-    /** An administrator who gets this decision, after `meanwhile` has happened. */
-    const administrator = (
-      subjectId: string,
-      validity: { validForMs: number; decidedAtMonotonicMs: number },
-      meanwhile: () => Promise<unknown> = async () => await Promise.resolve(),
-    ): Administrator => ({
-      principal: {
-        orgId: org.orgId,
-        orgSlug: 'acme',
-        subjectId,
-        type: 'user',
-        epoch: 1n,
-        credentialType: 'api_token',
-        credentialId: 'token',
-        scopes: [],
-        authenticatedAt: new Date(0),
-        expiresAt: new Date(8_640_000_000_000),
-        displayName: 'Somebody',
-      },
-      context: {
-        require: async () => {
-          await meanwhile();
-          return { allowed: true, reason: 'GRANTED', explanation: '', policyRevision: '', ...validity };
-        },
-        auditContext: () => ({
-          orgId: org.orgId,
-          actor: { type: 'user', id: subjectId, via: 'api_token:token' },
-          requestId: 'request',
-        }),
-      },
-    });
-
     const expired = (error: unknown): boolean => isAppError(error) && error.code === 'DECISION_EXPIRED';
 
     it('a decision that has become too old changes nothing', async () => {
       const { id } = await desk.newUser();
       const validity = { validForMs: 600, decidedAtMonotonicMs: world.context.clock.monotonicMs() - 700 };
-      await assert.rejects(createGrant(world.context, administrator(org.ownerId, validity), viewerFor(id)), expired);
+      await assert.rejects(
+        createGrant(world.context, administratorAfter(org, org.ownerId, validity), viewerFor(id)),
+        expired,
+      );
       assert.equal((await desk.listed(`?subjectId=${id}`)).items.length, 0);
     });
 
@@ -200,7 +171,7 @@ describe('escalation', () => {
       const right = await world.grant(org, { subject: { type: 'user', id: admin.id }, role: 'owner' });
       const validity = { validForMs: 5_000, decidedAtMonotonicMs: world.context.clock.monotonicMs() };
       const meanwhile = (): Promise<Answer> => world.call('DELETE', `${GRANTS}/${right}`, { token: org.ownerToken });
-      const attempt = createGrant(world.context, administrator(admin.id, validity, meanwhile), viewerFor(id));
+      const attempt = createGrant(world.context, administratorAfter(org, admin.id, validity, meanwhile), viewerFor(id));
       await assert.rejects(attempt, expired);
       assert.equal((await desk.listed(`?subjectId=${id}`)).items.length, 0);
     });

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
 
 import { waitFor } from '@sallyport/dev-env';
+import { isAppError } from '@sallyport/errors';
 
+import { createGrant } from '../src/grants/index.ts';
 import { GrantDesk, deskForEachTest, MAPPINGS, codeOf, type Person } from './support/grant-desk.ts';
+import { administratorAfter } from './support/meanwhile.ts';
 import { ROLES, RoleDesk, SWITCHER } from './support/role-desk.ts';
 import type { Answer, Organization, World } from './support/world.ts';
 
@@ -197,6 +200,43 @@ describe('escalation through roles', () => {
       timeoutMs: 5_000,
       message: 'something was quarantined',
     });
+  });
+
+  it('a role given in a protected scope is not changed alone; one given elsewhere is', async () => {
+    const role = await roles.made();
+    const other = await roles.made({ key: 'other', name: 'Other' });
+    await desk.holding('owner');
+    await desk.holding(role.key, { environmentId: org.liveId });
+    await desk.holding(other.key, { environmentId: org.stagingId });
+    const protection = { scope: { environmentId: org.liveId }, requiredApprovals: 1 };
+    assert.equal((await desk.post(org.ownerToken, protection, '/api/policy/v1/protections')).status, 201);
+    refused(await roles.update({ ...role, permissions: { production: ['flag:read'] } }), 'APPROVAL_REQUIRED');
+    assert.equal((await roles.update({ ...other, permissions: { production: ['flag:read'] } })).status, 200);
+    assert.equal((await roles.create({ ...role, key: 'third', name: 'Third' })).status, 201);
+  });
+
+  it('a role deleted while its grant waits for the lock is not given', async () => {
+    await roles.made();
+    const { id } = await desk.newUser();
+    const validity = { validForMs: 5_000, decidedAtMonotonicMs: world.context.clock.monotonicMs() };
+    const deleted = async (): Promise<void> => {
+      assert.equal((await roles.remove('switcher')).status, 204);
+    };
+    const attempt = createGrant(world.context, administratorAfter(org, org.ownerId, validity, deleted), {
+      subjectType: 'user',
+      subjectId: id,
+      roleKey: 'switcher',
+      scope: { projectId: org.projectId, environmentId: null },
+      effect: 'allow',
+      tier: null,
+      resourceType: null,
+      condition: null,
+      source: 'direct',
+      validFrom: null,
+      validUntil: null,
+    });
+    await assert.rejects(attempt, (error) => isAppError(error) && error.code === 'INVALID_REQUEST');
+    assert.equal((await desk.listed(`?subjectId=${id}`)).items.length, 0);
   });
 
   it('is recorded', async () => {

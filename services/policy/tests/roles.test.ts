@@ -157,6 +157,15 @@ describe("roles of an organisation's own", () => {
     assert.equal(await mayToggle(user.id), 'GRANTED', 'what another organisation calls the same is nothing here');
   });
 
+  it('are so many and no more', async () => {
+    await sql(
+      `INSERT INTO policy.role SELECT $1, 'filler-' || n, 'Filler ' || n, '', '{project}', 1, 1, now(), '', now(), ''
+         FROM generate_series(1, 200) AS n`,
+      [org.orgId],
+    );
+    assert.equal(codeOf(await roles.create(SWITCHER)), 'TOO_MANY');
+  });
+
   it('are refused typed when they make no sense', async () => {
     const wrong: readonly object[] = [
       { key: 'X' },

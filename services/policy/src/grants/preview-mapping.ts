@@ -8,7 +8,7 @@ import { BUILT_IN_ROLES, compileOrganization, rowsOf, type GrantRow, type Organi
 import { populationOf, type Administrator, type GrantDependencies } from './change-grants.ts';
 import { assertGrantable, knownScope } from './create-grant.ts';
 import { givenBy, heldBy, permissionsIn, type Extent, type GrantScope, type Holder } from './held.ts';
-import { refuseBeyondOwn, refuseLastOwner, refuseOwn } from './rules.ts';
+import { refuseBeyondOwn, refuseOwn } from './rules.ts';
 import { newViolations, refuseCombination, violationsOf, type Violation } from './separation.ts';
 
 export interface MappingProposal {
@@ -124,7 +124,6 @@ export const previewMapping = (
     refuseOwn(actor, row),
     refuseBeyondOwn(before, actor, row, period),
     refuseCombination(before, after, population, nowMs),
-    refuseLastOwner(before, after, population),
   ].filter(isAppError);
   return {
     revision: before.revision,

@@ -14,7 +14,6 @@ import {
   enforce,
   momentOf,
   refuseCombination,
-  refuseLastOwner,
   refuseOwnRole,
   refuseRoleBeyondOwn,
   takeRevision,
@@ -24,10 +23,12 @@ import {
   type LockedState,
 } from '../grants/index.ts';
 import { BUILT_IN_ROLES, findRole, type RoleDefinition } from '../model/index.ts';
+import { refuseUnproposed } from '../protections/index.ts';
 import { MAX_ROLES, definitionOf, describeRole, isSameRole, type Role } from './role.ts';
 import { countGrants, deleteRoleRow, findStoredRole, insertRole, listRoles, updateRoleRow } from './store.ts';
 
-const PERMISSION = 'role:manage';
+/** A role reaches nowhere before it is given; how far a change of one does is looked at by refuseUnagreed. */
+const ROLE_CHANGE = { permission: 'role:manage', scope: {}, reach: null } as const;
 
 /** Which version an edit is based on; `*`: whichever there is. */
 export type BaseVersion = number | '*';
@@ -69,7 +70,7 @@ export const createRole = async (
   const by = administrator.principal.subjectId;
   const role: Role = { ...definition, version: 1, createdAt: now, createdBy: by, updatedAt: now, updatedBy: by };
   const event = { action: 'role.created', target: { type: 'role', id: role.key }, after: describeRole(role) };
-  const change = { permission: PERMISSION, scope: {}, attempt: event, approval };
+  const change = { ...ROLE_CHANGE, attempt: event, approval };
   return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     const own = await listRoles(tx, tx.orgId);
     const others = [...BUILT_IN_ROLES, ...own];
@@ -92,10 +93,31 @@ const refuseLevels = async (tx: AuditedTx, { key, levels }: RoleDefinition): Pro
   return null;
 };
 
+/** Where others have to agree to a change of grants, they have to agree to a change of what was granted there. */
+const refuseUnagreed = async (
+  tx: AuditedTx,
+  { before }: LockedState,
+  key: string,
+  approval: Approval | undefined,
+): Promise<AppError | null> => {
+  if (approval?.isFourEyes === true) return null;
+  const scopes = new Map(
+    before.grants
+      .filter(({ row }) => row.roleKey === key)
+      .map(({ row }) => [`${row.projectId ?? ''} ${row.environmentId ?? ''}`, row]),
+  );
+  for (const scope of scopes.values()) {
+    const refusal = await refuseUnproposed(tx, tx.orgId, scope);
+    if (refusal !== null) return refusal;
+  }
+  return null;
+};
+
 /**
  * What a change of a role must not do: reach beyond what its editor holds, before or after (grants of it may last for
  * ever, and a denial of it is weaker when it permits less); change a role of the editor's own; combine what excludes each
- * other for anybody who holds it; take the last Owner away.
+ * other for anybody who holds it. (Who is Owner is no matter of an organisation's own roles: somebody denied one at the
+ * organisation does not count, whatever it permits.)
  */
 const enforceRoleRules = (state: LockedState, before: RoleDefinition, after: RoleDefinition): void => {
   const { actor, nowMs, population } = state;
@@ -104,15 +126,14 @@ const enforceRoleRules = (state: LockedState, before: RoleDefinition, after: Rol
     refuseOwnRole(state.before, actor, after.key, nowMs),
     refuseRoleBeyondOwn(state.before, actor, [before, after], forEver),
   );
-  const index = state.after({ putRole: after });
-  enforce(refuseCombination(state.before, index, population, nowMs), refuseLastOwner(state.before, index, population));
+  enforce(refuseCombination(state.before, state.after({ putRole: after }), population, nowMs));
 };
 
 /**
  * Changes what a role is; its key stays. Whoever holds it holds the new one at once.
  *
  * @throws NOT_FOUND, READ_ONLY for a built-in role, PRECONDITION_FAILED, ROLE_IN_USE for a level at which it is granted,
- *   ESCALATION, SEPARATION_OF_DUTIES, LAST_OWNER; see {@link changeGrants}
+ *   APPROVAL_REQUIRED where it is granted in a protected scope, ESCALATION, SEPARATION_OF_DUTIES; see {@link changeGrants}
  */
 export const updateRole = async (
   dependencies: GrantDependencies,
@@ -122,7 +143,7 @@ export const updateRole = async (
 ): Promise<Role> => {
   const { key } = definition;
   const event = { action: 'role.updated', target: { type: 'role', id: key }, after: describeRole(definition) };
-  const change = { permission: PERMISSION, scope: {}, attempt: event, approval };
+  const change = { ...ROLE_CHANGE, attempt: event, approval };
   return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     const role = await storedRole(tx, key, base);
     if (isSameRole(role, definition)) {
@@ -131,6 +152,7 @@ export const updateRole = async (
     }
     const others = (await listRoles(tx, tx.orgId)).filter((each) => each.key !== key);
     enforce(refuseName(definition, [...BUILT_IN_ROLES, ...others]), await refuseLevels(tx, definition));
+    enforce(await refuseUnagreed(tx, state, key, approval));
     enforceRoleRules(state, definitionOf(role), definition);
     const updatedBy = administrator.principal.subjectId;
     const updated = {
@@ -164,7 +186,7 @@ export const deleteRole = async (
   approval?: Approval,
 ): Promise<void> => {
   const event = { action: 'role.deleted', target: { type: 'role', id: key } };
-  const change = { permission: PERMISSION, scope: {}, attempt: event, approval };
+  const change = { ...ROLE_CHANGE, attempt: event, approval };
   await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     const role = await storedRole(tx, key, base);
     enforce(refuseRoleBeyondOwn(state.before, state.actor, [definitionOf(role)], momentOf(state.nowMs)));
