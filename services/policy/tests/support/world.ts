@@ -249,7 +249,7 @@ export class World {
         action,
         resource: { type: 'flag', id: 'checkout', projectId, environmentId, properties: question.given?.resource },
         context: question.given?.context,
-        requestId: '',
+        requestId: question.requestId ?? '',
       },
       { deadlineMs: 300 },
     );
@@ -297,6 +297,7 @@ export interface Question {
   readonly type?: string;
   readonly epoch?: bigint;
   readonly given?: GivenProperties;
+  readonly requestId?: string;
 }
 
 const certificatesOf = async (ca: DevCa): Promise<Readonly<Record<string, DevCertificate>>> => {
