@@ -275,39 +275,37 @@ describe('sallyport, the command', function () {
     assert.match((await expect(5, 'drift', 'Nowhere', file)).stderr, /no connection "Nowhere"/);
   });
 
-  it('says what went wrong, what to do about it, and which of seven ways it was', async () => {
-    const developer = await issueApiToken(dev.person, 'Terminal', inAnHour());
-    const env = { SALLYPORT_ORIGIN: company.constellation.origin, SALLYPORT_TOKEN: developer };
-    const refused = await terminal.sallyport(['audit', 'export', '--service', 'flags', '--json'], { env });
-    assert.equal(refused.code, 4);
-    assert.equal(errorOf(refused)['code'], 'PERMISSION_DENIED');
+  describe('says what went wrong, what to do about it, and which of seven ways it was:', () => {
+    it('refused', async () => {
+      const developer = await issueApiToken(dev.person, 'Terminal', inAnHour());
+      const env = { SALLYPORT_ORIGIN: company.constellation.origin, SALLYPORT_TOKEN: developer };
+      const refused = await terminal.sallyport(['audit', 'export', '--service', 'flags', '--json'], { env });
+      assert.equal(refused.code, 4);
+      assert.equal(errorOf(refused)['code'], 'PERMISSION_DENIED');
+    });
 
-    const cases: readonly (readonly [code: number, args: readonly string[], said: RegExp])[] = [
-      [2, ['grants', 'assign', '--role', 'viewer'], /--subject/],
-      [2, ['grants', 'assign', '--subject', 'dana', '--role', 'viewer'], /not a subject.*\n.*user:/],
-      [
-        2,
-        ['check', '--subject', `user:${dev.userName}`, '--action', 'flag:read', '--environment', 'live'],
-        /--project/,
-      ],
-      [2, ['dance'], /unknown command/],
-      [2, ['audit', 'tail', '--service', 'mail'], /identity, policy, flags/],
-      [2, ['audit', 'tail', '--service', 'flags', '--lines', 'many'], /number of lines/],
-      [5, ['check', '--subject', 'user:nobody@acme.example', '--action', 'flag:read'], /no user "nobody@acme.example"/],
-      [
-        5,
-        ['check', '--subject', `user:${dev.userName}`, '--action', 'flag:read', '--project', 'attic'],
-        /There are: .*storefront/,
-      ],
-      [1, ['grants', 'assign', '--subject', `user:${dev.userName}`, '--role', 'king'], /no such role/],
-      [6, ['grants', 'assign', '--subject', 'group:Auditors', '--role', 'developer'], /exclu|Auditor/i],
+    /** USER stands for somebody who is there. */
+    const cases: readonly (readonly [code: number, line: string, said: RegExp])[] = [
+      [2, 'grants assign --role viewer', /--subject/],
+      [2, 'grants assign --subject dana --role viewer', /not a subject.*\n.*user:/],
+      [2, 'check --subject USER --action flag:read --environment live', /--project/],
+      [2, 'dance', /unknown command/],
+      [2, 'audit tail --service mail', /identity, policy, flags/],
+      [2, 'audit tail --service flags --lines many', /number of lines/],
+      [5, 'check --subject user:nobody@acme.example --action flag:read', /no user "nobody@acme.example"/],
+      [5, 'check --subject USER --action flag:read --project attic', /There are: .*storefront/],
+      [1, 'grants assign --subject USER --role king', /no such role/],
+      [6, 'grants assign --subject group:Auditors --role developer', /exclu|Auditor/i],
     ];
-    for (const [code, args, said] of cases) {
-      const finished = await expect(code, ...args);
-      assert.match(finished.stderr, said, args.join(' '));
-      assert.equal(finished.stdout, '', args.join(' '));
-      const error = errorOf(await expect(code, ...args, '--json'));
-      assert.ok(typeof error['message'] === 'string' && error['message'] !== '', args.join(' '));
+    for (const [code, line, said] of cases) {
+      it(line, async () => {
+        const args = line.split(' ').map((word) => (word === 'USER' ? `user:${dev.userName}` : word));
+        const [finished, asJson] = await Promise.all([expect(code, ...args), expect(code, ...args, '--json')]);
+        assert.match(finished.stderr, said);
+        assert.equal(finished.stdout, '');
+        const error = errorOf(asJson);
+        assert.ok(typeof error['message'] === 'string' && error['message'] !== '');
+      });
     }
   });
 
