@@ -194,6 +194,23 @@ describe('access requests', () => {
     assert.equal(codeOf(await answer(org.ownerToken, request)), 'CONFLICT');
   });
 
+  it('fail when the role has come to mean something else since', async () => {
+    const permissions = { production: ['flag:read'] };
+    const role = { key: 'looker', name: 'Looker', levels: ['environment'], permissions };
+    assert.equal((await desk.post(org.ownerToken, role, '/api/policy/v1/roles')).status, 201);
+    const engineer = await desk.newUser();
+    const request = await asked(engineer, { role: 'looker' });
+    const { key, ...body } = { ...role, permissions: { production: ['flag:read', 'flag:toggle'] } };
+    const changed = await world.call('PUT', `/api/policy/v1/roles/${key}`, {
+      token: org.ownerToken,
+      body,
+      headers: { 'if-match': '*' },
+    });
+    assert.equal(changed.status, 200, changed.text);
+    assert.equal(codeOf(await answer(org.ownerToken, request)), 'STALE_BASE');
+    assert.deepEqual([(await shown(request.id)).failure, await grantsOf(engineer)], ['STALE_BASE', 0]);
+  });
+
   it('are answered once: denied, cancelled, approved is the end', async () => {
     const engineer = await desk.newUser();
     const stranger = await desk.newUser();

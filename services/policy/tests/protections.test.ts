@@ -4,6 +4,7 @@ import { GRANTS, MAPPINGS, codeOf } from './support/grant-desk.ts';
 import { PROTECTIONS, ProposalDesk, type ProposalBody } from './support/proposal-desk.ts';
 import { World, type Answer } from './support/world.ts';
 
+const ROLES = '/api/policy/v1/roles';
 const REQUESTS = '/api/policy/v1/access-requests';
 const HOUR_MS = 60 * 60 * 1_000;
 
@@ -96,6 +97,57 @@ describe('protections', () => {
     const { body } = await world.call('GET', `${REQUESTS}/${id}`, { token: engineer.token });
     const request = body as { state: string; grant: { id: string } };
     assert.deepEqual([request.state, request.grant.id], ['approved', resultId]);
+  });
+
+  it('hold up changes of roles and the end of separation rules; proposals make them', async () => {
+    const permissions = { production: ['flag:read'] };
+    const role = { key: 'looker', name: 'Looker', levels: ['environment'], permissions };
+    const owner = desk.org.ownerToken;
+    await desk.protect();
+    const agreed = async (change: object): Promise<ProposalBody> => {
+      const proposal = await desk.proposed(change);
+      await desk.done(desk.owners[1].token, 'approve', proposal);
+      return await desk.done(owner, 'apply', proposal);
+    };
+    await agreed({ kind: 'role.create', role });
+    const path = `${ROLES}/looker`;
+    const { key, ...body } = role;
+    const more = { ...body, permissions: { production: ['flag:read', 'flag:toggle'] } };
+    const headers = { 'if-match': '*' };
+    const user = await desk.newUser();
+    const given = await agreed({ kind: 'grant.create', grant: desk.grantTo(await desk.newUser(), { role: key }) });
+    assert.equal(codeOf(await world.call('PUT', path, { token: owner, body: more, headers })), 'APPROVAL_REQUIRED');
+    const before = await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(user, { role: key }) });
+    await desk.done(desk.owners[1].token, 'approve', before);
+    await agreed({ kind: 'role.update', key, role: more });
+    // Agreed to while the role meant less.
+    assert.equal(codeOf(await desk.act(owner, 'apply', before)), 'STALE_BASE');
+    assert.equal(codeOf(await desk.act(desk.owners[2].token, 'approve', before)), 'STALE_BASE');
+    await agreed({ kind: 'grant.delete', grantId: String(given.resultId) });
+    await agreed({ kind: 'role.delete', key });
+    const rule = { name: 'Either', roles: ['developer', 'release_manager'] };
+    const made = await desk.post(owner, rule, '/api/policy/v1/separation-rules');
+    assert.equal(made.status, 201, made.text);
+    const { id: ruleId } = made.body as ProposalBody;
+    const removal = await world.call('DELETE', `/api/policy/v1/separation-rules/${ruleId}`, { token: owner });
+    assert.equal(codeOf(removal), 'APPROVAL_REQUIRED');
+    assert.equal((await agreed({ kind: 'separation-rule.delete', ruleId })).state, 'applied');
+  });
+
+  it('let nobody propose or agree to a role beyond what they hold', async () => {
+    await desk.protect();
+    const denied = { subject: { type: 'user', id: desk.owners[1].id }, role: 'auditor', effect: 'deny' };
+    const denial = await desk.proposed({ kind: 'grant.create', grant: denied });
+    await desk.done(desk.owners[2].token, 'approve', denial);
+    await desk.done(desk.org.ownerToken, 'apply', denial);
+    const wider = { key: 'all', name: 'All', levels: ['organization'], permissions: { organization: ['audit:read'] } };
+    assert.equal(
+      codeOf(await desk.proposing(desk.owners[1].token, { kind: 'role.create', role: wider })),
+      'ESCALATION',
+    );
+    const proposal = await desk.proposed({ kind: 'role.create', role: wider });
+    assert.equal(codeOf(await desk.act(desk.owners[1].token, 'approve', proposal)), 'ESCALATION');
+    assert.equal((await desk.done(desk.owners[2].token, 'approve', proposal)).state, 'in_review');
   });
 
   it('hold up nothing the service does by itself: who is removed loses everything', async () => {

@@ -1,21 +1,11 @@
 import type { AuditedTx } from '@sallyport/audit';
 import { AppError, isAppError } from '@sallyport/errors';
+import { isId } from '@sallyport/storage';
 
-import { approveRequest } from '../access-requests/index.ts';
 import { stands, standsAtCommit } from '../approvals/index.ts';
-import {
-  createGrant,
-  deleteGrant,
-  isAllowedNow,
-  toGrantInput,
-  toMappingInput,
-  type Administrator,
-  type Approval,
-  type LockedState,
-} from '../grants/index.ts';
+import { isAllowedNow, type Administrator, type Approval, type LockedState } from '../grants/index.ts';
 import { approvalsRequired } from '../protections/index.ts';
-import { startReview, toReviewInput } from '../reviews/index.ts';
-import { changeProtection } from './change-protection.ts';
+import { carryOut } from './carry-out.ts';
 import {
   assertInReview,
   assertSameBase,
@@ -25,8 +15,9 @@ import {
   refused,
   toHolder,
 } from './load-proposal.ts';
-import { planChange, type Plan } from './plan-change.ts';
-import type { Participant, Proposal, ProposalDependencies } from './proposal.ts';
+import { planChange } from './plan-change.ts';
+import type { Plan } from './plan.ts';
+import type { Participant, ProposalDependencies } from './proposal.ts';
 import { closeProposal } from './store.ts';
 
 /** Nobody shows a credential of theirs now: what conditions could know of it is not known. */
@@ -67,7 +58,7 @@ const approvalOf = (
 ): Approval => ({
   ref: `proposal:${proposalId}`,
   isFourEyes: true,
-  confirm: async (tx: AuditedTx, state: LockedState, resultId: string) => {
+  confirm: async (tx: AuditedTx, state: LockedState, targetId: string) => {
     const proposal = await lockInReview(tx, dependencies, { proposalId, hash });
     const plan = await planChange(dependencies, tx, state.before, proposal.change);
     assertSameBase(tx.orgId, proposal, plan);
@@ -85,51 +76,20 @@ const approvalOf = (
       });
     for (const { id, epoch } of [proposal.proposer, ...confirmed])
       tx.fence(standsAtCommit(dependencies, tx.orgId, { id, epoch }));
-    const closed = { closedAt: dependencies.clock.now(), closedBy: principal.subjectId, resultId };
+    const closed = {
+      closedAt: dependencies.clock.now(),
+      closedBy: principal.subjectId,
+      resultId: isId(targetId) ? targetId : proposalId,
+    };
     await closeProposal(tx, tx.orgId, { proposalId, state: 'applied', ...closed });
     tx.record({
       action: 'proposal.applied',
       target: { type: 'proposal', id: proposalId, version: String(proposal.revision) },
       before: describeProposal(proposal),
-      after: { state: 'applied', hash, approvedBy: confirmed.map(({ id }) => id), resultId },
+      after: { state: 'applied', hash, approvedBy: confirmed.map(({ id }) => id), target: targetId },
     });
   },
 });
-
-const carryOut = async (
-  dependencies: ProposalDependencies,
-  administrator: Administrator,
-  { change }: Proposal,
-  approval: Approval,
-): Promise<void> => {
-  switch (change.kind) {
-    case 'grant.create':
-      await createGrant(dependencies, administrator, toGrantInput(change.grant), approval);
-      return;
-    case 'mapping.create':
-      await createGrant(dependencies, administrator, toMappingInput(change.mapping), approval);
-      return;
-    case 'grant.delete':
-      await deleteGrant(dependencies, administrator, { grantId: change.grantId, source: 'direct' }, approval);
-      return;
-    case 'mapping.delete':
-      await deleteGrant(dependencies, administrator, { grantId: change.mappingId, source: 'mapping' }, approval);
-      return;
-    case 'access-request.approve':
-      await approveRequest(
-        dependencies,
-        administrator,
-        { requestId: change.requestId, hash: null, answer: null },
-        approval,
-      );
-      return;
-    case 'review.start':
-      await startReview(dependencies, administrator, toReviewInput(change.review), approval);
-      return;
-    case 'protection.change':
-      await changeProtection(dependencies, administrator, change, approval);
-  }
-};
 
 /**
  * Applies a proposal others have agreed to: the change and the end of the proposal are one transaction. The applier

@@ -4,7 +4,8 @@ import type { Principal } from '@sallyport/http';
 
 import type { Administrator, Holder } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
-import { planChange, type Plan } from './plan-change.ts';
+import { planChange } from './plan-change.ts';
+import type { Plan } from './plan.ts';
 import { asItIs, proposalHash, type Participant, type Proposal, type ProposalDependencies } from './proposal.ts';
 import { findProposal, lockProposal } from './store.ts';
 

@@ -22,28 +22,13 @@ import {
   toScope,
   type Grant,
   type GrantInput,
-  type Holder,
 } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { findProtection, type Reach } from '../protections/index.ts';
 import { toReviewInput } from '../reviews/index.ts';
+import type { Plan } from './plan.ts';
+import { planRoleChange, planSeparationEnd } from './plan-role-change.ts';
 import type { ProposalDependencies, ProposedChange } from './proposal.ts';
-
-/** The policy a person is judged by. */
-export interface Judging {
-  readonly before: OrganizationIndex;
-  readonly nowMs: number;
-}
-
-export interface Plan {
-  readonly permission: string;
-  readonly scope: Scope;
-  readonly reach: Reach;
-  /** What it changes, as it is now; part of the hash. */
-  readonly base: Content;
-  /** Why this person may not make the change. */
-  refuse(judging: Judging, actor: Holder): AppError | null;
-}
 
 type Planned = Pick<ProposalDependencies, 'standing' | 'clock'>;
 
@@ -154,6 +139,12 @@ export const planChange = async (
       return await planAccess(dependencies, tx, index, change.requestId);
     case 'review.start':
       return planReview(index, change.review);
+    case 'role.create':
+    case 'role.update':
+    case 'role.delete':
+      return await planRoleChange(tx, index.orgId, change);
+    case 'separation-rule.delete':
+      return await planSeparationEnd(tx, index.orgId, change.ruleId);
     case 'protection.change':
     default:
       return await planProtection(tx, index, change.protectionId);

@@ -2,13 +2,16 @@ import type { Database } from '@sallyport/storage';
 import { z } from 'zod';
 
 import { contentHash, stands, type Acting, type Content, type StandingKnowledge } from '../approvals/index.ts';
-import { newReviewShape } from '../reviews/index.ts';
 import { id, newGrantShape, newMappingShape, type GrantDependencies } from '../grants/index.ts';
+import { newReviewShape } from '../reviews/index.ts';
+import { newRoleShape, roleBodyShape } from '../roles/index.ts';
 
 export type ProposalDependencies = GrantDependencies & StandingKnowledge & { readonly db: Database };
 
 const MAX_APPROVALS = 5;
 export const approvalCount = z.number().int().min(0).max(MAX_APPROVALS);
+
+const roleKey = z.string().min(1).max(100);
 
 /** What can be proposed; the bodies are those of the routes that do it at once. */
 export const changeShape = z.discriminatedUnion('kind', [
@@ -17,6 +20,10 @@ export const changeShape = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('mapping.create'), mapping: newMappingShape }),
   z.object({ kind: z.literal('mapping.delete'), mappingId: id }),
   z.object({ kind: z.literal('access-request.approve'), requestId: id }),
+  z.object({ kind: z.literal('role.create'), role: newRoleShape }),
+  z.object({ kind: z.literal('role.update'), key: roleKey, role: roleBodyShape }),
+  z.object({ kind: z.literal('role.delete'), key: roleKey }),
+  z.object({ kind: z.literal('separation-rule.delete'), ruleId: id }),
   z.object({ kind: z.literal('review.start'), review: newReviewShape }),
   z.object({ kind: z.literal('protection.change'), protectionId: id, requiredApprovals: approvalCount }),
 ]);
@@ -55,7 +62,7 @@ export interface Proposal {
   readonly state: ProposalState;
   readonly closedAt: Date | null;
   readonly closedBy: string | null;
-  /** Of what came or went. */
+  /** Of what came or went; its own id where that has a key instead (roles). */
   readonly resultId: string | null;
   /** Of the current revision. */
   readonly approvals: readonly ProposalApproval[];

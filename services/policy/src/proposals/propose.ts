@@ -11,7 +11,8 @@ import {
   toHolder,
   toParticipant,
 } from './load-proposal.ts';
-import { planChange, type Plan } from './plan-change.ts';
+import { planChange } from './plan-change.ts';
+import type { Plan } from './plan.ts';
 import { proposalHash, type Proposal, type ProposalDependencies, type ProposedChange } from './proposal.ts';
 import { insertProposal, reviseProposal } from './store.ts';
 
