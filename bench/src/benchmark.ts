@@ -28,6 +28,9 @@ export interface Benchmark {
   open(): Promise<{ readonly measurements: readonly Measurement[]; close(): Promise<void> }>;
 }
 
+/** Thrown by a side that cannot be had here: the line says why instead of a figure. */
+export class NotMeasured extends Error {}
+
 /** One line of the result; `ours` and `reference` are medians over the rounds. */
 export interface Result {
   readonly name: string;

@@ -2,7 +2,7 @@
 import process from 'node:process';
 
 import { audit } from './audit.ts';
-import { measure, type Benchmark, type Result } from './benchmark.ts';
+import { NotMeasured, measure, type Benchmark, type Result } from './benchmark.ts';
 import { oidc } from './oidc.ts';
 import { policy } from './policy.ts';
 import { saml } from './saml.ts';
@@ -52,14 +52,22 @@ const main = async (): Promise<number> => {
   }
   const { measurements, close } = await benchmark.open();
   const results: Result[] = [];
+  const notMeasured: { readonly name: string; readonly reason: string }[] = [];
   try {
-    for (const measurement of measurements)
-      results.push(await measure(measurement, benchmark.rounds ?? DEFAULT_ROUNDS));
+    for (const measurement of measurements) {
+      try {
+        results.push(await measure(measurement, benchmark.rounds ?? DEFAULT_ROUNDS));
+      } catch (error) {
+        if (!(error instanceof NotMeasured)) throw error;
+        notMeasured.push({ name: measurement.name, reason: error.message });
+      }
+    }
   } finally {
     await close();
   }
   console.log(table(results));
-  if (process.argv.includes('--json')) console.log(JSON.stringify({ results }));
+  for (const { name: line, reason } of notMeasured) console.log(`${line}  not measured: ${reason}`);
+  if (process.argv.includes('--json')) console.log(JSON.stringify({ results, notMeasured }));
   return 0;
 };
 

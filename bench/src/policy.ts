@@ -1,5 +1,6 @@
 import type { Benchmark, Measurement } from './benchmark.ts';
 import { microsecondsOf } from './policy/decide.ts';
+import { grpcMeasurements } from './policy/grpc.ts';
 import { openCasbin, openCedar } from './policy/peers.ts';
 import { rightAnswers } from './policy/reloads.ts';
 import { whatIfMeasurements } from './policy/what-if.ts';
@@ -81,9 +82,10 @@ const decisions = ({ one, conditional, near, many }: Worlds): Measurement[] => [
   },
 ];
 
-/** What the issue demands of decisions in the process; numbers over gRPC are not part of it. */
+/** What the issue demands of decisions, in the process and over gRPC. */
 export const policy: Benchmark = {
-  title: 'decisions in the process: latency, 1,000 organisations, beside Cedar and Casbin, reloads, cold build',
+  title:
+    'decisions: latency, 1,000 organisations, beside Cedar and Casbin, reloads, cold build; over gRPC beside an echo and Cerbos',
   async open() {
     const [cedar, casbin] = [await openCedar(), await openCasbin()];
     let many: Promise<PolicyWorld> | undefined;
@@ -99,6 +101,7 @@ export const policy: Benchmark = {
       many: lazily(all),
     };
     const { one } = worlds;
+    const overGrpc = grpcMeasurements();
     const measurements: Measurement[] = [
       {
         unit: 'ms',
@@ -136,7 +139,8 @@ export const policy: Benchmark = {
         reference: floor(CHECKS),
       },
       ...whatIfMeasurements(),
+      ...overGrpc.measurements,
     ];
-    return { measurements, close: () => Promise.resolve() };
+    return { measurements, close: () => overGrpc.close() };
   },
 };
