@@ -39,16 +39,24 @@ describe('SAML verifier threads', () => {
 
   it('ends a thread at the deadline, keeps the main thread free, and goes on with a new one', async () => {
     await start({ threads: 1, deadlineMs: 100, workerFile: endless });
+    // What the main thread computes without a turn for anybody else; waiting for a busy machine is not its doing.
+    const computedMs = (): number => {
+      const { user, system } = process.threadCpuUsage();
+      return (user + system) / 1_000;
+    };
     let longestGapMs = 0;
-    let last = performance.now();
-    const watch = setInterval(() => {
-      longestGapMs = Math.max(longestGapMs, performance.now() - last);
-      last = performance.now();
-    }, 5);
+    let last = computedMs();
+    const look = (): void => {
+      const now = computedMs();
+      longestGapMs = Math.max(longestGapMs, now - last);
+      last = now;
+    };
+    const watch = setInterval(look, 5);
     const startedAt = performance.now();
     assert.equal(await judge('spin'), 'VERIFIER_DEADLINE');
     assert.ok(performance.now() - startedAt < 1_000);
     clearInterval(watch);
+    look(); // Whoever never gave others a turn is seen here.
     assert.ok(longestGapMs < 90, `${longestGapMs} ms`);
     assert.equal(await judge('fine'), 'SIGNATURE_MISSING');
   });
