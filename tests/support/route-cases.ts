@@ -148,6 +148,24 @@ const POLICY: Readonly<Record<string, RouteCase>> = {
       body: { subject: { type: 'user', id: await workshop.knownUser() }, action: 'organization:read' },
     }),
   },
+  [`POST ${P}/policy/plan`]: {
+    status: 200,
+    prepare: async () => await Promise.resolve({ body: { format: 'yaml', document: '{version: 1}' } }),
+  },
+  [`POST ${P}/policy/apply`]: {
+    // A hash nobody was given: what would be applied is not what was looked at.
+    status: 409,
+    prepare: async () =>
+      await Promise.resolve({ body: { policy: { format: 'yaml', document: '{version: 1}' }, hash: 'x' } }),
+  },
+  [`POST ${P}/policy/test`]: {
+    status: 200,
+    prepare: async (workshop) => ({
+      body: {
+        tests: `cases: [{subject: "user:${await workshop.knownUser()}", action: "flag:read", expect: "deny"}]`,
+      },
+    }),
+  },
   [`POST ${P}/history/check`]: {
     status: 200,
     prepare: async (workshop) => ({

@@ -13,11 +13,12 @@ import { tokenRoutes } from './decision-tokens/index.ts';
 import { decideLocally, recordDenied, sayRevision } from './edge/index.ts';
 import { engineRoutes } from './engine/index.ts';
 import { grantRoutes, mappingPreviewRoute, ownershipService } from './grants/index.ts';
+import { policyAsCodeRoutes } from './policy-as-code/index.ts';
 import { historyRoutes } from './history/index.ts';
 import { operatorService } from './organizations/index.ts';
 import { adviceRoute, roleRoutes, separationRoutes } from './roles/index.ts';
-import { queryRoutes, queryService } from './query/index.ts';
 import { proposalRoutes, protectionRoutes } from './proposals/index.ts';
+import { queryRoutes, queryService } from './query/index.ts';
 import { reviewRoutes } from './reviews/index.ts';
 import { scopeRoutes, scopeService } from './scopes/index.ts';
 import { whatIfRoutes } from './what-if/index.ts';
@@ -40,6 +41,7 @@ export const routes = (context: PolicyContext): Route[] => [
   ...protectionRoutes(context), //                         /api/policy/v1/protections
   ...reviewRoutes(context), //                             /api/policy/v1/reviews
   ...accessRequestRoutes(context), //                      /api/policy/v1/access-requests
+  ...policyAsCodeRoutes(context), //                       /api/policy/v1/policy
   ...historyRoutes(context), //                            /api/policy/v1/history
   ...whatIfRoutes(context), //                             /api/policy/v1/what-if
   ...auditRoutes(context.audit, '/api/policy/v1'), //      /api/policy/v1/audit

@@ -54,5 +54,14 @@ export {
   refuseRoleBeyondOwn,
 } from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
-export { GRANT_JSON, deleteOverOfRole, findGrant, insertGrant, listGrants, lockHead, nextRevision } from './store.ts';
+export {
+  GRANT_JSON,
+  deleteGrantRow,
+  deleteOverOfRole,
+  findGrant,
+  insertGrant,
+  listGrants,
+  lockHead,
+  nextRevision,
+} from './store.ts';
 export { id, newGrantShape, newMappingShape, scopeShape, toGrantInput, toMappingInput } from './wire.ts';

@@ -7,8 +7,10 @@
 export { Advisor, adviceRoute, type AdvisorOptions } from './advice.ts';
 export { createSeparationRule, deleteSeparationRule, type SeparationInput } from './manage-separation.ts';
 export { createRole, deleteRole, updateRole, type BaseVersion } from './manage-roles.ts';
-export { describeRole, type Role } from './role.ts';
+export { MAX_ROLES, describeRole, type Role } from './role.ts';
 export { roleRoutes, type RoleRouteDependencies } from './routes.ts';
+export { MAX_RULES, describeRule, type StoredSeparationRule } from './separation-rule.ts';
+export { deleteSeparationRuleRow, insertSeparationRule, listSeparationRules } from './separation-store.ts';
 export { separationRoutes } from './separation-routes.ts';
-export { findStoredRole, listRoles } from './store.ts';
+export { deleteRoleRow, findStoredRole, insertRole, listRoles, updateRoleRow } from './store.ts';
 export { newRoleShape, roleBodyShape, roleShape, toDefinition, toRoleBody } from './wire.ts';

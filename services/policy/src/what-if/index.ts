@@ -12,3 +12,5 @@ export type { Spot } from './places.ts';
 export { policyAfterSteps, type ProposedChange } from './hypothetical.ts';
 export { blockedBy, type Blocked } from './propose.ts';
 export { whatIfRoutes } from './routes.ts';
+export type { LockOut } from './lock-outs.ts';
+export { answerShape, toSpotBody } from './wire.ts';

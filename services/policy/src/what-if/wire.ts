@@ -10,33 +10,20 @@ import {
   type GrantScope,
   type NewGrant,
 } from '../grants/index.ts';
-import { PERMISSION_NAMES, PLACES, SCOPE_LEVELS, type OrganizationIndex, type RoleDefinition } from '../model/index.ts';
+import { PLACES, type OrganizationIndex, type RoleDefinition } from '../model/index.ts';
+import { newRoleShape } from '../roles/index.ts';
 import type { WhatIf } from './answer.ts';
+import type { LockOut } from './lock-outs.ts';
 import type { ProposedChange } from './hypothetical.ts';
 
 const MAX_CHANGES = 500;
-
-const permissionList = z.array(z.enum(PERMISSION_NAMES)).max(PERMISSION_NAMES.length).default([]);
-
-const roleShape = z.strictObject({
-  key: z.string().min(1).max(100),
-  name: z.string().min(1).max(200),
-  description: z.string().max(1_000).default(''),
-  levels: z.array(z.enum(SCOPE_LEVELS)).min(1),
-  permissions: z.strictObject({
-    organization: permissionList,
-    project: permissionList,
-    'non-production': permissionList,
-    production: permissionList,
-  }),
-});
 
 const change = z.discriminatedUnion('change', [
   z.strictObject({ change: z.literal('add-grant'), grant: newGrantShape }),
   z.strictObject({ change: z.literal('remove-grant'), grantId: id }),
   z.strictObject({ change: z.literal('add-mapping'), mapping: newMappingShape }),
   z.strictObject({ change: z.literal('remove-mapping'), mappingId: id }),
-  z.strictObject({ change: z.literal('put-role'), role: roleShape }),
+  z.strictObject({ change: z.literal('put-role'), role: newRoleShape }),
   z.strictObject({ change: z.literal('remove-role'), key: z.string().max(100) }),
 ]);
 
@@ -171,12 +158,15 @@ export const answerShape = z.object({
 
 const MAX_NAMED = 100;
 
+/** A place nobody could administer any more. */
+export const toSpotBody = ({ spot, subjectIds }: LockOut) => ({ ...spot, lostBy: subjectIds.slice(0, MAX_NAMED) });
+
 export const toAnswer = (found: WhatIf, nextCursor: string | null): z.input<typeof answerShape> => ({
   revision: found.revision,
   complete: nextCursor === null,
   counts: { ...found.counts },
   blocked: found.blocked.map((each) => ({ ...each })),
-  lockOuts: found.lockOuts.map(({ spot, subjectIds }) => ({ ...spot, lostBy: subjectIds.slice(0, MAX_NAMED) })),
+  lockOuts: found.lockOuts.map(toSpotBody),
   items: found.entries.map(({ subject, spot, change: { gains, losses, conditional } }) => ({
     subject,
     ...spot,

@@ -1,0 +1,120 @@
+/** What the routes of policy as code do: export, plan, apply. */
+import type { Principal } from '@sallyport/http';
+import type { Database, ReadTx } from '@sallyport/storage';
+
+import { populationOf, type Administrator, type GrantDependencies } from '../grants/index.ts';
+import type { OrganizationIndex } from '../model/index.ts';
+import { listSeparationRules } from '../roles/index.ts';
+import {
+  blockedBy,
+  compareInTurns,
+  currentIndex,
+  inTurns,
+  policyAfterSteps,
+  type Blocked,
+  type DifferenceCounts,
+  type LockOut,
+} from '../what-if/index.ts';
+import { applyPlan, separationsAfter } from './apply.ts';
+import { planPolicy, toChanges, type Plan, type PresentPolicy } from './plan.ts';
+import type { WantedPolicy } from './policy.ts';
+import { readCasbin } from './read-casbin.ts';
+import { readDocument } from './read-document.ts';
+import { readMappingIds } from './store.ts';
+import { writeDocument } from './write-document.ts';
+
+export type DeskDependencies = GrantDependencies & { readonly db: Database };
+
+/** A policy as it was sent. */
+export type SentPolicy =
+  | { readonly format: 'yaml'; readonly document: string }
+  | { readonly format: 'casbin'; readonly document: string; readonly model: string };
+
+const readWanted = (sent: SentPolicy, { index, population }: PresentPolicy): WantedPolicy =>
+  sent.format === 'yaml'
+    ? readDocument(sent.document, index)
+    : readCasbin({ model: sent.model, policy: sent.document }, index, population);
+
+/** Everything a file is compared with. Under the lock of the organisation's head it is one state. */
+const readPresent = async (
+  { standing, clock }: DeskDependencies,
+  tx: ReadTx,
+  index: OrganizationIndex,
+): Promise<PresentPolicy> => {
+  const { orgId } = index;
+  return {
+    index,
+    mappingIds: await readMappingIds(tx, orgId),
+    rules: await listSeparationRules(tx, orgId),
+    population: populationOf(standing, orgId),
+    hasGroup: (groupId) => standing.hasGroup(orgId, groupId),
+    nowMs: clock.now().getTime(),
+  };
+};
+
+const presentOf = async (dependencies: DeskDependencies, orgId: string): Promise<PresentPolicy> => {
+  const index = currentIndex(dependencies, orgId);
+  return await dependencies.db.read(orgId, async (tx) => await readPresent(dependencies, tx, index));
+};
+
+/** The policy as a YAML file, with the names of groups as comments. */
+export const exportDocument = async (
+  dependencies: DeskDependencies,
+  orgId: string,
+): Promise<{ readonly revision: bigint; readonly document: string }> => {
+  const { index, mappingIds, rules, nowMs } = await presentOf(dependencies, orgId);
+  const { groups } = dependencies.standing.state(orgId, '');
+  const names = new Map(groups.map(({ groupId, displayName }) => [groupId, displayName ?? undefined]));
+  const groupName = (groupId: string): string | undefined => names.get(groupId);
+  return { revision: index.revision, document: writeDocument(index, { mappingIds, rules, groupName, nowMs }) };
+};
+
+/** A plan, and what it would come to. */
+export interface PlanPreview {
+  readonly plan: Plan;
+  readonly index: OrganizationIndex;
+  readonly after: OrganizationIndex;
+  readonly counts: DifferenceCounts;
+  readonly blocked: readonly Blocked[];
+  readonly lockOuts: readonly LockOut[];
+}
+
+/**
+ * What would change if the policy were as the file says. Nothing is changed.
+ *
+ * @throws INVALID_REQUEST naming lines, INVALID_VALUE for a Casbin model that is not ours, TOO_MANY, UNAVAILABLE
+ */
+export const previewPlan = async (
+  dependencies: DeskDependencies,
+  { orgId, subjectId: id, type, scopes }: Pick<Principal, 'orgId' | 'subjectId' | 'type' | 'scopes'>,
+  sent: SentPolicy,
+): Promise<PlanPreview> => {
+  const { clock } = dependencies;
+  const present = await presentOf(dependencies, orgId);
+  const { index, population, nowMs } = present;
+  const plan = planPolicy(present, readWanted(sent, present));
+  const changes = toChanges(plan.operations, (at) => `proposed-${String(at)}`);
+  const separations = separationsAfter(index, plan.operations);
+  const after = { ...(await inTurns(policyAfterSteps(index, changes), clock)), separations };
+  const { difference, lockOuts } = await compareInTurns({ before: index, after, nowMs }, population, clock);
+  const actor = { type, id, groupIds: population.find(id)?.groupIds ?? [], limitedTo: scopes };
+  const blocked = blockedBy({ before: { ...index, separations }, actor, population, nowMs }, after, changes);
+  return { plan, index, after, counts: difference.counts, blocked, lockOuts };
+};
+
+/** Applies what was planned: see {@link applyPlan}. */
+export const applyDocument = async (
+  dependencies: DeskDependencies,
+  administrator: Administrator,
+  { sent, hash }: { readonly sent: SentPolicy; readonly hash: string },
+): Promise<Plan> => {
+  const present = await presentOf(dependencies, administrator.principal.orgId);
+  return await applyPlan(dependencies, administrator, {
+    hash,
+    planned: planPolicy(present, readWanted(sent, present)),
+    planAgain: async (tx, state) => {
+      const locked = await readPresent(dependencies, tx, state.before);
+      return planPolicy(locked, readWanted(sent, locked));
+    },
+  });
+};
