@@ -187,6 +187,20 @@ describe('sallyport, the command', function () {
     assert.match((await expect(4, 'check', '--subject', stranger, '--action', 'flag:read')).stdout, /SUBJECT_UNKNOWN/);
   });
 
+  it('says why, what is missing, and who else may', async () => {
+    const place = ['--project', project.key, '--environment', 'live'];
+    const asked = ['explain', '--action', 'flag:toggle', ...place];
+    assert.match((await expect(0, ...asked)).stdout, /^ALLOW {2}GRANTED: .+\n {2}policy revision /);
+    const denied = await expect(4, ...asked, '--subject', `user:${dev.userName}`);
+    assert.match(denied.stdout, /^DENY {2}WRONG_TIER: Grant [0-9a-f-]{36} gives developer .*Would do: release_manager/);
+    const told = await expect(4, ...asked, '--subject', `user:${dev.userName}`, '--json');
+    assert.equal((JSON.parse(told.stdout) as { cause: string }).cause, 'WRONG_TIER');
+    const inLive = await json<{ id: string }[]>('who-can', 'flag:toggle', ...place);
+    const inStaging = await expect(0, 'who-can', 'flag:toggle', '--project', project.key, '--environment', 'staging');
+    assert.ok(inLive.length > 0 && inLive.every(({ id }) => id !== dev.subjectId));
+    assert.match(inStaging.stdout, new RegExp(`user:${dev.subjectId}`));
+  });
+
   describe('audit', () => {
     it('shows the newest entries, and goes on with new ones', async () => {
       const tail = await expect(0, 'audit', 'tail', '--service', 'flags', '--lines', '5');

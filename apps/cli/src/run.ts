@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander';
 
 import { Client } from './client.ts';
+import { explainCommand, whoCanCommand } from './commands/ask.ts';
 import { auditCommand } from './commands/audit.ts';
 import { checkCommand } from './commands/check.ts';
 import { accountsCommand, groupsCommand, projectsCommand } from './commands/directory.ts';
@@ -51,6 +52,8 @@ const buildProgram = (sessionOf: SessionOf, isQuiet: boolean): Command => {
     accountsCommand,
     groupsCommand,
     checkCommand,
+    explainCommand,
+    whoCanCommand,
     policyCommand,
     auditCommand,
     driftCommand,
