@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
-import { World, type Answer, type GrantRequest, type Organization } from './world.ts';
+import { World, untilDecided, type Answer, type GrantRequest, type Organization } from './world.ts';
 
 export const GRANTS = '/api/policy/v1/grants';
 export const MAPPINGS = '/api/policy/v1/group-mappings';
@@ -72,7 +72,7 @@ export class GrantDesk {
   }
 
   async post(token: string, body: unknown, path = GRANTS): Promise<Answer> {
-    return await this.world.call('POST', path, { token, body });
+    return await untilDecided(() => this.world.call('POST', path, { token, body }));
   }
 
   /** Posts what must be refused; the code of the refusal. */
@@ -83,7 +83,7 @@ export class GrantDesk {
   }
 
   async remove(token: string, grantId: string | undefined): Promise<Answer> {
-    return await this.world.call('DELETE', `${GRANTS}/${String(grantId)}`, { token });
+    return await untilDecided(() => this.world.call('DELETE', `${GRANTS}/${String(grantId)}`, { token }));
   }
 
   async listed(query = '', token = this.org.ownerToken): Promise<Page<GrantBody>> {

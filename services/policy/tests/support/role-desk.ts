@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 
 import type { GrantDesk } from './grant-desk.ts';
-import type { Answer } from './world.ts';
+import { untilDecided, type Answer } from './world.ts';
 
 export const ROLES = '/api/policy/v1/roles';
 
@@ -66,6 +66,6 @@ export class RoleDesk {
   ): Promise<Answer> {
     const tag = ifMatch ?? (await this.etag(key));
     const headers: Readonly<Record<string, string>> = tag === '' ? {} : { 'if-match': tag };
-    return await this.desk.world.call(method, `${ROLES}/${key}`, { ...options, headers });
+    return await untilDecided(() => this.desk.world.call(method, `${ROLES}/${key}`, { ...options, headers }));
   }
 }
