@@ -29,4 +29,12 @@ export {
 } from './pg-errors.ts';
 export { describeSchema } from './schema.ts';
 export { constantTimeEqual, isWellFormedSecret, newSecret, secretHash } from './secrets.ts';
-export { statement, type ReadTx, type Statement, type Tx, type Validity, type WriteTx } from './transaction.ts';
+export {
+  statement,
+  statementByKey,
+  type ReadTx,
+  type Statement,
+  type Tx,
+  type Validity,
+  type WriteTx,
+} from './transaction.ts';

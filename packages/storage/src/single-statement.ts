@@ -27,10 +27,18 @@ interface Scope {
   readonly readOnly: boolean;
 }
 
-const SCOPE: Statement = {
+const SCOPE = {
   name: 'sallyport_scope',
   text: `SELECT set_config('sallyport.all_orgs', $1, true), set_config('sallyport.org_id', $2, true),
                 set_config('transaction_read_only', $3, true)`,
+};
+/** Ways of the planner that are cheap on tables that are small yet. */
+const SCANS = ['enable_seqscan', 'enable_bitmapscan', 'enable_hashjoin', 'enable_mergejoin', 'enable_material'];
+/** The same before a statement that is planned once, and by index. */
+const SCOPE_BY_KEY = {
+  name: 'sallyport_scope_by_key',
+  text: `${SCOPE.text}, set_config('plan_cache_mode', 'force_generic_plan', true),
+    ${SCANS.map((name) => `set_config('${name}', 'off', true)`).join(', ')}`,
 };
 
 /** Connections that know it. */
@@ -38,7 +46,8 @@ const PREPARED = new WeakSet<ClientBase>();
 
 const prepareScope = (client: ClientBase): void => {
   if (PREPARED.has(client)) return;
-  client.query({ ...SCOPE, values: ['off', '', 'off'] }).then(
+  const values = ['off', '', 'off'];
+  Promise.all([client.query({ ...SCOPE, values }), client.query({ ...SCOPE_BY_KEY, values })]).then(
     () => PREPARED.add(client),
     () => undefined, // What comes behind it says so.
   );
@@ -51,17 +60,20 @@ const prepareScope = (client: ClientBase): void => {
  */
 class ScopedQuery extends pg.Query {
   readonly #scope: Scope;
+  readonly #scopeName: string;
   #isInScope = false;
 
   constructor(scope: Scope, statement: Partial<Statement> & { readonly text: string }, values: readonly unknown[]) {
-    super({ ...statement, values: [...values], queryMode: 'extended' } as ConstructorParameters<typeof pg.Query>[0]);
+    const { isByKey = false, ...named } = statement;
+    super({ ...named, values: [...values], queryMode: 'extended' } as ConstructorParameters<typeof pg.Query>[0]);
     this.#scope = scope;
+    this.#scopeName = (isByKey ? SCOPE_BY_KEY : SCOPE).name;
   }
 
   prepare(wire: Wire): void {
     const { orgId, readOnly } = this.#scope;
     const values = [orgId === null ? 'on' : 'off', orgId ?? '', readOnly ? 'on' : 'off'];
-    wire.bind({ statement: SCOPE.name, values });
+    wire.bind({ statement: this.#scopeName, values });
     wire.execute({});
     base.prepare.call(this, wire);
   }

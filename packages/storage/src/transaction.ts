@@ -15,6 +15,8 @@ declare const writable: unique symbol;
 export interface Statement {
   readonly name: string;
   readonly text: string;
+  /** See {@link statementByKey}. */
+  readonly isByKey: boolean;
 }
 
 const STATEMENTS = new Map<string, Statement>();
@@ -23,12 +25,22 @@ const STATEMENTS = new Map<string, Statement>();
  * Marks a statement that is run all the time, so that each connection prepares it once. For text that is always the
  * same, never for text that is put together per request: what was prepared is kept as long as its connection.
  */
-export const statement = (text: string): Statement => {
-  const known = STATEMENTS.get(text);
-  if (known !== undefined) return known;
-  const name = createHash('sha256').update(text).digest('base64url').slice(0, 32);
-  const made = Object.freeze({ name, text });
-  STATEMENTS.set(text, made);
+export const statement = (text: string): Statement => known(text, false);
+
+/**
+ * {@link statement} that reaches every table by a key, however large each is. As a transaction of its own
+ * ({@link Database.readOne}) it is planned once for all values, and by index also while the tables are still empty:
+ * planning a statement of many parts costs more than running it.
+ */
+export const statementByKey = (text: string): Statement => known(text, true);
+
+const known = (text: string, isByKey: boolean): Statement => {
+  const key = isByKey ? `by key: ${text}` : text;
+  const found = STATEMENTS.get(key);
+  if (found !== undefined) return found;
+  const name = createHash('sha256').update(key).digest('base64url').slice(0, 32);
+  const made = Object.freeze({ name, text, isByKey });
+  STATEMENTS.set(key, made);
   return made;
 };
 

@@ -1,4 +1,4 @@
-import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { statement, statementByKey, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { PresentedCredential, ScimProfile } from '../connections/index.ts';
 import type { NewArtifact } from './artifact-store.ts';
@@ -11,7 +11,7 @@ export interface ScimIssue {
 }
 
 const issuing = (locked: Locked) =>
-  statement(`WITH asked AS (
+  statementByKey(`WITH asked AS (
          SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
            WITH ORDINALITY AS n (model, id_hash, client_id, payload, created_at, expires_at, secret_hash, number)),
        held AS (

@@ -2,7 +2,7 @@
  * What requests at the token endpoint read and write, of any number of them in one statement: each is judged by itself,
  * as if it had come alone.
  */
-import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { statementByKey, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { toSubject, type SubjectClaims, type SubjectRow } from './account-store.ts';
 import { COLUMNS, standing, toFound, type FoundArtifact, type FoundRow } from './artifact-store.ts';
@@ -26,15 +26,20 @@ export interface FoundTogether {
   readonly subject: SubjectClaims | null;
 }
 
+/**
+ * Reached by its key, one by one. As a plain join all of a model would be looked at: while there are few of them, because
+ * that costs the same; and by row-level security for whatever is read out of a payload.
+ */
+const oneOf = (condition: string): string =>
+  `CROSS JOIN LATERAL (SELECT * FROM provider_artifact o WHERE ${condition} LIMIT 1)`;
+
 // A code or refresh token, its grant and its session: each read under the one condition, all at one moment.
 const TOGETHER = standing(`(
-         SELECT k.number, t.* FROM asked k JOIN provider_artifact t ON t.model = k.model AND t.id_hash = k.id_hash
+         SELECT k.number, (k.artifact).* FROM shown k
          UNION ALL
-         SELECT k.number, g.* FROM asked k JOIN provider_artifact t ON t.model = k.model AND t.id_hash = k.id_hash
-           JOIN provider_artifact g ON g.model = 'Grant' AND g.id_hash = t.grant_hash
+         SELECT k.number, g.* FROM shown k ${oneOf(`o.model = 'Grant' AND o.id_hash = (k.artifact).grant_hash`)} g
          UNION ALL
-         SELECT k.number, u.* FROM asked k JOIN provider_artifact t ON t.model = k.model AND t.id_hash = k.id_hash
-           JOIN provider_artifact u ON u.model = 'Session' AND u.uid = t.payload->>'sessionUid')`);
+         SELECT k.number, u.* FROM shown k ${oneOf(`o.model = 'Session' AND o.uid = (k.artifact).payload->>'sessionUid'`)} u)`);
 
 type TogetherRow = FoundRow & { readonly [Column in keyof SubjectRow]: SubjectRow[Column] | null } & {
   /** Which of those asked for, from 1. */
@@ -63,8 +68,11 @@ export const findTogether = async (
   now: Date,
 ): Promise<readonly FoundTogether[]> => {
   const rows = await tx.query<TogetherRow>(
-    statement(`WITH asked AS (
-         SELECT * FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (model, id_hash, number))
+    statementByKey(`WITH asked AS (
+         SELECT * FROM unnest($2::text[], $3::bytea[]) WITH ORDINALITY AS k (model, id_hash, number)),
+       shown AS MATERIALIZED (
+         SELECT k.number, t AS artifact
+           FROM asked k ${oneOf('o.model = k.model AND o.id_hash = k.id_hash')} t)
        SELECT p.number::int AS number, p.model, p.id_hash, p.uid, p.payload, p.consumed_at, p.browser_session_id, a.org_id,
               a.id AS account_id, a.user_name, a.display_name, a.profile ${TOGETHER}`),
     [now, keys.map(({ model }) => model), keys.map(({ idHash }) => idHash)],
@@ -102,7 +110,7 @@ export interface IssueResult {
 // Whoever ends somebody's access locks the account and then what hangs on it: in the other order, one of two that meet would
 // have to be given up.
 const issuing = (locked: Locked) =>
-  statement(`WITH asked AS (
+  statementByKey(`WITH asked AS (
          SELECT * FROM unnest($1::text[], $2::bytea[], $3::timestamptz[], $4::bytea[], $5::uuid[], $6::text[])
            WITH ORDINALITY AS k (model, id_hash, at, grant_hash, account_id, client_id, number)),
        held AS (
@@ -123,8 +131,8 @@ const issuing = (locked: Locked) =>
            JOIN asked k ON k.number = u.number
            JOIN unnest($7::bigint[], $8::text[], $9::bytea[], $10::jsonb[], $11::timestamptz[])
              AS n (number, model, id_hash, payload, expires_at) ON n.number = u.number
-           JOIN provider_artifact g ON g.model = 'Grant' AND g.id_hash = k.grant_hash AND g.account_id = k.account_id
-            AND g.client_id = k.client_id
+           ${oneOf(`o.model = 'Grant' AND o.id_hash = k.grant_hash`)} g
+          WHERE g.account_id = k.account_id AND g.client_id = k.client_id
          RETURNING id_hash)
        SELECT ARRAY(SELECT number::int FROM used) AS used, ARRAY(SELECT id_hash FROM issued) AS issued`);
 

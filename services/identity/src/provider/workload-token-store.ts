@@ -1,4 +1,4 @@
-import { statement, type ReadTx, type WriteTx } from '@sallyport/storage';
+import { statement, statementByKey, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import type { NewArtifact } from './artifact-store.ts';
 import type { Locked } from './token-store.ts';
@@ -24,15 +24,17 @@ export interface WorkloadIssueResult {
   readonly isWritten: boolean;
 }
 
+// Organisations are compared as no index does: of those of accounts only that of the id is left, which is planned while the
+// table is small, when all of them cost the same.
 const issuing = (locked: Locked) =>
-  statement(`WITH asked AS (
+  statementByKey(`WITH asked AS (
          SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::uuid[],
            $8::uuid[], $9::bigint[], $10::text[], $11::bytea[], $12::jsonb[], $13::timestamptz[])
            WITH ORDINALITY AS n (model, id_hash, client_id, payload, created_at, expires_at, org_id, account_id, epoch, kid,
              used_hash, used_payload, used_expires_at, number)),
        held AS (
          SELECT n.number, a.epoch, a.status, a.owner_id FROM asked n
-           JOIN account a ON a.org_id = n.org_id AND a.id = n.account_id FOR KEY SHARE OF a ${locked}),
+           JOIN account a ON a.id = n.account_id AND a.org_id IS NOT DISTINCT FROM n.org_id FOR KEY SHARE OF a ${locked}),
        first AS (
          SELECT DISTINCT ON (used_hash) * FROM asked
           WHERE used_hash IS NOT NULL AND ('${locked}' = '' OR number IN (SELECT number FROM held))
@@ -55,7 +57,7 @@ const issuing = (locked: Locked) =>
            JOIN held a ON a.number = n.number AND a.epoch = n.epoch AND a.status = 'active'
            JOIN workload_key k ON k.org_id = n.org_id AND k.account_id = n.account_id AND k.kid = n.kid
             AND k.revoked_at IS NULL AND k.expires_at > n.created_at
-           JOIN account o ON o.org_id = n.org_id AND o.id = a.owner_id AND o.status = 'active'
+           JOIN account o ON o.id = a.owner_id AND o.org_id IS NOT DISTINCT FROM n.org_id AND o.status = 'active'
          RETURNING id_hash)
        SELECT ARRAY(SELECT number::int FROM used) AS used, ARRAY(SELECT id_hash FROM token) AS written`);
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 
 import { waitFor } from '@sallyport/dev-env';
-import { newId, secretHash } from '@sallyport/storage';
+import { newId, secretHash, type ReadTx, type Statement } from '@sallyport/storage';
 
 import { TokenFlights } from '../../src/provider/token-flights.ts';
-import { insertIssued, insertIssuedTogether, type Issued } from '../../src/provider/token-store.ts';
+import { findTogether, insertIssued, insertIssuedTogether, type Issued } from '../../src/provider/token-store.ts';
 import type { Browser } from '../support/browser.ts';
 import { ProviderScene, REDIRECT_URI, type Application, type Authorized } from './scene.ts';
 
@@ -84,6 +84,25 @@ describe('The token endpoint', () => {
   });
 
   const ALL = 'all-organizations';
+
+  it('looks at what a token hangs on and at nothing else, however many sessions there are', async () => {
+    let text = '';
+    const spy = { query: async (sql: Statement) => await Promise.resolve(((text = sql.text), [])) };
+    await findTogether(spy as unknown as ReadTx, [], new Date());
+    const plan = await scene.identity.context.db.readAcrossOrganizations('a test', async (tx) => {
+      // As a statement by key is planned.
+      for (const scan of ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'material'])
+        await tx.query(`SET LOCAL enable_${scan} = off`);
+      await tx.query(`SET LOCAL plan_cache_mode = force_generic_plan`);
+      await tx.query(`PREPARE together AS ${text}`);
+      return await tx.query<Record<string, string>>(`EXPLAIN EXECUTE together (now(), '{}', '{}')`);
+    });
+    const lines = plan.map((row) => String(row['QUERY PLAN']));
+    const reached = (model: string): string[] =>
+      lines.filter((line) => line.includes('Index Cond') && line.includes(`'${model}'::text`));
+    assert.match(reached('Session').join('\n'), /^ *Index Cond: .*\buid = [^\n]*$/, lines.join('\n'));
+    assert.match(reached('Grant').join('\n'), /^ *Index Cond: .*\bid_hash = [^\n]*$/, lines.join('\n'));
+  });
 
   /** What a live refresh token would be used up for. */
   const toIssue = async (over: object = {}, idHash?: Buffer): Promise<Issued> => {
@@ -225,9 +244,9 @@ describe('The token endpoint', () => {
 
     it('finds each what it hangs on, and never what is of another', async () => {
       const all = [await toIssue(), await toIssue(), await toIssue()];
-      const { findTogether } = flights();
+      const flying = flights();
       const keys = [...all.map(({ usedUp }) => usedUp), { model: 'RefreshToken', idHash: secretHash('nothing') }];
-      const found = await Promise.all(keys.map(async (key) => await findTogether(key)));
+      const found = await Promise.all(keys.map(async (key) => await flying.findTogether(key)));
       assert.deepEqual(
         found.map(({ grant }) => grant?.idHash ?? null),
         [...all.map(({ artifacts }) => artifacts[0]?.grantHash), null],
