@@ -3,7 +3,10 @@ import assert from 'node:assert/strict';
 import { waitFor } from '@sallyport/dev-env';
 import fc from 'fast-check';
 
+import { approveRequest } from '../src/access-requests/index.ts';
+import { whileAccessEnds } from './support/ending-access.ts';
 import { GrantDesk, codeOf, type Person } from './support/grant-desk.ts';
+import { administratorAfter } from './support/meanwhile.ts';
 import { World, type Answer, type Organization } from './support/world.ts';
 
 const PATH = '/api/policy/v1/access-requests';
@@ -251,6 +254,21 @@ describe('access requests', () => {
     await world.context.dueWork.run();
     assert.equal((await shown(request.id)).state, 'cancelled');
     assert.equal(await mayToggle(engineer), 'NO_GRANT');
+  });
+
+  it('give nothing when the access of who asked ends before the commit', async () => {
+    const engineer = await desk.newUser();
+    const request = await asked(engineer);
+    const administrator = administratorAfter(org, org.ownerId, {
+      validForMs: 10_000,
+      decidedAtMonotonicMs: world.context.clock.monotonicMs(),
+    });
+    const verdict = { requestId: request.id, hash: request.hash, answer: null };
+    const ending = whileAccessEnds(world.context, engineer.id);
+    await assert.rejects(approveRequest(ending, administrator, verdict), { code: 'DECISION_EXPIRED' });
+    assert.deepEqual([(await shown(request.id)).state, await grantsOf(engineer)], ['pending', 0]);
+    await approveRequest(whileAccessEnds(world.context, org.projectId), administrator, verdict);
+    assert.equal(await grantsOf(engineer), 1);
   });
 
   it('are shown to who asked and to who may give roles there, in pages', async () => {

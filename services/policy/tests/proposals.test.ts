@@ -2,7 +2,10 @@ import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
 
+import { applyProposal } from '../src/proposals/apply-proposal.ts';
+import { whileAccessEnds } from './support/ending-access.ts';
 import { codeOf, type Person } from './support/grant-desk.ts';
+import { administratorAfter } from './support/meanwhile.ts';
 import { PROPOSALS, ProposalDesk, type ProposalBody } from './support/proposal-desk.ts';
 import { World } from './support/world.ts';
 
@@ -201,6 +204,24 @@ describe('proposals', () => {
     await demote(desk.owners[1], desk.owners[0], fourth);
     const refused = await desk.act(desk.owners[0].token, 'apply', proposal);
     assert.deepEqual([codeOf(refused), await desk.holds(user)], ['CONFLICT', 0]);
+  });
+
+  it('change nothing when the access of who proposed or agreed ends before the commit', async () => {
+    await desk.protect();
+    const user = await desk.newUser();
+    const { id: proposalId, hash, ...rest } = await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(user) });
+    await desk.done(desk.owners[1].token, 'approve', { id: proposalId, hash, ...rest });
+    const administrator = administratorAfter(desk.org, desk.owners[2].id, {
+      validForMs: 10_000,
+      decidedAtMonotonicMs: world.context.clock.monotonicMs(),
+    });
+    for (const { id } of [desk.owners[0], desk.owners[1]]) {
+      const applying = applyProposal(whileAccessEnds(world.context, id), administrator, { proposalId, hash });
+      await assert.rejects(applying, { code: 'DECISION_EXPIRED' });
+      assert.equal(await desk.holds(user), 0);
+    }
+    await applyProposal(whileAccessEnds(world.context, user.id), administrator, { proposalId, hash });
+    assert.equal(await desk.holds(user), 1);
   });
 
   it('are stale when what they change has changed', async () => {

@@ -8,7 +8,7 @@ export interface StandingKnowledge {
   readonly clock: Clock;
   readonly standing: Standing;
   readonly standingLease: Lease;
-  readonly commitGuard: CommitGuard;
+  readonly commitGuard: Pick<CommitGuard, 'enter'>;
 }
 
 /** Somebody who acted, and the epoch they did it in. */
