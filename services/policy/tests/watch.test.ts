@@ -89,6 +89,18 @@ describe('watching a policy', () => {
     stream.cancel();
   });
 
+  it('tells that anything may be decided differently when a role is not what it was', async () => {
+    const stream = watch();
+    await next(stream);
+    const body = { key: 'readers', name: 'Readers', levels: ['project'], permissions: { production: ['flag:read'] } };
+    const { status, headers } = await world.call('POST', '/api/policy/v1/roles', { token: org.ownerToken, body });
+    assert.equal(status, 201);
+    const change = await nextChange(stream);
+    assert.deepEqual([change.everything, change.grants], [true, []]);
+    assert.equal(change.revision, headers.get('sallyport-revision'));
+    stream.cancel();
+  });
+
   it('tells that standing moved', async () => {
     const stream = watch();
     await next(stream);
