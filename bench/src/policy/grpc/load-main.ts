@@ -10,6 +10,8 @@ import type { Job, JobResult } from './load.ts';
 
 const FRAME_BYTES = 5;
 const CONNECTIONS = 4;
+/** Connections a server may close meanwhile: a machine that does other things as well answers a ping too late. */
+const MAX_REOPENED = 40;
 
 const frame = (message: Uint8Array): Buffer => {
   const framed = Buffer.alloc(FRAME_BYTES + message.length);
@@ -33,6 +35,8 @@ const open = async (job: Job): Promise<ClientHttp2Session> => {
     session.once('remoteSettings', resolve);
     session.once('error', reject);
   });
+  // Whoever uses it then hears of it.
+  session.on('error', () => undefined);
   return session;
 };
 
@@ -79,16 +83,51 @@ const isRight = ({ format, answers }: Job, number: number, message: Buffer): boo
   );
 };
 
+/** A connection that is opened anew when it was closed. */
+class Connection {
+  readonly #job: Job;
+  #session: Promise<ClientHttp2Session>;
+  #reopened = 0;
+
+  constructor(job: Job) {
+    this.#job = job;
+    this.#session = open(job);
+  }
+
+  async ready(): Promise<void> {
+    await this.#session;
+  }
+
+  async call(framed: Buffer): Promise<Answer> {
+    for (;;) {
+      const session = this.#session;
+      try {
+        return await call(await session, this.#job, framed);
+      } catch (error) {
+        if (this.#reopened >= MAX_REOPENED) throw error;
+        if (session !== this.#session) continue;
+        this.#reopened += 1;
+        this.#session = open(this.#job);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    (await this.#session).close();
+  }
+}
+
 const run = async (job: Job): Promise<JobResult> => {
-  const sessions = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(job)));
+  const connections = Array.from({ length: CONNECTIONS }, () => new Connection(job));
+  await Promise.all(connections.map((each) => each.ready()));
   const requests = job.messages.map(frame);
   let [next, wrong] = [0, 0];
   let firstWrong = '';
-  const worker = async (session: ClientHttp2Session): Promise<void> => {
+  const worker = async (connection: Connection): Promise<void> => {
     while (next < job.calls) {
       const number = next % requests.length;
       next += 1;
-      const { status, message } = await call(session, job, requests[number] ?? Buffer.alloc(0));
+      const { status, message } = await connection.call(requests[number] ?? Buffer.alloc(0));
       if (status === '0' && isRight(job, number, message)) continue;
       wrong += 1;
       firstWrong ||= `status ${status}, ${message.toString('hex').slice(0, 200)}`;
@@ -96,10 +135,10 @@ const run = async (job: Job): Promise<JobResult> => {
   };
   const startedAt = performance.now();
   await Promise.all(
-    Array.from({ length: job.concurrency }, (_, slot) => worker(sessions[slot % CONNECTIONS] as ClientHttp2Session)),
+    Array.from({ length: job.concurrency }, (_, slot) => worker(connections[slot % CONNECTIONS] as Connection)),
   );
   const seconds = (performance.now() - startedAt) / 1_000;
-  for (const session of sessions) session.close();
+  for (const connection of connections) await connection.close();
   await setImmediate();
   return { callsPerSecond: job.calls / seconds, wrong, firstWrong };
 };
