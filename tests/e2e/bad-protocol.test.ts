@@ -120,6 +120,13 @@ describe('bad requests', function () {
         body: new URLSearchParams(fields).toString(),
       });
 
+    it('reaches no endpoint that takes credentials under another spelling: guesses are counted where they arrive', async () => {
+      const guess = { grant_type: 'client_credentials', client_id: 'nobody', client_secret: 'guess' };
+      assert.equal((await form('/token', guess)).status, 401);
+      for (const path of ['/Token', '/token/', '/TOKEN/introspection', '/token/Revocation/'])
+        assert.equal((await form(path, guess)).status, 404, path);
+    });
+
     it('is one of OAuth’s errors (RFC 6749 §5.2)', async () => {
       const cases: readonly (readonly [what: string, reply: Reply, status: number, error: string])[] = [
         ['no client', await form('/token', { grant_type: 'authorization_code', code: 'x' }), 400, 'invalid_request'],
