@@ -157,6 +157,17 @@ describe("roles of an organisation's own", () => {
     assert.equal(await mayToggle(user.id), 'GRANTED', 'what another organisation calls the same is nothing here');
   });
 
+  it('are not made where grants of their key are left', async () => {
+    const { id } = await desk.newUser();
+    await sql(
+      `INSERT INTO policy.role_grant (org_id, grant_id, subject_type, subject_id, role_key, effect, source, created_at,
+                                      created_by, revision)
+       VALUES ($1, $2, 'user', $2, 'switcher', 'allow', 'direct', now(), '', 1)`,
+      [org.orgId, id],
+    );
+    assert.equal(codeOf(await roles.create(SWITCHER)), 'ROLE_IN_USE');
+  });
+
   it('are so many and no more', async () => {
     await sql(
       `INSERT INTO policy.role SELECT $1, 'filler-' || n, 'Filler ' || n, '', '{project}', 1, 1, now(), '', now(), ''
@@ -194,12 +205,13 @@ describe("roles of an organisation's own", () => {
     await roles.made();
     const user = await desk.holding('switcher', { projectId: org.projectId });
     const viewer = await desk.holding('viewer');
+    const boss = await desk.holding('switcher', { projectId: org.projectId });
     const poison = `INSERT INTO policy.role_permission VALUES ($1, 'switcher', 'production', 'flag:of-the-future')`;
     await sql(poison, [org.orgId]);
     await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
     await waitFor(async () => (await mayToggle(user.id)) === 'NO_GRANT', { timeoutMs: 5_000, message: 'still there' });
     const { quarantined = [] } = world.context.knowledge.organization(org.orgId) ?? {};
-    assert.deepEqual(quarantined.map(({ table }) => table).sort(), ['grant', 'role']);
+    assert.deepEqual(quarantined.map(({ table }) => table).sort(), ['grant', 'grant', 'role']);
     const reads = await world.check({
       orgId: org.orgId,
       subjectId: viewer.id,
@@ -207,7 +219,10 @@ describe("roles of an organisation's own", () => {
       environmentId: org.liveId,
     });
     assert.equal(reads.reason, 'GRANTED');
-    // An administrator repairs it by saying what it is.
+    // An administrator repairs it by saying what it is; not one who holds it.
+    await desk.world.grant(org, { subject: { type: 'user', id: boss.id }, role: 'owner' });
+    const own = await roles.update(SWITCHER, boss.token);
+    assert.deepEqual([own.status, codeOf(own)], [403, 'ESCALATION']);
     assert.equal((await roles.update(SWITCHER)).status, 200);
     assert.equal(await mayToggle(user.id), 'GRANTED');
   });

@@ -22,7 +22,7 @@ import {
   type GrantDependencies,
   type LockedState,
 } from '../grants/index.ts';
-import { BUILT_IN_ROLES, findRole, type RoleDefinition } from '../model/index.ts';
+import { BUILT_IN_ROLES, findRole, type OrganizationIndex, type RoleDefinition } from '../model/index.ts';
 import { refuseUnproposed } from '../protections/index.ts';
 import { MAX_ROLES, definitionOf, describeRole, isSameRole, type Role } from './role.ts';
 import { countGrants, deleteRoleRow, findStoredRole, insertRole, listRoles, updateRoleRow } from './store.ts';
@@ -44,6 +44,9 @@ const refuseName = (role: RoleDefinition, others: readonly RoleDefinition[]): Ap
 
 const roleInUse = (detail: string, count: number): AppError =>
   new AppError('ROLE_IN_USE', detail, { metadata: { grants: String(count) } });
+
+const countAll = async (tx: AuditedTx, key: string): Promise<number> =>
+  [...(await countGrants(tx, tx.orgId, key)).values()].reduce((sum, each) => sum + each, 0);
 
 const storedRole = async (tx: AuditedTx, key: string, base: BaseVersion): Promise<Role> => {
   if (findRole(key) !== undefined) throw new AppError('READ_ONLY', 'The built-in roles are what they are.');
@@ -80,6 +83,9 @@ export const createRole = async (
       refuseName(role, others),
       refuseRoleBeyondOwn(state.before, state.actor, [definition], momentOf(state.nowMs)),
     );
+    // Nobody comes by a role because of what is left of another one of its key.
+    const left = await countAll(tx, role.key);
+    if (left > 0) throw roleInUse('There are grants of a role of this key.', left);
     await insertRole(tx, tx.orgId, role, await takeRevision(tx));
     tx.record({ ...event, ...describeApproval(approval), decision: describeDecision(decision) });
     return role;
@@ -94,15 +100,9 @@ const refuseLevels = async (tx: AuditedTx, { key, levels }: RoleDefinition): Pro
 };
 
 /** Where others have to agree to a change of grants, they have to agree to a change of what was granted there. */
-const refuseUnagreed = async (
-  tx: AuditedTx,
-  { before }: LockedState,
-  key: string,
-  approval: Approval | undefined,
-): Promise<AppError | null> => {
-  if (approval?.isFourEyes === true) return null;
+const refuseUnagreed = async (tx: AuditedTx, { grants }: OrganizationIndex, key: string): Promise<AppError | null> => {
   const scopes = new Map(
-    before.grants
+    grants
       .filter(({ row }) => row.roleKey === key)
       .map(({ row }) => [`${row.projectId ?? ''} ${row.environmentId ?? ''}`, row]),
   );
@@ -119,14 +119,24 @@ const refuseUnagreed = async (
  * other for anybody who holds it. (Who is Owner is no matter of an organisation's own roles: somebody denied one at the
  * organisation does not count, whatever it permits.)
  */
-const enforceRoleRules = (state: LockedState, before: RoleDefinition, after: RoleDefinition): void => {
-  const { actor, nowMs, population } = state;
+const enforceRoleRules = async (
+  tx: AuditedTx,
+  { actor, before: index, after, nowMs, population }: LockedState,
+  {
+    was,
+    is,
+    approval,
+  }: { readonly was: RoleDefinition; readonly is: RoleDefinition; readonly approval: Approval | undefined },
+): Promise<void> => {
   const forEver = { fromMs: nowMs, untilMs: Number.POSITIVE_INFINITY };
+  // Grants of a role that could not be read come back with it: who holds it is asked of what would be.
+  const changed = after({ putRole: is });
   enforce(
-    refuseOwnRole(state.before, actor, after.key, nowMs),
-    refuseRoleBeyondOwn(state.before, actor, [before, after], forEver),
+    approval?.isFourEyes === true ? null : await refuseUnagreed(tx, changed, is.key),
+    refuseOwnRole(changed, actor, is.key, nowMs),
+    refuseRoleBeyondOwn(index, actor, [was, is], forEver),
+    refuseCombination(index, changed, population, nowMs),
   );
-  enforce(refuseCombination(state.before, state.after({ putRole: after }), population, nowMs));
 };
 
 /**
@@ -152,8 +162,7 @@ export const updateRole = async (
     }
     const others = (await listRoles(tx, tx.orgId)).filter((each) => each.key !== key);
     enforce(refuseName(definition, [...BUILT_IN_ROLES, ...others]), await refuseLevels(tx, definition));
-    enforce(await refuseUnagreed(tx, state, key, approval));
-    enforceRoleRules(state, definitionOf(role), definition);
+    await enforceRoleRules(tx, state, { was: definitionOf(role), is: definition, approval });
     const updatedBy = administrator.principal.subjectId;
     const updated = {
       ...role,
@@ -193,7 +202,7 @@ export const deleteRole = async (
     const rule = state.before.separations.find(({ roleKeys }) => roleKeys.includes(key));
     if (rule !== undefined) throw new AppError('ROLE_IN_USE', `A separation rule names it: ${rule.name}.`);
     const over = await deleteOverOfRole(tx, tx.orgId, key, new Date(state.nowMs));
-    const count = [...(await countGrants(tx, tx.orgId, key)).values()].reduce((sum, each) => sum + each, 0);
+    const count = await countAll(tx, key);
     if (count > 0) throw roleInUse(`It is granted ${String(count)} times: take it back first.`, count);
     await takeRevision(tx);
     for (const grant of over)
