@@ -16,7 +16,7 @@ export interface Attack {
   readonly what: string;
   /** What the door says: see {@link Scene.http}, {@link Scene.authzen}, {@link Scene.check}, {@link Scene.call}. */
   readonly refused: string;
-  /** The entry of the audit log, `<action> <reason>`; null: nothing was to be changed, or nobody is known to have tried. */
+  /** The entries of the audit log, `<action> <reason>`, newest first; null: nothing was to be changed, or nobody is known to have tried. */
   readonly audited: string | null;
   /** True: in an organisation of its own, because that organisation's only Owner is part of it. */
   readonly alone?: boolean;
@@ -137,13 +137,13 @@ export class Scene extends GrantDesk {
     }
   }
 
-  /** Everything stored that decides, of every organisation: one line for each table. */
+  /** Everything stored that decides, of every organisation: one line for each table. What follows others is left out. */
   async stored(): Promise<readonly string[]> {
     return await this.world.context.db.readAcrossOrganizations('whether an attack changed anything', async (tx) => {
       const tables = await tx.query<{ name: string }>(
         `SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
           WHERE n.nspname = 'policy' AND c.relkind = 'r' AND has_table_privilege(c.oid, 'SELECT')
-            AND c.relname !~ '^(audit_|standing_|decision_log|subject_key)' ORDER BY 1`,
+            AND c.relname !~ '^(audit_|standing_|history_|decision_log|subject_key)' ORDER BY 1`,
       );
       const lines: string[] = [];
       for (const { name } of tables) {
