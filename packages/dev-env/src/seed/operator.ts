@@ -6,8 +6,8 @@ import { silentLogger } from '@sallyport/telemetry';
 import type { DevCertificate } from '../certificates.ts';
 import type { ServiceName } from '../services.ts';
 
-// Password hashing and three databases: generous, because it happens once.
-const DEADLINE_MS = 5_000;
+// Password hashing and three databases, on a machine that has just started everything: generous, because it happens once.
+const DEADLINE_MS = 30_000;
 
 /** The operator of a deployment, over mutual TLS as the service identity `operator`. */
 export interface Operator {
