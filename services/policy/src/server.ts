@@ -31,7 +31,7 @@ export const routes = (context: PolicyContext): Route[] => [
   adviceRoute(context), //                                 /api/policy/v1/advice
   ...grantRoutes(context), //                              /api/policy/v1/grants, /group-mappings
   mappingPreviewRoute(context), //                         /api/policy/v1/group-mappings/preview
-  ...checkRoutes(context.decisions), //                    /api/policy/v1/check
+  ...checkRoutes(context.decisions, context.freshness), // /api/policy/v1/check
   ...queryRoutes(context), //                              /api/policy/v1/list, /explain
   ...engineRoutes(context), //                             /api/policy/v1/index, /export
   ...scopeRoutes(context.knowledge, context.decisions), // /api/policy/v1/scopes

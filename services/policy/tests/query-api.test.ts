@@ -14,6 +14,7 @@ interface Answered extends Explained, Listed {
 interface Explained {
   readonly decision: string;
   readonly cause: string;
+  readonly reason: string;
   readonly text: string;
   readonly details: { readonly grant: { readonly id: string } | null } | null;
 }
@@ -178,6 +179,15 @@ describe('questions about the policy over HTTP', () => {
     assert.deepEqual(where.body.items, []);
     const others = await post('/explain', org.ownerToken, claim);
     assert.equal(others.body.decision, 'allow', 'about others it is answered on what is said of them');
+  });
+
+  it('are decided as freshly as asked', async () => {
+    const reason = async (atLeastAsFresh: string): Promise<string> =>
+      (await post('/check', org.ownerToken, { ...member(), action: 'flag:read', ...staging(), atLeastAsFresh })).body
+        .reason;
+    assert.equal(await reason(`${org.orgId}@s1.g1`), 'GRANTED');
+    assert.equal(await reason(`${org.orgId}@s1.g999999`), 'GRANTS_STALE');
+    assert.equal(await reason(`${newId()}@s1.g1`), 'INVALID_REQUEST');
   });
 
   it('refuse what is not a question', async () => {

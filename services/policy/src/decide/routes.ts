@@ -3,6 +3,7 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { DecisionPoint } from './check.ts';
+import type { Freshness } from './freshness.ts';
 
 const name = z.string().min(1).max(256);
 
@@ -29,6 +30,8 @@ const question = z.object({
     })
     .optional(),
   context: properties.optional(),
+  /** A revision the answer has to know of. */
+  atLeastAsFresh: z.string().max(400).optional(),
 });
 
 const answer = z.object({
@@ -42,7 +45,7 @@ const answer = z.object({
 });
 
 /** Decisions about a named subject, for who may see everybody's grants. */
-export const checkRoutes = (point: DecisionPoint): Route[] => [
+export const checkRoutes = (point: DecisionPoint, freshness: Freshness): Route[] => [
   route({
     method: 'POST',
     path: '/api/policy/v1/check',
@@ -53,8 +56,9 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
     responses: { 200: answer },
     handler: async ({ body, context }) => {
       if (context.principal === null) throw new AppError('UNAUTHENTICATED', 'Authentication is required.');
-      const decision = await point.ask({
-        orgId: context.principal.orgId,
+      const { orgId } = context.principal;
+      const asked = {
+        orgId,
         // Nobody shows a credential of the subject here.
         subject: { type: body.subject.type, id: body.subject.id, epoch: 0n },
         action: body.action,
@@ -63,7 +67,10 @@ export const checkRoutes = (point: DecisionPoint): Route[] => [
         ...(body.resource === undefined ? {} : { resource: { type: body.resource.type, id: body.resource.id } }),
         given: { subject: body.subject.properties, resource: body.resource?.properties, context: body.context },
         asker: { kind: 'account', id: context.principal.subjectId, requestId: context.requestId },
-      });
+      } as const;
+      const token = body.atLeastAsFresh;
+      const stale = token === undefined ? null : await freshness(orgId, token, context);
+      const decision = stale === null ? await point.ask(asked) : point.refuse(orgId, stale, asked);
       const { reason, explanation, matchedGrant, matchedRole, policyRevision, validForMs } = decision;
       return {
         status: 200,

@@ -14,7 +14,7 @@ import { MAX_BEHIND, readChangesBetween, type ChangedAt } from './store.ts';
 /** ms without a message after which there is one, so that a dead stream is noticed. */
 const HEARTBEAT_MS = 5_000;
 /** ms between two looks at what is known; a look costs nothing. */
-const LOOK_MS = 25;
+const LOOK_MS = 50;
 const MAX_WATCHERS = 256;
 
 /** Everything up to the revision has been told. */
