@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
-import { AuthzenDesk, EVALUATION, tokenOf, type Json } from './support/authzen-desk.ts';
+import { AuthzenDesk, EVALUATION, EVALUATIONS, tokenOf, type Json } from './support/authzen-desk.ts';
 import { World, type Answer, type CallOptions, type Organization } from './support/world.ts';
 
 describe('AuthZEN Access Evaluation (§6)', () => {
@@ -139,6 +139,31 @@ describe('AuthZEN Access Evaluation (§6)', () => {
     const foreign = await tokenOf(world, other);
     assert.equal((await ask(question(), { token: foreign })).text, '{"decision":false}');
     assert.equal((await ask(question())).text, '{"decision":true}');
+  });
+
+  it('every denial is in the decision log, with the token that asked and the request it was asked in', async () => {
+    const path = '/api/policy/v1/decision-tokens';
+    const made = await world.call('POST', path, { token: org.ownerToken, body: { name: 'recorded' } });
+    const { id, token } = made.body as { id: string; token: string };
+    const denied = [desk.flag('live'), desk.flag('nowhere')];
+    for (const [at, resource] of denied.entries()) {
+      const requestId = newId();
+      const headers = { 'x-request-id': requestId };
+      const evaluations = [question({ resource }), question({ resource })];
+      if (at === 0) await ask(question({ resource }), { token, headers });
+      else await desk.post(EVALUATIONS, { evaluations }, { token, headers });
+      await world.context.decisionLog.flush();
+      const listed = await world.call('GET', `/api/policy/v1/decisions?requestId=${requestId}`, {
+        token: org.ownerToken,
+      });
+      const { items } = listed.body as { items: readonly Json[] };
+      const reason = at === 0 ? 'NO_GRANT' : 'UNKNOWN_ENVIRONMENT';
+      const asker = { kind: 'decision-token', id };
+      assert.deepEqual(
+        items.map((item) => [item['asker'], item['decision'], item['reason'], item['action']]),
+        Array.from({ length: at + 1 }, () => [asker, 'deny', reason, 'flag:toggle']),
+      );
+    }
   });
 
   it('denies, and says so, when its knowledge is too old', async () => {
