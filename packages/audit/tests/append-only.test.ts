@@ -1,34 +1,16 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
 
-import {
-  auditAppendMigration,
-  auditAppendTogetherMigration,
-  auditMigrations,
-  createAuditLog,
-  personal,
-  type AuditLog,
-} from '@sallyport/audit';
-import { openKeyring } from '@sallyport/keyring';
-import { isInsufficientPrivilege, newId, systemClock } from '@sallyport/storage';
-import { adminQuery, openSample, type Sample } from '@sallyport/storage/testing';
+import { personal, type AuditLog } from '@sallyport/audit';
+import { isInsufficientPrivilege, newId } from '@sallyport/storage';
+import { adminQuery, type Sample } from '@sallyport/storage/testing';
+
+import { openAuditSample } from './support.ts';
 
 describe('audit log, append-only', () => {
   let sample: Sample;
   let audit: AuditLog;
   before(async () => {
-    sample = await openSample([
-      ...auditMigrations('sample'),
-      auditAppendMigration('sample', 3),
-      auditAppendTogetherMigration('sample', 4),
-    ]);
-    audit = createAuditLog({
-      db: sample.db,
-      keyring: openKeyring({ masterKey: randomBytes(32) }),
-      clock: systemClock,
-      deployment: 'test',
-      service: 'sample',
-    });
+    ({ sample, audit } = await openAuditSample());
   });
   after(async () => {
     await sample.db.close();

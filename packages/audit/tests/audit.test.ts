@@ -1,21 +1,12 @@
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
-import {
-  auditAppendMigration,
-  auditAppendTogetherMigration,
-  auditMigrations,
-  createAuditLog,
-  leafHash,
-  personal,
-  type AuditContext,
-  type AuditLog,
-} from '@sallyport/audit';
-import { openKeyring } from '@sallyport/keyring';
-import { newId, orgTable, sqlMigration, systemClock, type WriteTx } from '@sallyport/storage';
+import { leafHash, personal, type AuditContext, type AuditLog } from '@sallyport/audit';
+import { newId, orgTable, sqlMigration, type WriteTx } from '@sallyport/storage';
+import { adminQuery, type Sample } from '@sallyport/storage/testing';
 import fc from 'fast-check';
 
-import { adminQuery, openSample, type Sample } from '@sallyport/storage/testing';
+import { openAuditSample } from './support.ts';
 
 const thing = sqlMigration(2, 'create-thing', [
   'CREATE TABLE sample.thing (org_id uuid NOT NULL, name text NOT NULL, PRIMARY KEY (org_id, name))',
@@ -63,19 +54,7 @@ const entriesOf = async (orgId: string): Promise<Record<string, unknown>[]> =>
 
 describe('audit log', () => {
   before(async () => {
-    sample = await openSample([
-      ...auditMigrations('sample'),
-      thing,
-      auditAppendMigration('sample', 3),
-      auditAppendTogetherMigration('sample', 4),
-    ]);
-    audit = createAuditLog({
-      db: sample.db,
-      keyring: openKeyring({ masterKey: randomBytes(32) }),
-      clock: systemClock,
-      deployment: 'test',
-      service: 'sample',
-    });
+    ({ sample, audit } = await openAuditSample([thing]));
   });
   after(async () => {
     await sample.db.close();
