@@ -12,7 +12,7 @@ import { GRANTS, GrantDesk, codeOf, type Person } from './support/grant-desk.ts'
 import { World, type Organization } from './support/world.ts';
 
 const PATH = '/api/policy/v1/history/check';
-const RUNS = 4;
+const RUNS = 3;
 const STEPS = 14;
 
 /** A decision as it was made, and what it was about. */
@@ -256,6 +256,29 @@ describe('time travel', () => {
     await later();
     assert.equal((await replayed(before, null)).decision.reason, 'GRANTED');
     assert.equal((await replayed({ ...before, at: world.context.clock.now() }, null)).decision.reason, 'NO_GRANT');
+  });
+
+  it('says when the standing of a revision was never written down', async () => {
+    const [one, other] = [await desk.newUser(), await desk.newUser()];
+    const position = world.context.standing.position(org.orgId);
+    await written(position);
+    const request = { action: 'flag:read', projectId: org.projectId, environmentId: '' };
+    const made = await ask({ ...request, subject: { type: 'user', id: one.id, epoch: 0n } });
+    await later();
+    // As a replica writes several entries at once: of one of them something changed, nobody knows at which.
+    await world.context.db.unauditedWrite(org.orgId, 'several entries', async (tx) => {
+      const stands = (position + 5n).toString();
+      await tx.query(
+        'UPDATE standing_subject SET active = false, position = $3 WHERE org_id = $1 AND subject_id = $2',
+        [org.orgId, one.id, stands],
+      );
+      await tx.query('UPDATE standing_cursor SET position = $2 WHERE org_id = $1', [org.orgId, stands]);
+    });
+    const between = { standingPosition: position + 2n, grantsRevision: made.decision.grantsRevision };
+    assert.equal((await replayed(made, between)).isExact, false);
+    assert.equal((await replayed(made, { ...between, standingPosition: position })).isExact, true);
+    const theirs = { ...made, request: { ...made.request, subject: { type: 'user', id: other.id, epoch: 0n } } };
+    assert.equal((await replayed(theirs, between)).isExact, true);
   });
 
   it('has no answer before the first kept moment, nor for the future', async () => {

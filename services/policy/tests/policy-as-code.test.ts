@@ -200,6 +200,18 @@ describe('policy as code', () => {
     }
   });
 
+  it('is not applied alone where four eyes are demanded anywhere', async () => {
+    await desk.holding('owner');
+    await desk.holding('owner');
+    const person = await desk.newUser();
+    const file = `${await exported()}  - subject: user:${person.id}\n    role: viewer\n`;
+    const protection = { scope: { projectId: org.projectId }, requiredApprovals: 1 };
+    assert.equal((await desk.post(org.ownerToken, protection, '/api/policy/v1/protections')).status, 201);
+    const { hash } = await planned(file);
+    assert.equal(codeOf(await apply(file, hash)), 'APPROVAL_REQUIRED');
+    assert.equal((await desk.listed(`?subjectId=${person.id}`)).items.length, 0);
+  });
+
   it('leaves an Owner: a file without one is refused', async () => {
     const second = await desk.holding('owner');
     await world.applied(

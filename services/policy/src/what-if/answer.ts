@@ -74,29 +74,14 @@ export interface WhatIfOrder {
 
 type Caller = Pick<Principal, 'orgId' | 'subjectId' | 'type' | 'scopes'>;
 
-const isGain = ({ gains, conditional }: DifferenceEntry['change']): boolean =>
-  gains.length > 0 || conditional.some(({ change }) => change !== 'loses');
-
-const SELF_ESCALATION: Blocked = Object.freeze({
-  change: null,
-  code: 'ESCALATION',
-  rule: 'OWN_ACCESS',
-  detail: 'Nobody widens their own access. Ask another administrator.',
-});
-
-/** What the rules refuse, and whatever else would give more to who proposes it. */
+/** What the rules refuse, to whoever proposes it. */
 const refusals = (
   { before, after, population, nowMs }: Pair & { readonly population: Population },
   { subjectId: id, type, scopes }: Caller,
   changes: readonly ProposedChange[],
-  difference: Difference,
 ): readonly Blocked[] => {
-  const groupIds = population.find(id)?.groupIds ?? [];
-  const actor = { type, id, groupIds, limitedTo: scopes };
-  const blocked = blockedBy({ before, actor, population, nowMs }, after, changes);
-  const own = difference.subjects.find((subject) => subject.id === id)?.changes ?? [];
-  const isEscalation = own.some(({ change }) => isGain(change)) && !blocked.some(({ code }) => code === 'ESCALATION');
-  return isEscalation ? [...blocked, SELF_ESCALATION] : blocked;
+  const actor = { type, id, groupIds: population.find(id)?.groupIds ?? [], limitedTo: scopes };
+  return blockedBy({ before, actor, population, nowMs }, after, changes);
 };
 
 /** Two policies compared; others have the event loop in between. */
@@ -135,7 +120,7 @@ export const whatIf = async (
   return {
     revision,
     counts,
-    blocked: refusals({ ...pair, population }, caller, changes, difference),
+    blocked: refusals({ ...pair, population }, caller, changes),
     lockOuts,
     entries,
     next: end >= counts.entries ? null : { revision, digest, from: end, nowMs },
