@@ -181,6 +181,19 @@ describe('questions about the policy over HTTP', () => {
     assert.equal(others.body.decision, 'allow', 'about others it is answered on what is said of them');
   });
 
+  it('answer a sign-in of an earlier epoch nothing, whoever still takes it for valid', async () => {
+    const subjectId = newId();
+    world.identity.allow('outdated', { orgId: org.orgId, subjectId, epoch: 1n });
+    const position = world.identity.commit(org.orgId, [{ subjectId, epoch: 2n }]);
+    await world.applied(org.orgId, position);
+    const project = { projectId: org.projectId };
+    await world.grant(org, { subject: { type: 'user', id: subjectId }, role: 'viewer', scope: project });
+    assert.deepEqual((await post('/list/actions', 'outdated', project)).body.items, []);
+    assert.deepEqual((await post('/list/resources', 'outdated', { action: 'flag:read' })).body.items, []);
+    const explained = await post('/explain', 'outdated', { action: 'flag:read', ...project });
+    assert.equal(explained.body.cause, 'SUBJECT_REVOKED');
+  });
+
   it('are decided as freshly as asked', async () => {
     const reason = async (atLeastAsFresh: string): Promise<string> =>
       (await post('/check', org.ownerToken, { ...member(), action: 'flag:read', ...staging(), atLeastAsFresh })).body

@@ -16,7 +16,7 @@ export interface WriterOptions {
 }
 
 /** Entries wait so long for company, so that one statement writes many. */
-const GATHER_MS = 200;
+const GATHER_MS = 500;
 const MAX_BATCH = 1_000;
 const RETRY_FIRST_MS = 100;
 const RETRY_MAX_MS = 5_000;
