@@ -1,6 +1,6 @@
 import { newId } from '@sallyport/storage';
 
-import { AuthzenDesk, SEARCH, type Json } from './authzen-desk.ts';
+import { AuthzenDesk, type SEARCH, type Json } from './authzen-desk.ts';
 import type { World } from './world.ts';
 
 export interface Found {
