@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 
 import { newEnforcer } from 'casbin';
 
+import { expectStatus } from '@sallyport/dev-env/actors';
 import { employ, type Company, type Employee } from '../src/company.ts';
 import { createProject, type Project } from '../src/project.ts';
 import { Terminal, type Finished } from '../support/command-line.ts';
@@ -85,10 +86,13 @@ describe('sallyport policy', function () {
 
   it('ends with 6 when rules refuse, and names the line of what is wrong', async () => {
     const before = await exported();
-    const none = write('none.yaml', 'version: 1\n');
-    const refused = await expect(6, 'plan', none);
-    assert.match(refused.stderr, /refused: .*LAST_OWNER/);
-    assert.equal((await run('apply', none)).code, 4);
+    const { subjectId } = await expectStatus(company.owner, 200, 'GET', '/api/identity/v1/me');
+    const own = `  - subject: user:${String(subjectId)}\n    role: owner\n`;
+    assert.ok(before.includes(own));
+    const without = write('without.yaml', before.replace(own, ''));
+    const refused = await expect(6, 'plan', without);
+    assert.match(refused.stderr, /refused: .*OWN_GRANT/);
+    assert.equal((await run('apply', without)).code, 4);
     assert.equal(await exported(), before);
     const wrong = await expect(1, 'plan', write('wrong.yaml', 'version: 1\nsurprise: true\n'));
     assert.match(wrong.stderr, /line \d+: .*surprise/);

@@ -5,6 +5,7 @@ import { waitFor } from '@sallyport/dev-env';
 import { bearer, expectStatus, type Caller } from '@sallyport/dev-env/actors';
 
 import { askPolicy, type Company } from '../src/company.ts';
+import { openRival } from '../support/rival.ts';
 import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
 import { PATCH_SCHEMA, Workshop } from '../support/workshop.ts';
 
@@ -15,15 +16,17 @@ describe('SCIM and roles', function () {
   let company: Company;
   let workshop: Workshop;
   let directory: Caller;
+  let projectId: string;
 
   before(async function () {
     this.timeout(BOOT_TIMEOUT_MS);
-    company = await sharedCompany();
-    workshop = await Workshop.open(company);
-    const connectionId = await workshop.connection();
-    const path = `/api/identity/v1/connections/${connectionId}/scim-tokens`;
-    const { token } = await expectStatus(company.owner, 201, 'POST', path, { name: 'e2e' });
-    directory = bearer(company.constellation.origin, String(token));
+    const shared = await sharedCompany();
+    workshop = await Workshop.open(shared);
+    // An organisation of its own: who its Owners are is what is tested.
+    const { orgId, owner, scimToken, project } = await openRival(shared, 'initech');
+    company = { ...shared, orgId, owner };
+    directory = bearer(shared.constellation.origin, scimToken);
+    projectId = String((await expectStatus(owner, 200, 'GET', `/api/flags/v1/projects/${project}`))['id']);
   });
 
   const user = async (externalId?: string): Promise<string> => {
@@ -48,8 +51,8 @@ describe('SCIM and roles', function () {
 
   /** In the project; of a permission of the organisation, there. */
   const reasonOf = async (subjectId: string, action = 'flag:read'): Promise<string> => {
-    const projectId = action === 'flag:read' ? workshop.project.projectId : '';
-    return (await askPolicy(company, subjectId, { action, projectId })).reason;
+    const within = action === 'flag:read' ? { projectId } : {};
+    return (await askPolicy(company, subjectId, { action, ...within })).reason;
   };
 
   const becomes = async (subjectId: string, reason: string, action?: string): Promise<void> => {
@@ -103,7 +106,7 @@ describe('SCIM and roles', function () {
     const grant = {
       subject: { type: 'user', id },
       role: 'developer',
-      scope: { projectId: workshop.project.projectId },
+      scope: { projectId },
     };
     await expectStatus(company.owner, 201, 'POST', '/api/policy/v1/grants', grant);
     await expectStatus(directory, 204, 'DELETE', `/scim/v2/Users/${id}`);

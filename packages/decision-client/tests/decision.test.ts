@@ -93,6 +93,7 @@ describe('decision client', () => {
       context: { changeRequest: 'cr-1' },
       requestId: 'request-0001',
       actionProperties: undefined,
+      atLeastAsFresh: undefined,
     });
   });
 

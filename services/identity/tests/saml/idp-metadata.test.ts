@@ -6,7 +6,9 @@ import { isAppError } from '@sallyport/errors';
 import { readIdpMetadata, type IdpDescription } from '../../src/saml/metadata/idp-metadata.ts';
 import { signatureFor, type SigningKey } from './idp.ts';
 
-const NOW = new Date('2026-11-21T12:00:00Z');
+// The certificates of this suite are valid from the moment they are made.
+const NOW = new Date();
+const inDays = (days: number): string => new Date(NOW.getTime() + days * 86_400_000).toISOString();
 const SAML2 = 'urn:oasis:names:tc:SAML:2.0:protocol';
 const REDIRECT = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect';
 const POST = 'urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST';
@@ -103,10 +105,10 @@ describe('reading the metadata of an identity provider', () => {
         role(key(used(first)) + sso, inner === '' ? '' : ` validUntil="${inner}"`),
         outer === '' ? '' : ` validUntil="${outer}"`,
       );
-    assert.deepEqual(read(until('2026-12-01T00:00:00Z', '2026-11-30T00:00:00Z')).validUntil, new Date('2026-11-30'));
-    assert.deepEqual(read(until('2026-12-01T00:00:00Z', '')).validUntil, new Date('2026-12-01'));
+    assert.deepEqual(read(until(inDays(9), inDays(8))).validUntil, new Date(inDays(8)));
+    assert.deepEqual(read(until(inDays(9), '')).validUntil, new Date(inDays(9)));
     const over = 'The metadata is no longer valid (validUntil).';
-    assert.equal(problem(until('2026-12-01T00:00:00Z', NOW.toISOString())), over);
+    assert.equal(problem(until(inDays(9), NOW.toISOString())), over);
     assert.equal(problem(until(NOW.toISOString(), '')), over);
     assert.equal(problem(until('tomorrow', '')), 'The metadata has a validUntil that is no time.');
   });

@@ -96,6 +96,19 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
     assert.ok(found > RUNS / 5, `only ${String(found)} filters told users apart`);
   }).timeout(120_000);
 
+  it('find a user by the version shown, groups included', async () => {
+    const inGroups = users.filter(({ meta }) => meta['version']?.includes('.') === true);
+    assert.ok(inGroups.length > 10);
+    for (const { meta } of inGroups.slice(0, 20)) {
+      const version = meta['version'] ?? '';
+      const expected = users.filter((user) => user.meta['version'] === version);
+      assert.deepEqual(
+        await idsBy('/Users', `meta.version eq ${JSON.stringify(version)}`),
+        expected.map(({ id }) => id),
+      );
+    }
+  });
+
   it('find the same groups', async () => {
     const [someone] = groups.flatMap(({ members }) => members);
     const names = ['GRUPPE ä1', 'gruppe', '1', 'G2', someone?.['value'] ?? '', someone?.['display'] ?? '', ''];

@@ -61,14 +61,17 @@ const ruleShape = z.strictObject({
   roles: z.array(name).min(2).max(200),
 });
 
+/** `grants:` with nothing below it is a list without entries: what is left when the last one is taken out by hand. */
+const list = <T extends z.ZodType>(shape: z.ZodArray<T>) => shape.nullish().transform((items) => items ?? []);
+
 /** The file. A list that is left out is an empty one: what is not in the file is not in the policy. */
 export const documentShape = z.strictObject({
   version: z.literal(VERSION),
   organization: z.string().max(256).optional(),
-  roles: z.array(newRoleShape.strict()).max(200).default([]),
-  separationRules: z.array(ruleShape).max(100).default([]),
-  mappings: z.array(mappingShape).max(MAX_GRANTS).default([]),
-  grants: z.array(grantShape).max(MAX_GRANTS).default([]),
+  roles: list(z.array(newRoleShape.strict()).max(200)),
+  separationRules: list(z.array(ruleShape).max(100)),
+  mappings: list(z.array(mappingShape).max(MAX_GRANTS)),
+  grants: list(z.array(grantShape).max(MAX_GRANTS)),
 });
 
 interface Place {

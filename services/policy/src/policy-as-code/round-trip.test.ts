@@ -225,6 +225,12 @@ describe('a policy as a file', () => {
       );
   });
 
+  it('has no entries below a key with nothing below it', () => {
+    const index = compile([], []);
+    const { grants, roles, rules } = readDocument('version: 1\nroles:\nseparationRules:\nmappings:\ngrants:\n', index);
+    assert.deepEqual([grants, roles, rules], [[], [], []]);
+  });
+
   it('is refused with the line of what is wrong in it', () => {
     const index = compile([], []);
     const bombs = ['a: &a [x, x]', 'b: &b [*a, *a]', 'version: 1'].join('\n');

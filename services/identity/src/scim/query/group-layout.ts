@@ -64,7 +64,7 @@ export const groupLayout: MakeLayout = (input) => {
     scope: 't.org_id = $1 AND t.connection_id = $2',
     text: (target) =>
       target.attribute.name === 'meta'
-        ? metaText(target.sub?.name ?? '', input, GROUP)
+        ? metaText(target.sub?.name ?? '', input, { resource: GROUP, version: 't.version' })
         : (COLUMNS.get(canonicalName(target)) ?? 'NULL::text'),
     instant: metaInstant,
     hasObject: () => 'TRUE',

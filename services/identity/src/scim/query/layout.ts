@@ -56,10 +56,14 @@ export const narrow = (sql: string): LookUp => ({ sql, isNarrow: true });
 export const canonicalName = ({ extension, attribute, sub }: FilterTarget): string =>
   `${extension === undefined ? '' : `${extension.id}:`}${attribute.name}${sub === undefined ? '' : `.${sub.name}`}`;
 
-/** `meta` of every type of resource. */
-export const metaText = (part: string, { params, origin }: LayoutInput, resource: ResourceDefinition): string => {
+/** `meta` of every type of resource; `version` is what stands between the quotes of its ETag. */
+export const metaText = (
+  part: string,
+  { params, origin }: LayoutInput,
+  { resource, version }: { readonly resource: ResourceDefinition; readonly version: string },
+): string => {
   if (part === 'resourceType') return params.add(resource.name, 'text');
-  if (part === 'version') return `('W/"' || t.version || '"')`;
+  if (part === 'version') return `('W/"' || ${version} || '"')`;
   return `(${params.add(`${origin}/scim/v2${resource.endpoint}/`, 'text')} || t.id)`;
 };
 

@@ -54,6 +54,13 @@ const groups = ({ params, origin }: LayoutInput): ElementSource => ({
   ordinal: undefined,
 });
 
+/** What `userEtag` says of a user with all their groups. */
+const VERSION = `(t.version || coalesce((
+  SELECT '.' || left(translate(encode(sha256(convert_to(
+           string_agg(g.id || ' ' || g.display_name, E'\\n' ORDER BY g.id), 'UTF8')), 'base64'), '+/', '-_'), 12)
+    FROM group_member m JOIN directory_group g ON g.org_id = m.org_id AND g.id = m.group_id
+   WHERE m.org_id = t.org_id AND m.account_id = t.id), ''))`;
+
 /** Elements of a list in the profile, and beside them, in the same order, what was folded from them. */
 const listed = (params: Params, { name, subAttributes = [] }: AttributeDefinition): ElementSource => {
   const path = params.add(`$."${name}"[*]`, 'jsonpath');
@@ -105,7 +112,7 @@ export const userLayout: MakeLayout = (input) => {
     scope: "t.org_id = $1 AND t.connection_id = $2 AND t.kind = 'user' AND t.status <> 'deleted'",
     text: (target) => {
       const { attribute, sub } = target;
-      if (attribute.name === 'meta') return metaText(sub?.name ?? '', input, USER);
+      if (attribute.name === 'meta') return metaText(sub?.name ?? '', input, { resource: USER, version: VERSION });
       const column = COLUMNS.get(canonicalName(target));
       return column ?? `nullif(${documentOf(sub ?? attribute)} #>> ${params.add(pathOf(target), 'text[]')}, '')`;
     },

@@ -49,11 +49,11 @@ const DIGEST_LENGTH = 12;
 
 /**
  * The ETag of a user with these groups (none when they are not selected). Groups change without the account, so its
- * version alone would let a client keep the groups of yesterday.
+ * version alone would let a client keep the groups of yesterday. Filters find the same: `query/user-layout.ts`.
  */
 export const userEtag = ({ version }: Pick<Account, 'version'>, memberships: readonly MembershipOf[]): string => {
   if (memberships.length === 0) return etagOf(version);
-  const groups = memberships.map(({ groupId, displayName }) => JSON.stringify([groupId, displayName])).sort();
+  const groups = memberships.map(({ groupId, displayName }) => `${groupId} ${displayName}`).sort();
   const digest = createHash('sha256').update(groups.join('\n')).digest('base64url').slice(0, DIGEST_LENGTH);
   return etagOf(`${String(version)}.${digest}`);
 };
