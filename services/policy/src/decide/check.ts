@@ -10,26 +10,20 @@
  * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, CONDITION_NOT_MET, NO_GRANT
  *    and on its condition
  *
- * Owns: order, reasons, explanations. Does not own: the index (model/), standing and leases (subjects/, knowledge.ts).
+ * Owns: order and reasons. Does not own: what is said (explanations.ts), the index (model/), standing and leases (subjects/, knowledge.ts).
  */
 import type { Clock } from '@sallyport/storage';
 import { isIdentifier, type StandingView, type SubjectStanding } from '@sallyport/subject-feed';
 import type { Metrics } from '@sallyport/telemetry';
 
-import { propertiesOf as conditionProperties, type Condition } from '../conditions/index.ts';
-import {
-  PERMISSION_NAMES,
-  permissionNumber,
-  type GrantRow,
-  type OrganizationIndex,
-  type Place,
-} from '../model/index.ts';
+import { permissionNumber, type OrganizationIndex } from '../model/index.ts';
 
 import { counterOf } from './count.ts';
-import { REASONS, type Decision, type DecisionRequest, type Reason } from './decision.ts';
+import type { Decision, DecisionRequest, Reason } from './decision.ts';
 import { holdsOutlived } from './outlived.ts';
 import { NO_REFERENCE, type ReferenceEngine } from './engine.ts';
 import { evaluate, type Question, type Target, type Verdict } from './evaluate.ts';
+import { PLAIN, explain, grantOf, type Answer } from './explanations.ts';
 import { NO_OBSERVER, type DecisionObserver, type Refused } from './observer.ts';
 
 /** One reading of the clock, for a whole decision. */
@@ -56,27 +50,6 @@ export interface DecisionKnowledge {
 }
 
 const MAX_DESCRIPTION_CHARS = 1_024;
-
-interface Answer {
-  /** Where it allows. */
-  readonly place?: Place;
-  readonly reason: Reason;
-  readonly explanation: string;
-  readonly verdict: Verdict | undefined;
-}
-
-const plain = (reason: Reason): Answer => ({ reason, explanation: REASONS[reason], verdict: undefined });
-/** One for every reason that needs no words of its own. */
-const PLAIN = Object.fromEntries(
-  (Object.keys(REASONS) as Reason[]).map((reason) => [reason, plain(reason)]),
-) as Readonly<Record<Reason, Answer>>;
-
-const PLACE_NAMES: Readonly<Record<Place, string>> = {
-  organization: 'the organisation',
-  project: 'the project',
-  'non-production': 'a non-production environment',
-  production: 'a production environment',
-};
 
 /** The id fields may be empty only where that has a meaning. */
 const isWellFormed = (request: DecisionRequest): boolean =>
@@ -123,58 +96,6 @@ const standingProblem = (
   if (!standing.active) return 'SUBJECT_REVOKED';
   if (subject.epoch === 0n || subject.epoch === standing.epoch) return null;
   return subject.epoch < standing.epoch ? 'SUBJECT_REVOKED' : 'STANDING_STALE';
-};
-
-const grantOf = (verdict: Verdict | undefined): GrantRow | undefined =>
-  verdict === undefined || verdict.kind === 'no-grant' ? undefined : verdict.grant?.row;
-
-const roleName = (verdict: Verdict, { roles }: OrganizationIndex): string => {
-  const key = grantOf(verdict)?.roleKey;
-  return key === undefined ? 'A role' : (roles.get(key)?.name ?? key);
-};
-
-/** Which properties it looks at: names only, what they are compared with is the administrators'. */
-const propertiesOf = (condition: Condition | undefined): string =>
-  condition === undefined ? '' : conditionProperties(condition).join(', ');
-
-const WHAT: Readonly<Record<Place, readonly string[]>> = {
-  organization: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.organization}`),
-  project: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.project}`),
-  'non-production': PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES['non-production']}`),
-  production: PERMISSION_NAMES.map((name) => `${name} in ${PLACE_NAMES.production}`),
-};
-
-const explain = (index: OrganizationIndex, verdict: Verdict, permission: number, place: Place): Answer => {
-  const what = WHAT[place][permission] ?? '';
-  switch (verdict.kind) {
-    case 'allowed':
-      return { reason: 'GRANTED', explanation: `${roleName(verdict, index)} permits ${what}.`, verdict, place };
-    case 'denied':
-      return { reason: 'EXPLICIT_DENY', explanation: `A rule forbids ${what}, whatever other roles permit.`, verdict };
-    case 'too-early':
-      return {
-        reason: 'GRANT_NOT_YET_VALID',
-        explanation: `${roleName(verdict, index)} permits ${what}, but not yet.`,
-        verdict,
-      };
-    case 'too-late':
-      return {
-        reason: 'GRANT_EXPIRED',
-        explanation: `${roleName(verdict, index)} permitted ${what} until it ended.`,
-        verdict,
-      };
-    case 'condition-unmet': {
-      const properties = propertiesOf(verdict.grant.row.condition);
-      return {
-        reason: 'CONDITION_NOT_MET',
-        explanation: `${roleName(verdict, index)} permits ${what}, but only on a condition (${properties}).`,
-        verdict,
-      };
-    }
-    case 'no-grant':
-      break;
-  }
-  return { reason: 'NO_GRANT', explanation: `No role you hold here permits ${what}.`, verdict };
 };
 
 /** Told when somebody is refused because roles of an earlier life are still there. */

@@ -4,16 +4,16 @@ import { AppError } from '@sallyport/errors';
 import { grpcService, unary, type GrpcService, type ServerCall } from '@sallyport/grpc';
 import {
   DecisionServiceService,
-  CheckManyResponse,
-  CheckResponse,
+  CheckManyRequest,
+  CheckRequest,
   Decision as WireDecision,
-  type CheckManyRequest,
-  type CheckRequest,
+  type CheckResponse,
 } from '@sallyport/proto/policy/v1';
-import { serializer } from '@sallyport/proto/serializer';
+import { deserializer } from '@sallyport/proto/deserializer';
 import type { Clock } from '@sallyport/storage';
 import { isIdentifier } from '@sallyport/subject-feed';
 
+import { AnswerBytes } from './answer-bytes.ts';
 import type { DecisionPoint } from './check.ts';
 import type { Decision, DecisionRequest } from './decision.ts';
 import type { Freshness, NotFresh } from './freshness.ts';
@@ -129,10 +129,20 @@ const checkMany = async (
 
 const { check: checkMethod, checkMany: checkManyMethod } = DecisionServiceService;
 
+const answers = new AnswerBytes();
+
 const DEFINITION = {
   ...DecisionServiceService,
-  check: { ...checkMethod, responseSerialize: serializer(CheckResponse) },
-  checkMany: { ...checkManyMethod, responseSerialize: serializer(CheckManyResponse) },
+  check: {
+    ...checkMethod,
+    requestDeserialize: deserializer(CheckRequest),
+    responseSerialize: answers.one,
+  },
+  checkMany: {
+    ...checkManyMethod,
+    requestDeserialize: deserializer(CheckManyRequest),
+    responseSerialize: answers.many,
+  },
 };
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
