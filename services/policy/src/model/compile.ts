@@ -9,7 +9,6 @@ import { MODEL_TEXT, assertImplemented } from './model.ts';
 import { addTo, emptyPermissionSet, sharedSetOf, type PermissionSet } from './permission-set.ts';
 import { rolesByKey, type RoleDefinition } from './roles.ts';
 import {
-  SUBJECT_TYPES,
   type Engine,
   type EnvironmentRow,
   type GrantRow,
@@ -73,8 +72,8 @@ export interface OrganizationIndex {
 interface GrowingCell extends Cell {
   allow: PermissionSet;
   deny: PermissionSet;
-  readonly lasting: CompiledGrant[];
-  readonly limited: CompiledGrant[];
+  lasting: CompiledGrant[];
+  limited: CompiledGrant[];
 }
 
 interface GrowingCells {
@@ -92,12 +91,22 @@ const NO_SEPARATIONS: readonly SeparationRule[] = Object.freeze([]);
 /** Shared by all cells that give or take nothing; sets in cells are never written to. */
 const NOTHING = emptyPermissionSet();
 
+/** Shared by all cells without; never written to. */
+const NO_GRANTS: CompiledGrant[] = [];
+
 const newCell = (): GrowingCell => ({
   allow: NOTHING,
   deny: NOTHING,
-  lasting: [],
-  limited: [],
+  lasting: NO_GRANTS,
+  limited: NO_GRANTS,
 });
+
+/** Most lists have one element: made with it, they have room for it only. */
+const appended = <T>(list: T[], element: T): T[] => {
+  if (list.length === 0) return [element];
+  list.push(element);
+  return list;
+};
 
 const getOrAdd = <K, V>(map: Map<K, V>, key: K, create: () => V): V => {
   const found = map.get(key);
@@ -128,25 +137,27 @@ const union = (one: PermissionSet, other: PermissionSet): PermissionSet => {
 /** The cells that these grants of one subject make; undefined when there are none. */
 export const cellsFrom = (grants: readonly CompiledGrant[]): SubjectCells | undefined => {
   if (grants.length === 0) return undefined;
-  const cells: GrowingCells = {
-    organization: undefined,
-    projects: NO_CELLS,
-    environments: NO_CELLS,
-    oldestEpoch: Number.POSITIVE_INFINITY,
-  };
+  const cells = newCells();
   for (const grant of grants) addGrant(cells, grant);
   return cells;
 };
+
+const newCells = (): GrowingCells => ({
+  organization: undefined,
+  projects: NO_CELLS,
+  environments: NO_CELLS,
+  oldestEpoch: Number.POSITIVE_INFINITY,
+});
 
 const addGrant = (cells: GrowingCells, grant: CompiledGrant): void => {
   const { row, permits, condition } = grant;
   if (row.effect === 'allow') cells.oldestEpoch = Math.min(cells.oldestEpoch, row.subjectEpoch ?? 0);
   const cell = cellOf(cells, row);
   if (row.validFromMs !== null || row.validUntilMs !== null || condition !== null) {
-    cell.limited.push(grant);
+    cell.limited = appended(cell.limited, grant);
     return;
   }
-  cell.lasting.push(grant);
+  cell.lasting = appended(cell.lasting, grant);
   if (row.effect === 'allow') cell.allow = union(cell.allow, permits);
   else cell.deny = union(cell.deny, permits);
 };
@@ -169,22 +180,6 @@ export const environmentsIn = (
   const found = new Map<string, EnvironmentRow>();
   for (const each of environments) if (projects.has(each.projectId)) found.set(each.environmentId, each);
   return found;
-};
-
-type SubjectTable = Readonly<Record<SubjectType, ReadonlyMap<string, SubjectCells>>>;
-
-const cellsOfAll = (bySubject: Readonly<Record<SubjectType, ReadonlyMap<string, CompiledGrant[]>>>): SubjectTable => {
-  const table = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
-    SubjectType,
-    Map<string, SubjectCells>
-  >;
-  for (const type of SUBJECT_TYPES) {
-    for (const [subjectId, grants] of bySubject[type]) {
-      const cells = cellsFrom(grants);
-      if (cells !== undefined) table[type].set(subjectId, cells);
-    }
-  }
-  return table;
 };
 
 /**
@@ -214,10 +209,11 @@ export const compileOrganization = (
     return isOwn;
   });
   const roles = rolesByKey(everybodys, own);
-  const bySubject = { user: new Map(), group: new Map(), service_account: new Map() } as Record<
-    SubjectType,
-    Map<string, CompiledGrant[]>
-  >;
+  const subjects: Record<SubjectType, Map<string, GrowingCells>> = {
+    user: new Map(),
+    group: new Map(),
+    service_account: new Map(),
+  };
   const grants: CompiledGrant[] = [];
   for (const row of rows.grants) {
     const grant = compileGrant(row, roles.get(row.roleKey));
@@ -227,7 +223,7 @@ export const compileOrganization = (
       continue;
     }
     grants.push(grant);
-    getOrAdd(bySubject[row.subjectType], row.subjectId, () => []).push(grant);
+    addGrant(getOrAdd(subjects[row.subjectType], row.subjectId, newCells), grant);
   }
   if (quarantined.some(({ denies }) => denies)) return { ok: false, poison: quarantined };
   const projects = new Map(rows.projects.map((project) => [project.projectId, project]));
@@ -237,7 +233,7 @@ export const compileOrganization = (
       orgId: rows.orgId,
       slug: rows.slug,
       revision: rows.revision,
-      subjects: cellsOfAll(bySubject),
+      subjects,
       projects,
       environments: environmentsIn(rows.environments, projects),
       grants,

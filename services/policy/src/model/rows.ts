@@ -136,7 +136,7 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
   const failed = GRANT_CHECKS.find(([, holds]) => !holds(raw));
   const problem = failed?.[0] ?? (narrowing === null ? 'tier, resource type or condition' : undefined);
   if (problem !== undefined) return { table: 'grant', id: idOf(grantId), problem, denies: effect !== 'allow' };
-  return {
+  const row = {
     grantId,
     // The constants of this file, not the texts that were read: comparing them looks at nothing else in memory.
     subjectType: SUBJECT_TYPES.find((each) => each === subjectType),
@@ -145,11 +145,14 @@ export const readGrant = (raw: Raw): GrantRow | PoisonRow => {
     projectId,
     environmentId,
     effect: effect === 'allow' ? 'allow' : 'deny',
-    ...narrowing,
     validFromMs,
     validUntilMs,
-    ...('subjectEpoch' in raw ? { subjectEpoch: raw['subjectEpoch'] } : {}),
+    subjectEpoch: raw['subjectEpoch'],
   } as GrantRow;
+  if (narrowing === NOT_NARROWED && raw['subjectEpoch'] !== undefined) return row;
+  // Absent is not undefined.
+  const { subjectEpoch, ...rest } = row;
+  return { ...rest, ...narrowing, ...(subjectEpoch === undefined ? {} : { subjectEpoch }) };
 };
 
 /** Reads a project. Leaving one out only denies, so it never counts as a denial that got lost. */
