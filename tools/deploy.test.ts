@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import type { ConfigDefinition } from '@sallyport/config';
+import { NODE_FLAGS, SERVICE_NAMES } from '@sallyport/dev-env';
 import { parse } from 'yaml';
 
 import { migrateSettings, operatorSettings } from '../apps/operator/src/config.ts';
@@ -78,6 +79,15 @@ describe('Dockerfile', () => {
     const base = dockerfile.slice(dockerfile.indexOf('AS base'), dockerfile.indexOf('AS identity'));
     assert.match(base, /^USER node$/m);
     assert.equal(/^USER root/m.test(dockerfile), false);
+  });
+
+  it('starts a service as everywhere else', () => {
+    for (const name of SERVICE_NAMES) {
+      const command = ['node', ...NODE_FLAGS, `services/${name}/src/main.ts`].map((word) => `"${word}"`).join(', ');
+      assert.ok(
+        dockerfile.includes(`FROM base AS ${name}\nCOPY services/${name}/ services/${name}/\nCMD [${command}]\n`),
+      );
+    }
   });
 
   it('uses instructions that exist, and copies folders that exist', () => {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { freePorts, REPOSITORY } from '@sallyport/dev-env';
+import { freePorts, NODE_FLAGS, REPOSITORY } from '@sallyport/dev-env';
 import { createGrpcClient } from '@sallyport/grpc';
 import { OperatorServiceClient } from '@sallyport/proto/identity/v1';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
@@ -94,7 +94,7 @@ export const startScimService = async (server: Server, name: string): Promise<Sc
   const { adminUrl, url } = await server.newIdentityDatabase(name);
   const [http = 0, grpc = 0] = await freePorts(2);
   const main = join(REPOSITORY, 'services/identity/src/main.ts');
-  const child = spawn(process.execPath, ['--import', PROBE, main], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, '--import', PROBE, main], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     env: { ...process.env, ...environmentOf(server, url, { http, grpc }) },
   });

@@ -23,4 +23,4 @@ export type { ConstellationEvent } from './constellation/events.ts';
 export { startOrigin, type Origin, type OriginOptions } from './origin/origin.ts';
 export { superviseChild, type Child, type ChildEvent, type ChildSpec, type RestartPolicy } from './supervise/child.ts';
 export { killGuarded } from './guard.ts';
-export { REPOSITORY } from './services.ts';
+export { NODE_FLAGS, REPOSITORY } from './services.ts';

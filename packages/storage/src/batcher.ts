@@ -61,9 +61,11 @@ export class Batcher<Item, Result> {
   }
 
   async #serve(key: string, lane: Lane<Item, Result>): Promise<void> {
-    // What came in with it, in the same turn of the event loop, goes with it.
-    await setImmediate();
-    while (lane.waiting.length > 0) await this.#run(lane.waiting.splice(0, this.#options.maxSize));
+    do {
+      // What comes in the same turn of the event loop goes together, also when that begins with the end of a batch.
+      await setImmediate();
+      await this.#run(lane.waiting.splice(0, this.#options.maxSize));
+    } while (lane.waiting.length > 0);
     lane.running -= 1;
     if (lane.running === 0) this.#lanes.delete(key);
   }

@@ -7,7 +7,7 @@ import { guardDirectory, unguardDirectory } from '../guard.ts';
 import { startOrigin } from '../origin/origin.ts';
 import { createOperator } from '../seed/operator.ts';
 import { seed, type Seeded } from '../seed/seed.ts';
-import { programOf, REPOSITORY, SERVICE_NAMES, type ServiceName } from '../services.ts';
+import { NODE_FLAGS, programOf, REPOSITORY, SERVICE_NAMES, type ServiceName } from '../services.ts';
 import { superviseChild, type Child, type RestartPolicy } from '../supervise/child.ts';
 import { choosePorts, type Ports } from './addresses.ts';
 import { toBootstrap, writeBootstrap, type Bootstrap } from './bootstrap.ts';
@@ -279,7 +279,7 @@ interface Program {
 function supervise({ stateDir, onEvent, options }: ProcessInput, { name, env, healthUrl }: Program): Child {
   return superviseChild({
     name,
-    command: [process.execPath, programOf(name)],
+    command: [process.execPath, ...NODE_FLAGS, programOf(name)],
     env,
     cwd: REPOSITORY,
     logFile: join(stateDir, 'logs', `${name}.log`),

@@ -24,6 +24,7 @@ import { limitSessions } from './0032-limit-sessions.ts';
 import { proveDomains } from './0033-prove-domains.ts';
 import { createLoginTrace } from './0034-create-login-trace.ts';
 import { findLoginTests } from './0036-find-login-tests.ts';
+import { leaveRoomInArtifacts } from './0040-leave-room-in-artifacts.ts';
 import { provisionTogether } from './0039-provision-together.ts';
 import { createMailOutbox } from './0027-create-mail-outbox.ts';
 
@@ -57,4 +58,5 @@ export const migrations: readonly Migration[] = [
   findLoginTests,
   auditAppendTogetherMigration('identity', 38),
   provisionTogether,
+  leaveRoomInArtifacts,
 ];

@@ -1,7 +1,7 @@
 /** oidc-provider's storage interface on our table: see facts of each method, and artifact-store.ts for the joins. */
 import { type AuditContext, type AuditLog } from '@sallyport/audit';
 import { newId, secretHash, type Clock, type Database, type ReadTx, type WriteTx } from '@sallyport/storage';
-import { errors, Provider, type Adapter, type AdapterPayload } from 'oidc-provider';
+import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider';
 
 import {
   consumeArtifact,
@@ -21,11 +21,12 @@ import {
 } from './artifact-store.ts';
 import { WORKLOAD_PREFIX } from '../workload/index.ts';
 import { clientMetadata, type SigningAlgorithm } from './client.ts';
+import type { ShownClient } from './client-store.ts';
 import { issueWorkloadToken } from './issue-workload-token.ts';
 import { isMachineId, MachineClients } from './machine-clients.ts';
 import { providerRequest } from './request-session.ts';
 import type { TokenFlights } from './token-flights.ts';
-import type { Issued } from './token-store.ts';
+import type { Issued, ShownKey } from './token-store.ts';
 
 export interface AdapterDependencies {
   readonly db: Database;
@@ -36,8 +37,11 @@ export interface AdapterDependencies {
   readonly flights: TokenFlights;
 }
 
-/** What is shown to the token endpoint. */
-const REDEEMED: ReadonlySet<string> = new Set(['AuthorizationCode', 'RefreshToken']);
+/** Under which grant type which parameter shows what (RFC 6749 §4.1.3, §6). */
+const REDEEMED: ReadonlyMap<unknown, { readonly parameter: string; readonly model: string }> = new Map([
+  ['authorization_code', { parameter: 'code', model: 'AuthorizationCode' }],
+  ['refresh_token', { parameter: 'refresh_token', model: 'RefreshToken' }],
+]);
 const WHY = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 /** Each of them lost to another one that was written meanwhile. */
@@ -61,6 +65,16 @@ export const issuedWriter = (dependencies: AdapterDependencies): ((issued: Issue
 
 const unsupported = async (): Promise<undefined> => await Promise.resolve(undefined);
 
+/** What a request for tokens shows; null where it shows nothing of the kind. */
+const shownIn = (ctx: KoaContextWithOIDC | undefined): ShownKey | null => {
+  const params = ctx?.oidc.params;
+  const redeemed = REDEEMED.get(params?.['grant_type']);
+  const value = redeemed === undefined ? undefined : params?.[redeemed.parameter];
+  return redeemed === undefined || typeof value !== 'string'
+    ? null
+    : { model: redeemed.model, idHash: secretHash(value) };
+};
+
 /** Clients are read from their own table and written through the admin API only. */
 class ClientAdapter implements Adapter {
   readonly #dependencies: Dependencies;
@@ -77,9 +91,20 @@ class ClientAdapter implements Adapter {
 
   async find(id: string): Promise<AdapterPayload | undefined> {
     if (isMachineId(id)) return await this.#dependencies.machines.find(id);
-    const { flights, signingAlgorithm } = this.#dependencies;
-    const client = await flights.findClient(id);
-    return client === undefined ? undefined : clientMetadata(client, signingAlgorithm);
+    const client = await this.#find(id);
+    return client === undefined ? undefined : clientMetadata(client, this.#dependencies.signingAlgorithm);
+  }
+
+  /** Together with what it shows at the token endpoint: who it is comes out before that is looked at. */
+  async #find(id: string): Promise<ShownClient | undefined> {
+    const { flights } = this.#dependencies;
+    const request = providerRequest()?.token;
+    const key = request?.hasRead === false ? shownIn(Provider.ctx) : null;
+    if (request === undefined || key === null) return await flights.findClient(id);
+    const shown = { ...key, clientId: id };
+    const together = await flights.findTogether(shown);
+    request.readTogether(shown, together);
+    return together.client;
   }
 }
 
@@ -147,14 +172,11 @@ class ArtifactAdapter implements Adapter {
     return found === null ? undefined : restored(found);
   }
 
-  /** What the token endpoint is asked for is read together with what it hangs on. */
+  /** What the token endpoint is asked for was read together with what it hangs on. */
   async #find(key: Parameters<typeof findArtifact>[1]): Promise<FoundArtifact | null> {
     const request = providerRequest()?.token;
-    if (request !== undefined && REDEEMED.has(this.#model)) {
-      const together = await this.#dependencies.flights.findTogether(key);
-      request.readTogether(together);
-      return together.artifact;
-    }
+    const shown = request?.takeArtifact(key);
+    if (shown !== undefined) return shown;
     const read = this.#model === 'Grant' ? request?.takeGrant(key.idHash) : undefined;
     return read ?? (await this.#read(async (tx) => await findArtifact(tx, key)));
   }

@@ -118,6 +118,23 @@ export const findClientsById = async (
   return ids.map((id) => found.get(id));
 };
 
+/** {@link ShownClient} of `oauth_client` as a document, in statements that read other things beside it. */
+export const CLIENT_DOCUMENT = `to_jsonb(oauth_client) || jsonb_build_object('secrets', ARRAY(
+  SELECT encode(s.secret_hash, 'hex') FROM oauth_client_secret s WHERE s.client_id = oauth_client.id ORDER BY s.id))`;
+
+type ClientDocument = Omit<ClientRow, 'created_at' | 'updated_at'> & {
+  readonly created_at: string;
+  readonly updated_at: string | null;
+  readonly secrets: readonly string[];
+};
+
+/** The client of a {@link CLIENT_DOCUMENT}. */
+export const toShownClient = (document: object): ShownClient => {
+  const { secrets, created_at: created, updated_at: updated, ...rest } = document as ClientDocument;
+  const times = { created_at: new Date(created), updated_at: updated === null ? null : new Date(updated) };
+  return { ...toClient({ ...rest, ...times }), secretHashes: secrets.map((hash) => Buffer.from(hash, 'hex')) };
+};
+
 /** {@link findClientsById} of one. */
 export const findClientById = async (tx: ReadTx, id: string): Promise<ShownClient | null> => {
   const [found] = await findClientsById(tx, [id]);

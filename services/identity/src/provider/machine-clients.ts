@@ -3,11 +3,12 @@
  * read again. Nothing rests on that: the one statement that writes the token reads anew whether secret or key, account,
  * owner and connection stand.
  */
-import { secretHash, type Clock, type Database } from '@sallyport/storage';
+import type { Clock, Database } from '@sallyport/storage';
 import { decodeProtectedHeader } from 'jose';
 import { Provider, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider';
 
 import { findScimClientAnywhere, SCIM_CLIENT_PREFIX } from '../connections/index.ts';
+import { hashOfShown } from './request-session.ts';
 import { findWorkloadClient, WORKLOAD_PREFIX } from '../workload/index.ts';
 import { scimClientMetadata, workloadClientMetadata, type SigningAlgorithm } from './client.ts';
 
@@ -88,7 +89,7 @@ const proofOf = (ctx: KoaContextWithOIDC | undefined): string | null => {
   try {
     if (typeof assertion === 'string') return decodeProtectedHeader(assertion).kid ?? null;
     const secret = typeof inForm === 'string' ? inForm : secretInHeader(ctx.get('authorization'));
-    return secret === null ? null : secretHash(secret).toString('hex');
+    return secret === null ? null : hashOfShown(secret).toString('hex');
   } catch {
     return null; // The library says what is wrong with it.
   }

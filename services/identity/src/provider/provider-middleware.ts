@@ -30,7 +30,9 @@ export const providerMiddleware = (provider: Provider, options: MiddlewareOption
     if (ctx.method === 'POST' && ctx.path === '/auth') return await redirectToGet(ctx);
     // The library signs its cookies with the keys of the application it is mounted in.
     ctx.app.keys = keys;
-    ctx.cookies.secure = true;
+    const isTokenEndpoint = ctx.path === '/token';
+    // No browser calls it: there are no cookies to make.
+    if (!isTokenEndpoint) ctx.cookies.secure = true;
     Object.defineProperty(ctx, 'secure', { value: true, configurable: true });
     ctx.set('content-security-policy', PAGE_POLICY);
     const session = await options.sessionOf(ctx);
@@ -44,7 +46,7 @@ export const providerMiddleware = (provider: Provider, options: MiddlewareOption
       session,
       origin,
       signedOutOf: applications,
-      ...(ctx.path === '/token' ? { token: new TokenRequest() } : {}),
+      ...(isTokenEndpoint ? { token: new TokenRequest() } : {}),
     };
     await withProviderRequest(request, async () => {
       try {

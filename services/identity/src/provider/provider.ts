@@ -1,6 +1,7 @@
+import { timingSafeEqual } from 'node:crypto';
+
 import type { AuditContext, AuditLog } from '@sallyport/audit';
 import type { Mount } from '@sallyport/http';
-import { constantTimeEqual, secretHash } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
 import { importJWK, SignJWT } from 'jose';
 import type Koa from 'koa';
@@ -11,6 +12,7 @@ import { LogoutPusher, type SignToken } from './logout-pusher.ts';
 import { MOUNT } from './mount.ts';
 import { providerMiddleware } from './provider-middleware.ts';
 import {
+  hashOfShown,
   presentedSecret,
   signedOutOf,
   UNKNOWN_TIME,
@@ -182,9 +184,9 @@ const pinTransport = (provider: Provider, publicOrigin: string): void => {
 const compareSecretsByHash = (provider: Provider): void => {
   Object.defineProperty(provider.Client.prototype, 'compareClientSecret', {
     value: function compareClientSecret(this: { clientSecret?: string }, actual: string): boolean {
-      const hash = secretHash(actual);
-      const live = (this.clientSecret ?? '').split(',');
-      const isOne = live.filter((each) => constantTimeEqual(hash.toString('hex'), each)).length === 1;
+      const hash = hashOfShown(actual);
+      const live = (this.clientSecret ?? '').split(',').map((each) => Buffer.from(each, 'hex'));
+      const isOne = live.filter((each) => each.length === hash.length && timingSafeEqual(hash, each)).length === 1;
       if (isOne) presentedSecret(hash);
       return isOne;
     },

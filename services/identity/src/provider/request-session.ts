@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 import type { AuditContext } from '@sallyport/audit';
+import { secretHash } from '@sallyport/storage';
 
 import type { NewArtifact } from './artifact-store.ts';
 import type { TokenRequest } from './token-request.ts';
@@ -20,6 +21,8 @@ export interface ProviderRequest {
   /** Null when the browser is not signed in, and at endpoints no browser calls. */
   readonly session: ProviderSession | null;
   readonly origin: Pick<AuditContext, 'requestId' | 'ip' | 'userAgent'>;
+  /** The secret the client shows, hashed once. */
+  shownSecret?: { readonly secret: string; readonly hash: Buffer };
   /** Hash of the secret the client has authenticated with. */
   secretHash?: Buffer;
   /** The service account that has authenticated, the epoch it did so in and the id of its key. */
@@ -56,10 +59,19 @@ export const UNKNOWN_TIME = 0;
 /** The request being served; undefined outside of one. */
 export const providerRequest = (): ProviderRequest | undefined => current.getStore();
 
-/** Notes which secret of the client was the right one: what is issued now ends with it. */
-export const presentedSecret = (secretHash: Buffer): void => {
+/** The hash of a secret the client of this request shows. */
+export const hashOfShown = (secret: string): Buffer => {
   const request = current.getStore();
-  if (request !== undefined) request.secretHash = secretHash;
+  if (request?.shownSecret?.secret === secret) return request.shownSecret.hash;
+  const hash = secretHash(secret);
+  if (request !== undefined) request.shownSecret = { secret, hash };
+  return hash;
+};
+
+/** Notes which secret of the client was the right one: what is issued now ends with it. */
+export const presentedSecret = (hash: Buffer): void => {
+  const request = current.getStore();
+  if (request !== undefined) request.secretHash = hash;
 };
 
 /** Notes that an application has to be told that somebody signed out. */

@@ -9,7 +9,7 @@ import {
   type FoundTogether,
   type Issued,
   type IssueResult,
-  type ShownKey,
+  type Shown,
 } from './token-store.ts';
 import {
   insertWorkloadToken,
@@ -22,9 +22,9 @@ const WHY_READ = 'neither a client id nor a token names its organisation';
 const WHY_WRITE = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 
-/** As many as PostgreSQL still does in a few milliseconds; two of a kind under way, so that one is always prepared. */
+/** As many as PostgreSQL still does in a few milliseconds; one of a kind under way: most of what a flight costs is its going. */
 const MAX_TOGETHER = 32;
-const MAX_RUNNING = 2;
+const MAX_RUNNING = 4;
 
 /** How something is done for several at once, and for one alone. */
 interface Ways<Item, Result> {
@@ -69,7 +69,7 @@ const inCompany = <Item, Result>({ together, alone }: Ways<Item, Result>): ((ite
  */
 export class TokenFlights {
   readonly findClient: (id: string) => Promise<ShownClient | undefined>;
-  readonly findTogether: (key: ShownKey) => Promise<FoundTogether>;
+  readonly findTogether: (key: Shown) => Promise<FoundTogether>;
   /** See {@link insertIssued}. */
   readonly issue: (issued: Issued) => Promise<IssueResult>;
   /** See {@link insertScimAccessToken}. */

@@ -7,19 +7,34 @@ import { errors } from 'oidc-provider';
 import type { SubjectClaims } from './account-store.ts';
 import type { FoundArtifact, NewArtifact } from './artifact-store.ts';
 import { providerRequest } from './request-session.ts';
-import type { FoundTogether, Issued, UsedUp } from './token-store.ts';
+import type { FoundTogether, Issued, Shown, ShownKey, UsedUp } from './token-store.ts';
 
 /** What one request to the token endpoint has read at once and writes at once. */
 export class TokenRequest {
   /** What the code or refresh token of the request hangs on, read with it; each is given out once. */
   #together: FoundTogether | undefined;
+  #shown: Shown | undefined;
 
   #usedUp: UsedUp | undefined;
   #accountId: string | undefined;
   readonly #artifacts: NewArtifact[] = [];
 
-  readTogether(together: FoundTogether): void {
+  /** Whether it has read what it shows. */
+  get hasRead(): boolean {
+    return this.#together !== undefined;
+  }
+
+  readTogether(shown: Shown, together: FoundTogether): void {
+    this.#shown = shown;
     this.#together = together;
+  }
+
+  /** Null: it is not there. Undefined: something else has been read, or nothing. */
+  takeArtifact({ model, idHash }: ShownKey): FoundArtifact | null | undefined {
+    const shown = this.#shown;
+    if (shown?.model !== model || !shown.idHash.equals(idHash)) return undefined;
+    this.#shown = undefined;
+    return this.#together?.artifact ?? null;
   }
 
   takeGrant(idHash: Buffer): FoundArtifact | null {

@@ -6,6 +6,7 @@ import { statementByKey, type ReadTx, type WriteTx } from '@sallyport/storage';
 
 import { toSubject, type SubjectClaims, type SubjectRow } from './account-store.ts';
 import { COLUMNS, standing, toFound, type FoundArtifact, type FoundRow } from './artifact-store.ts';
+import { CLIENT_DOCUMENT, toShownClient, type ShownClient } from './client-store.ts';
 
 /** Rows others have locked: waited for, or passed over. */
 export type Locked = '' | 'SKIP LOCKED';
@@ -16,8 +17,15 @@ export interface ShownKey {
   readonly idHash: Buffer;
 }
 
-/** What a code or refresh token hangs on. */
+/** A code or refresh token, and the client that shows it. */
+export interface Shown extends ShownKey {
+  readonly clientId: string;
+}
+
+/** What a code or refresh token hangs on, and who shows it. */
 export interface FoundTogether {
+  /** With the id that was shown, whether the token is its own or not. */
+  readonly client: ShownClient | undefined;
   /** Null when it is not to be found. */
   readonly artifact: FoundArtifact | null;
   readonly grant: { readonly idHash: Buffer; readonly found: FoundArtifact } | null;
@@ -49,7 +57,7 @@ type TogetherRow = FoundRow & { readonly [Column in keyof SubjectRow]: SubjectRo
   readonly uid: string | null;
 };
 
-const toTogether = (rows: readonly TogetherRow[], { model }: ShownKey): FoundTogether => {
+const toTogether = (rows: readonly TogetherRow[], { model }: ShownKey): Omit<FoundTogether, 'client'> => {
   const of = (wanted: string): TogetherRow | undefined => rows.find((row) => row.model === wanted);
   const [own, grant, session] = [of(model), of('Grant'), of('Session')];
   const [grantFound, sessionFound] = [toFound(grant), toFound(session)];
@@ -61,10 +69,16 @@ const toTogether = (rows: readonly TogetherRow[], { model }: ShownKey): FoundTog
   };
 };
 
-/** What each of these is, and hangs on, in their order: all of it at one moment and under the one condition. */
+/** What is a client and no artifact. */
+const CLIENT = 'Client';
+
+/**
+ * What each of these is, and hangs on, and who shows it, in their order: all of it at one moment, artifacts under the one
+ * condition.
+ */
 export const findTogether = async (
   tx: ReadTx,
-  keys: readonly ShownKey[],
+  keys: readonly Shown[],
   now: Date,
 ): Promise<readonly FoundTogether[]> => {
   const rows = await tx.query<TogetherRow>(
@@ -74,11 +88,28 @@ export const findTogether = async (
          SELECT k.number, t AS artifact
            FROM asked k ${oneOf('o.model = k.model AND o.id_hash = k.id_hash')} t)
        SELECT p.number::int AS number, p.model, p.id_hash, p.uid, p.payload, p.consumed_at, p.browser_session_id, a.org_id,
-              a.id AS account_id, a.user_name, a.display_name, a.profile ${TOGETHER}`),
-    [now, keys.map(({ model }) => model), keys.map(({ idHash }) => idHash)],
+              a.id AS account_id, a.user_name, a.display_name, a.profile ${TOGETHER}
+       UNION ALL
+       SELECT 0, '${CLIENT}', NULL, id, ${CLIENT_DOCUMENT}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+         FROM oauth_client WHERE id = ANY($4::text[])`),
+    [
+      now,
+      keys.map(({ model }) => model),
+      keys.map(({ idHash }) => idHash),
+      [...new Set(keys.map(({ clientId }) => clientId))],
+    ],
   );
   const byNumber = Map.groupBy(rows, ({ number }) => number);
-  return keys.map((key, index) => toTogether(byNumber.get(index + 1) ?? [], key));
+  const clients = new Map(
+    byNumber
+      .get(0)
+      ?.map(({ payload }) => toShownClient(payload))
+      .map((each) => [each.id, each]),
+  );
+  return keys.map((key, index) => ({
+    ...toTogether(byNumber.get(index + 1) ?? [], key),
+    client: clients.get(key.clientId),
+  }));
 };
 
 /** A code or refresh token that is used up. */

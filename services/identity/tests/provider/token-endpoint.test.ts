@@ -95,7 +95,7 @@ describe('The token endpoint', () => {
         await tx.query(`SET LOCAL enable_${scan} = off`);
       await tx.query(`SET LOCAL plan_cache_mode = force_generic_plan`);
       await tx.query(`PREPARE together AS ${text}`);
-      return await tx.query<Record<string, string>>(`EXPLAIN EXECUTE together (now(), '{}', '{}')`);
+      return await tx.query<Record<string, string>>(`EXPLAIN EXECUTE together (now(), '{}', '{}', '{}')`);
     });
     const lines = plan.map((row) => String(row['QUERY PLAN']));
     const reached = (model: string): string[] =>
@@ -245,7 +245,11 @@ describe('The token endpoint', () => {
     it('finds each what it hangs on, and never what is of another', async () => {
       const all = [await toIssue(), await toIssue(), await toIssue()];
       const flying = flights();
-      const keys = [...all.map(({ usedUp }) => usedUp), { model: 'RefreshToken', idHash: secretHash('nothing') }];
+      const { clientId } = app;
+      const keys = [
+        ...all.map(({ usedUp }) => ({ ...usedUp, clientId })),
+        { model: 'RefreshToken', idHash: secretHash('nothing'), clientId: 'nobody' },
+      ];
       const found = await Promise.all(keys.map(async (key) => await flying.findTogether(key)));
       assert.deepEqual(
         found.map(({ grant }) => grant?.idHash ?? null),
@@ -255,7 +259,12 @@ describe('The token endpoint', () => {
         found.map(({ artifact, session }) => artifact?.payload['sessionUid'] === session?.uid),
         [true, true, true, true],
       );
-      assert.deepEqual(found.at(-1), { artifact: null, grant: null, session: null, subject: null });
+      assert.deepEqual(
+        found.map(({ client }) => client?.id),
+        [clientId, clientId, clientId, undefined],
+      );
+      const nothing = { client: undefined, artifact: null, grant: null, session: null, subject: null };
+      assert.deepEqual(found.at(-1), nothing);
     });
   });
 });
