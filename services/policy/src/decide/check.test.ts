@@ -183,6 +183,40 @@ describe('decision', () => {
   });
 });
 
+describe('a sitting', () => {
+  it('judges each question by itself, as one asked alone', () => {
+    const point = pointOf(world());
+    const questions = [
+      request(),
+      request({ environmentId: 'live' }),
+      request({ action: '' }),
+      request({ subject: { type: 'user', id: 'bob', epoch: 0n } }),
+      request({ subject: { type: 'user', id: 'alice', epoch: 2n } }),
+      request(),
+    ];
+    const decideNow = point.sitting();
+    assert.deepEqual(
+      questions.map(decideNow),
+      questions.map((question) => point.decide(question)),
+    );
+  });
+
+  it('keeps organisations apart, and has no answer where something is to be prepared first', () => {
+    const decideNow = pointOf(world()).sitting();
+    const orgIds = ['org', 'other', 'org', 'org', 'other'];
+    const reasons = orgIds.map((orgId) => decideNow(request({ orgId }))?.reason ?? null);
+    assert.deepEqual(reasons, ['GRANTED', null, 'GRANTED', 'GRANTED', null]);
+  });
+
+  it('knows what is known when it begins', () => {
+    const state = world();
+    const point = pointOf(state);
+    assert.equal(point.sitting()(request())?.reason, 'GRANTED');
+    state.standingForMs = 0;
+    assert.equal(point.sitting()(request())?.reason, 'STANDING_STALE');
+  });
+});
+
 describe('decision on hostile input', () => {
   it('answers every request with a known reason and never throws; only exact strings are ever allowed', () => {
     const point = pointOf(world());

@@ -161,12 +161,23 @@ export class DecisionPoint {
     return this.#answered(request, known, this.#answer(request, known, moment), moment);
   }
 
-  /** {@link DecisionPoint.decide} with one look at what is known; null when something has to be prepared first. */
-  decideNow(request: DecisionRequest): Decision | null {
+  /**
+   * {@link DecisionPoint.decide} for questions that are asked together, each judged by itself, as of one moment: clocks,
+   * leases and what is known of an organisation are looked at once. For one turn of the event loop only, in which nothing
+   * of that changes. Null when something has to be prepared first.
+   */
+  sitting(): (request: DecisionRequest) => Decision | null {
     const moment = this.#moment();
-    const known = this.#knowledge.look(request.orgId, moment);
-    if (known.index === undefined || this.#reference.decides(known.index)) return null;
-    return this.#answered(request, known, this.#answer(request, known, moment), moment);
+    let orgId: string | undefined;
+    let known: Known | undefined;
+    return (request) => {
+      if (known === undefined || request.orgId !== orgId) {
+        orgId = request.orgId;
+        known = this.#knowledge.look(orgId, moment);
+      }
+      if (known.index === undefined || this.#reference.decides(known.index)) return null;
+      return this.#answered(request, known, this.#answer(request, known, moment), moment);
+    };
   }
 
   /**

@@ -14,6 +14,7 @@ import type { Clock } from '@sallyport/storage';
 import { isIdentifier } from '@sallyport/subject-feed';
 
 import { AnswerBytes } from './answer-bytes.ts';
+import type { GivenProperties } from '../conditions/index.ts';
 import type { DecisionPoint } from './check.ts';
 import type { Decision, DecisionRequest } from './decision.ts';
 import type { Freshness, NotFresh } from './freshness.ts';
@@ -47,33 +48,56 @@ export const toCheckResponse = (decision: Decision): CheckResponse => ({
   validForMs: decision.validForMs,
 });
 
-/** The service that asks, and the request it asks for: the question's own, else that of the call. */
-const askerOf = ({ requestId }: CheckRequest, call: ServerCall): Asker => ({
-  kind: 'service',
-  id: call.peer,
-  requestId: requestId === '' ? call.requestId : requestId,
+/** What is asked together: within one call, and decided as of one moment. */
+interface Sitting {
+  readonly call: ServerCall;
+  readonly decide: ReturnType<DecisionPoint['sitting']>;
+  /** The service that asks, for the request the call belongs to. */
+  readonly asker: Asker;
+}
+
+const sit = ({ point }: DecisionServiceDependencies, call: ServerCall): Sitting => ({
+  call,
+  decide: point.sitting(),
+  asker: { kind: 'service', id: call.peer, requestId: call.requestId },
 });
 
+/** The service that asks, and the request it asks for: the question's own, else that of the call. */
+const askerOf = ({ requestId }: CheckRequest, { asker }: Sitting): Asker =>
+  requestId === '' ? asker : { ...asker, requestId };
+
+const NOTHING_GIVEN: GivenProperties = Object.freeze({
+  subject: undefined,
+  resource: undefined,
+  action: undefined,
+  context: undefined,
+});
+
+const givenIn = ({ subject, resource, actionProperties: action, context }: CheckRequest): GivenProperties =>
+  (subject?.properties ?? resource?.properties ?? action ?? context) === undefined
+    ? NOTHING_GIVEN
+    : { subject: subject?.properties, resource: resource?.properties, action, context };
+
 /** The question a message asks; null when it says not whom or not what it is about. */
-const questionOf = (request: CheckRequest, call: ServerCall): DecisionRequest | null => {
-  const { orgId, subject, action, resource, context, actionProperties } = request;
+const questionOf = (request: CheckRequest, sitting: Sitting): DecisionRequest | null => {
+  const { orgId, subject, action, resource } = request;
   // Without a resource there is no telling where; the organisation would be a guess.
   if (subject === undefined || resource === undefined) return null;
   const { projectId, environmentId } = resource;
-  const given = { subject: subject.properties, resource: resource.properties, action: actionProperties, context };
-  return { orgId, subject, action, projectId, environmentId, resource, given, asker: askerOf(request, call) };
+  const asker = askerOf(request, sitting);
+  return { orgId, subject, action, projectId, environmentId, resource, given: givenIn(request), asker };
 };
 
 const refuse = (
   { point }: DecisionServiceDependencies,
   request: CheckRequest,
-  call: ServerCall,
+  sitting: Sitting,
   reason: NotFresh = 'INVALID_REQUEST',
 ): CheckResponse => {
   const { orgId, action, subject, resource } = request;
   const where = resource === undefined ? {} : { projectId: resource.projectId, environmentId: resource.environmentId };
   const whom = subject === undefined ? {} : { subject };
-  const asked = { action, ...whom, ...where, asker: askerOf(request, call) };
+  const asked = { action, ...whom, ...where, asker: askerOf(request, sitting) };
   return toCheckResponse(point.refuse(isIdentifier(orgId) ? orgId : '', reason, asked));
 };
 
@@ -82,26 +106,25 @@ const checkAtLeast = async (
   dependencies: DecisionServiceDependencies,
   request: CheckRequest,
   question: DecisionRequest,
-  call: ServerCall,
+  sitting: Sitting,
 ): Promise<CheckResponse> => {
   const { point, freshness } = dependencies;
-  const reason = await freshness(request.orgId, request.atLeastAsFresh ?? '', call);
-  return reason === null ? toCheckResponse(await point.ask(question)) : refuse(dependencies, request, call, reason);
+  const reason = await freshness(request.orgId, request.atLeastAsFresh ?? '', sitting.call);
+  return reason === null ? toCheckResponse(await point.ask(question)) : refuse(dependencies, request, sitting, reason);
 };
 
 /** Decides at once where everything is in memory, which is nearly always; a promise only where it is not. */
 const check = (
   dependencies: DecisionServiceDependencies,
   request: CheckRequest,
-  call: ServerCall,
+  sitting: Sitting,
 ): CheckResponse | Promise<CheckResponse> => {
-  const { point } = dependencies;
-  const question = questionOf(request, call);
-  if (question === null) return refuse(dependencies, request, call);
+  const question = questionOf(request, sitting);
+  if (question === null) return refuse(dependencies, request, sitting);
   if (request.atLeastAsFresh !== undefined && request.atLeastAsFresh !== '')
-    return checkAtLeast(dependencies, request, question, call);
-  const decision = point.decideNow(question);
-  return decision === null ? point.ask(question).then(toCheckResponse) : toCheckResponse(decision);
+    return checkAtLeast(dependencies, request, question, sitting);
+  const decision = sitting.decide(question);
+  return decision === null ? dependencies.point.ask(question).then(toCheckResponse) : toCheckResponse(decision);
 };
 
 const checkMany = async (
@@ -113,16 +136,23 @@ const checkMany = async (
     throw new AppError('TOO_MANY', `At most ${String(MAX_CHECKS)} questions can be asked at once.`);
   const results: CheckResponse[] = [];
   let heldSince = call.remainingMs();
+  let sitting = sit(dependencies, call);
   // One after the other: what the first brings into memory is there for all.
   for (const asked of checks) {
     const request =
       atLeastAsFresh === undefined ? asked : { ...asked, atLeastAsFresh: asked.atLeastAsFresh ?? atLeastAsFresh };
-    if (results.length % CHECKS_PER_LOOK === 0 && heldSince - call.remainingMs() > MAX_HELD_MS) {
-      await setImmediate();
-      heldSince = call.remainingMs();
+    if (results.length % CHECKS_PER_LOOK === 0 && results.length > 0) {
+      if (heldSince - call.remainingMs() > MAX_HELD_MS) {
+        await setImmediate();
+        heldSince = call.remainingMs();
+      }
+      sitting = sit(dependencies, call);
     }
-    const answer = check(dependencies, request, call);
-    results.push(answer instanceof Promise ? await answer : answer);
+    const answer = check(dependencies, request, sitting);
+    if (answer instanceof Promise) {
+      results.push(await answer);
+      sitting = sit(dependencies, call);
+    } else results.push(answer);
   }
   return results;
 };
@@ -147,7 +177,7 @@ const DEFINITION = {
 
 /** DecisionService over gRPC. A denial is an answer; only a question that cannot be read as one is an error. */
 export const decisionService = (dependencies: DecisionServiceDependencies): GrpcService => {
-  const answer: CheckOne = (request, call) => check(dependencies, request, call);
+  const answer: CheckOne = (request, call) => check(dependencies, request, sit(dependencies, call));
   return grpcService(DEFINITION, {
     check: { allow: ASKERS, handler: unary(answer) },
     checkMany: {

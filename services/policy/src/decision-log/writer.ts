@@ -1,6 +1,7 @@
 import { newId, sqlState, type Database } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
 
+import { EntryIds } from './entry-ids.ts';
 import type { Noted } from './entry.ts';
 import type { Mask } from './mask.ts';
 import type { Queue } from './queue.ts';
@@ -36,6 +37,7 @@ const isRefusal = (error: unknown): boolean => /^2[23]/.test(sqlState(error) ?? 
 export class Writer {
   readonly writerId = newId();
   readonly #options: WriterOptions;
+  readonly #ids = new EntryIds();
   #batch: Batch | null = null;
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | null = null;
@@ -123,7 +125,7 @@ export class Writer {
   #nextBatch(): Batch {
     const noted = this.#options.queue.take(MAX_BATCH);
     const { mask } = this.#options;
-    return { noted, rows: noted.map((each) => toRow(mask.entry(each), newId())) };
+    return { noted, rows: noted.map((each) => toRow(mask.entry(each), this.#ids.at(each.atMs))) };
   }
 
   /** One entry the database will not have must not keep the others: it is found by halves. */
