@@ -72,8 +72,13 @@ export class Client {
     return await this.#read<T>(await this.#send('GET', path, { query }));
   }
 
-  async post<T = Json>(path: string, body: Json): Promise<T> {
-    return await this.#read<T>(await this.#send('POST', path, { body }));
+  async post<T = Json>(path: string, body?: Json): Promise<T> {
+    return await this.#read<T>(await this.#send('POST', path, body === undefined ? {} : { body }));
+  }
+
+  /** For what answers that it is done, and nothing else. */
+  async tell(path: string, body: Json): Promise<void> {
+    await (await this.#send('POST', path, { body })).arrayBuffer();
   }
 
   async delete(path: string): Promise<void> {

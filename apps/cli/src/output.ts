@@ -8,9 +8,15 @@ export interface Column {
   readonly value: (item: Json) => unknown;
 }
 
+/** What people wrote must not move the cursor, or turn the direction, of whoever decides about it. */
+const harmless = (text: string): string =>
+  text.replaceAll(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`,
+  );
+
 const cell = (value: unknown): string => {
   if (value === null || value === undefined || value === '') return '–';
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return harmless(typeof value === 'string' ? value : JSON.stringify(value));
 };
 
 /** Where commands print; `--json` makes every one of them print JSON and nothing else on standard output. */
@@ -27,12 +33,12 @@ export class Output {
   }
 
   line(text: string): void {
-    process.stdout.write(`${text}\n`);
+    process.stdout.write(`${harmless(text)}\n`);
   }
 
   /** For the person at the terminal; never part of the result. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`);
+    process.stderr.write(`${text.split('\n').map(harmless).join('\n')}\n`);
   }
 
   table(items: readonly Json[], columns: readonly Column[]): void {
@@ -47,6 +53,13 @@ export class Output {
       this.line(row.map((text, at) => (at === row.length - 1 ? text : text.padEnd(widths[at] ?? 0))).join('  '));
     }
     if (items.length === 0) this.note('(none)');
+  }
+
+  /** One thing, a line for each of its fields; those without a value are left out. For people: with `--json`, print data. */
+  fields(fields: Readonly<Record<string, unknown>>): void {
+    const known = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined && value !== '');
+    const width = Math.max(...known.map(([name]) => name.length));
+    for (const [name, value] of known) this.line(`${name.padEnd(width)}  ${cell(value)}`);
   }
 
   failure(error: unknown): ExitCode {

@@ -9,6 +9,9 @@ import { driftCommand } from './commands/drift.ts';
 import { grantsCommand } from './commands/grants.ts';
 import { loginCommand, logoutCommand, whoamiCommand } from './commands/login.ts';
 import { policyCommand } from './commands/policy.ts';
+import { proposalsCommand, protectionsCommand } from './commands/proposals.ts';
+import { requestsCommand } from './commands/requests.ts';
+import { reviewsCommand } from './commands/reviews.ts';
 import { rolesCommand } from './commands/roles.ts';
 import { readCredentials } from './config.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
@@ -55,6 +58,10 @@ const buildProgram = (sessionOf: SessionOf, isQuiet: boolean): Command => {
     explainCommand,
     whoCanCommand,
     policyCommand,
+    requestsCommand,
+    reviewsCommand,
+    proposalsCommand,
+    protectionsCommand,
     auditCommand,
     driftCommand,
   ];

@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs';
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import process from 'node:process';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -8,9 +7,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 
 import type { Client, Json } from '../client.ts';
 import type { Output } from '../output.ts';
-import { CliError, EXIT } from '../exit-codes.ts';
+import { EXIT } from '../exit-codes.ts';
 import type { SessionOf } from '../run.ts';
 import { verifyExport, type Verification } from '../verify/verify-export.ts';
+import { notDone, writeWhole } from './write-whole.ts';
 
 const POLL_MS = 1_000;
 const PAGE_LINES = 500;
@@ -92,31 +92,6 @@ const tailCommand = (sessionOf: SessionOf): Command =>
       const last = records.at(-1);
       if (options.follow) await follow(client, options.service, last === undefined ? -1n : indexOf(last), print);
     });
-
-/** Under another name until it is complete: half an export would verify like a whole, shorter log. */
-const writeWhole = async (body: AsyncIterable<Uint8Array>, file: string): Promise<number> => {
-  const unfinished = `${file}.partial`;
-  let bytes = 0;
-  const counted = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const chunk of body) {
-      bytes += chunk.length;
-      yield chunk;
-    }
-  };
-  try {
-    await pipeline(counted, createWriteStream(unfinished, { mode: 0o600 }));
-    await rename(unfinished, file);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw notDone(`${file} was not written`, error);
-  }
-  return bytes;
-};
-
-const notDone = (what: string, error: unknown): Error =>
-  error instanceof CliError
-    ? error
-    : new CliError(EXIT.failed, `${what}: ${error instanceof Error ? error.message : String(error)}.`);
 
 const exportCommand = (sessionOf: SessionOf): Command =>
   new Command('export')

@@ -74,16 +74,22 @@ const named = <T extends { readonly id: string; readonly key: string }>(
   items: readonly T[],
   wanted: string,
   kind: string,
-): T => {
+): T | { readonly id: string } => {
   const found = items.find(({ id, key }) => id === wanted || key === wanted);
   if (found !== undefined) return found;
+  // Whoever asks for access asks where they see nothing yet.
+  if (UUID.test(wanted)) return { id: wanted };
   const keys = items.map(({ key }) => key).join(', ');
   throw new CliError(EXIT.notFound, `There is no ${kind} "${wanted}".`, {
-    hint: keys === '' ? 'There is none you may see.' : `There are: ${keys}`,
+    hint: keys === '' ? 'There is none you may see. An id is taken as it is.' : `There are: ${keys}`,
   });
 };
 
-/** Ids of a project and an environment given by id or key. @throws CliError usage, notFound */
+/**
+ * Ids of a project and an environment given by key, of those the caller may see, or by id, which is taken as it is.
+ *
+ * @throws CliError usage, notFound
+ */
 export const resolveScope = async (client: Client, options: ScopeOptions): Promise<Scope> => {
   if (options.project === undefined) {
     if (options.environment === undefined) return {};
@@ -91,6 +97,7 @@ export const resolveScope = async (client: Client, options: ScopeOptions): Promi
   }
   const project = named(await listProjects(client), options.project, 'project');
   if (options.environment === undefined) return { projectId: project.id };
-  const { id } = named(project.environments, options.environment, 'environment');
+  const environments = 'environments' in project ? project.environments : [];
+  const { id } = named(environments, options.environment, 'environment');
   return { projectId: project.id, environmentId: id };
 };

@@ -1,0 +1,99 @@
+import type { Client, Json } from '../client.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
+import { listProjects, type Project, type Subject } from './names.ts';
+
+/** A scope as answers have it: null, or nothing at all, means everywhere. */
+export interface Place {
+  readonly projectId?: string | null;
+  readonly environmentId?: string | null;
+}
+
+/** Undefined when the caller may not see it, or it is not there any more. */
+const ifSeen = async <T>(wanted: Promise<T>): Promise<T | undefined> => {
+  try {
+    return await wanted;
+  } catch (error) {
+    if (error instanceof CliError && (error.exitCode === EXIT.denied || error.exitCode === EXIT.notFound))
+      return undefined;
+    throw error;
+  }
+};
+
+const GROUPS = '/api/identity/v1/groups';
+const ACCOUNTS = '/api/identity/v1/accounts';
+
+/** Says what ids stand for, as far as the caller may see it; the id is always there. */
+export class Wording {
+  readonly #client: Client;
+  readonly #projects: readonly Project[];
+
+  private constructor(client: Client, projects: readonly Project[]) {
+    this.#client = client;
+    this.#projects = projects;
+  }
+
+  static async of(client: Client): Promise<Wording> {
+    return new Wording(client, await listProjects(client));
+  }
+
+  /** `shop/live`, `shop`, `everywhere`; ids for what the caller may not see. */
+  place({ projectId, environmentId }: Place): string {
+    // A scope may name the environment alone.
+    const project = this.#projects.find(
+      ({ id, environments }) => id === projectId || environments.some((each) => each.id === environmentId),
+    );
+    const environment = project?.environments.find(({ id }) => id === environmentId);
+    const names = [project?.key ?? projectId, environment?.key ?? environmentId];
+    const known = names.filter((name) => name !== undefined && name !== null);
+    return known.length === 0 ? 'everywhere' : known.join('/');
+  }
+
+  /** `user:dana@acme.example (<id>)`; of oneself, `user:<id> (you)`. */
+  async subject({ type, id }: Subject): Promise<string> {
+    const me = await this.#client.get('/api/identity/v1/me');
+    if (me['subjectId'] === id) return `${type}:${id} (you)`;
+    const path = type === 'group' ? GROUPS : ACCOUNTS;
+    const found = await ifSeen(this.#client.get(`${path}/${encodeURIComponent(id)}`));
+    const name = found?.[type === 'group' ? 'displayName' : 'userName'];
+    return typeof name === 'string' ? `${type}:${name} (${id})` : `${type}:${id}`;
+  }
+
+  /** A grant or mapping by its id: there is no shorter way to see one than all of them. */
+  async #held(path: string, id: string): Promise<Json | undefined> {
+    const search = async (): Promise<Json | undefined> => {
+      for await (const held of this.#client.all(path)) if (held['id'] === id) return held;
+      return undefined;
+    };
+    return await ifSeen(search());
+  }
+
+  async grant(id: string): Promise<Json | undefined> {
+    return await this.#held('/api/policy/v1/grants', id);
+  }
+
+  async mapping(id: string): Promise<Json | undefined> {
+    return await this.#held('/api/policy/v1/group-mappings', id);
+  }
+
+  async accessRequest(id: string): Promise<Json | undefined> {
+    return await ifSeen(this.#client.get(`/api/policy/v1/access-requests/${encodeURIComponent(id)}`));
+  }
+
+  async protection(id: string): Promise<Json | undefined> {
+    return await this.#held('/api/policy/v1/protections', id);
+  }
+}
+
+/** What limits a grant besides its place: `only production, only flag, on a condition, until …`; empty when nothing does. */
+export const limitsOf = (grant: Json): string => {
+  const { tier, resourceType, condition, validFrom, validUntil } = grant as Readonly<Record<string, string | null>>;
+  const said = (value: string | null | undefined, words: string): readonly string[] =>
+    value === undefined || value === null ? [] : [words];
+  return [
+    ...said(tier, `only ${String(tier)}`),
+    ...said(resourceType, `only ${String(resourceType)}`),
+    ...said(condition, 'on a condition'),
+    ...said(validFrom, `from ${String(validFrom)}`),
+    ...said(validUntil, `until ${String(validUntil)}`),
+  ].join(', ');
+};
