@@ -24,7 +24,7 @@ const ALL = 'all-organizations';
 
 /** As many as PostgreSQL still does in a few milliseconds; one of a kind under way: most of what a flight costs is its going. */
 const MAX_TOGETHER = 32;
-const MAX_RUNNING = 4;
+const MAX_RUNNING = 1;
 
 /** How something is done for several at once, and for one alone. */
 interface Ways<Item, Result> {
