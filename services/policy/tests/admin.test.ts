@@ -120,6 +120,16 @@ describe('administration', () => {
       live: 'production',
       staging: 'non-production',
     });
+    const one = newId();
+    await world.user(org.orgId, one, 'one-environment');
+    const scope = { environmentId: org.liveId };
+    await world.grant(org, { subject: { type: 'user', id: one }, role: 'release_manager', scope });
+    const some = await world.call('GET', '/api/policy/v1/scopes', { token: 'one-environment' });
+    const { items } = some.body as { items: { key: string; environments: { key: string }[] }[] };
+    assert.deepEqual(
+      items.map(({ key, environments }) => [key, environments.map((each) => each.key)]),
+      [['shop', ['live']]],
+    );
     await world.user(org.orgId, newId(), 'nothing');
     const nothing = await world.call('GET', '/api/policy/v1/scopes', { token: 'nothing' });
     assert.deepEqual(nothing.body, { items: [], nextCursor: null });

@@ -46,6 +46,20 @@ describe('proposals', () => {
     assert.equal(await desk.holds(user), 0);
   });
 
+  it('answer who applied what is then gone, and show it to who had a part in it', async () => {
+    const scope = { projectId: desk.org.projectId };
+    const [one, other] = [await desk.holding('project_admin', scope), await desk.holding('project_admin', scope)];
+    const outsider = await desk.holding('project_admin', scope);
+    const grantId = await world.grant(desk.org, desk.grantTo(await desk.newUser()));
+    await desk.protect();
+    const proposal = await desk.proposed({ kind: 'grant.delete', grantId }, one.token);
+    await desk.done(other.token, 'approve', proposal);
+    assert.equal((await desk.done(other.token, 'apply', proposal)).state, 'applied');
+    for (const { token } of [one, other]) assert.equal((await desk.shown(proposal, token)).state, 'applied');
+    const path = `${PROPOSALS}/${proposal.id}`;
+    assert.equal(codeOf(await world.call('GET', path, { token: outsider.token })), 'PERMISSION_DENIED');
+  });
+
   it('map groups, and end mappings', async () => {
     await desk.protect();
     const groupId = await desk.newGroup();

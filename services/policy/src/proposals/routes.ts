@@ -125,9 +125,13 @@ const shown = async (
 ): Promise<z.input<typeof proposalShape>> => {
   const { orgId, subjectId } = callerOf(context);
   const { proposal, plan } = await loadProposal(dependencies, orgId, proposalId);
-  if (proposal.proposer.id !== subjectId) await context.require('grant:read', plan?.scope ?? {});
+  // Once it is applied there may be nothing left that says where it was.
+  if (!hasPartIn(proposal, subjectId)) await context.require('grant:read', plan?.scope ?? {});
   return toBody(proposal);
 };
+
+const hasPartIn = ({ proposer, approvals, closedBy }: Proposal, subjectId: string): boolean =>
+  proposer.id === subjectId || closedBy === subjectId || approvals.some(({ approver }) => approver.id === subjectId);
 
 const getRoute = (dependencies: ProposalDependencies): Route =>
   route({
@@ -135,7 +139,7 @@ const getRoute = (dependencies: ProposalDependencies): Route =>
     path: `${PATH}/:proposalId`,
     permission: SELF,
     surface: 'api',
-    summary: 'A proposal: one’s own, or of a scope whose grants one may see.',
+    summary: 'A proposal: one’s own, one that one has answered, or of a scope whose grants one may see.',
     params,
     responses: { 200: proposalShape },
     handler: async ({ params: { proposalId }, context }) => ({

@@ -39,12 +39,13 @@ export const scopeRoutes = (knowledge: GrantKnowledge, decisions: DecisionPoint)
       const index = knowledge.organization(orgId);
       const items: z.input<typeof projectShape>[] = [];
       for (const { projectId, key } of index?.projects.values() ?? []) {
-        if (!(await mayRead('project:read', projectId))) continue;
         const environments: z.input<typeof environmentShape>[] = [];
         for (const { environmentId: id, projectId: of, ...rest } of index?.environments.values() ?? [])
           if (of === projectId && (await mayRead('environment:read', projectId, id)))
             environments.push({ id, ...rest });
-        items.push({ id: projectId, key, environments });
+        // Whoever may see one environment has to find it, by the key of its project.
+        if (environments.length > 0 || (await mayRead('project:read', projectId)))
+          items.push({ id: projectId, key, environments });
       }
       return { status: 200, body: { items, nextCursor: null } };
     },
