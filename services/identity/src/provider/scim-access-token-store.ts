@@ -12,8 +12,8 @@ export interface ScimIssue {
 
 const issuing = (locked: Locked) =>
   statementByKey(`WITH asked AS (
-         SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::jsonb[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
-           WITH ORDINALITY AS n (model, id_hash, client_id, payload, created_at, expires_at, secret_hash, number)),
+         SELECT * FROM unnest($1::bytea[], $2::text[], $3::jsonb[], $4::timestamptz[], $5::timestamptz[], $6::bytea[])
+           WITH ORDINALITY AS n (id_hash, client_id, payload, created_at, expires_at, secret_hash, number)),
        held AS (
          SELECT n.number, s.org_id, s.id, s.client_id
            FROM asked n
@@ -21,22 +21,21 @@ const issuing = (locked: Locked) =>
             AND s.expires_at > n.created_at FOR KEY SHARE OF s ${locked}),
        token AS (
          INSERT INTO provider_artifact (model, id_hash, org_id, client_id, payload, created_at, expires_at, scim_secret_id)
-         SELECT n.model, n.id_hash, k.org_id, k.id, n.payload, n.created_at, n.expires_at, s.id
+         SELECT 'ClientCredentials', n.id_hash, k.org_id, k.id, n.payload, n.created_at, n.expires_at, s.id
            FROM held s
            JOIN asked n ON n.number = s.number
            JOIN scim_client k ON k.org_id = s.org_id AND k.id = s.client_id AND k.revoked_at IS NULL
            JOIN connection c ON c.org_id = k.org_id AND c.id = k.connection_id AND c.enabled AND c.deleted_at IS NULL
            JOIN scim_facet f ON f.org_id = k.org_id AND f.connection_id = k.connection_id
          RETURNING id_hash)
-       SELECT ARRAY(SELECT id_hash FROM token) AS written`);
+       SELECT ARRAY(SELECT n.number::int FROM token t JOIN asked n ON n.id_hash = t.id_hash) AS written`);
 
 const WAITING = issuing('');
 const PASSING = issuing('SKIP LOCKED');
 
 const insert = async (tx: WriteTx, text: typeof WAITING, issues: readonly ScimIssue[]): Promise<readonly boolean[]> => {
   const each = <T>(value: (artifact: NewArtifact) => T): T[] => issues.map(({ artifact }) => value(artifact));
-  const [row] = await tx.query<{ written: Buffer[] }>(text, [
-    each(({ model }) => model),
+  const [row] = await tx.query<{ written: number[] }>(text, [
     each(({ idHash }) => idHash),
     each(({ clientId }) => clientId),
     each(({ payload }) => JSON.stringify(payload)),
@@ -44,8 +43,8 @@ const insert = async (tx: WriteTx, text: typeof WAITING, issues: readonly ScimIs
     each(({ expiresAt }) => expiresAt),
     issues.map(({ secretHash }) => secretHash),
   ]);
-  const written = new Set(row?.written.map((idHash) => idHash.toString('hex')));
-  return each(({ idHash }) => written.has(idHash.toString('hex')));
+  const written = new Set(row?.written);
+  return issues.map((_, index) => written.has(index + 1));
 };
 
 /**

@@ -59,7 +59,8 @@ const issuing = (locked: Locked) =>
             AND k.revoked_at IS NULL AND k.expires_at > n.created_at
            JOIN account o ON o.id = a.owner_id AND o.org_id IS NOT DISTINCT FROM n.org_id AND o.status = 'active'
          RETURNING id_hash)
-       SELECT ARRAY(SELECT number::int FROM used) AS used, ARRAY(SELECT id_hash FROM token) AS written`);
+       SELECT ARRAY(SELECT number::int FROM used) AS used,
+              ARRAY(SELECT n.number::int FROM token t JOIN asked n ON n.id_hash = t.id_hash) AS written`);
 
 const WAITING = issuing('');
 const PASSING = issuing('SKIP LOCKED');
@@ -70,7 +71,7 @@ const insert = async (
   issues: readonly WorkloadIssue[],
 ): Promise<readonly WorkloadIssueResult[]> => {
   const each = <T>(value: (issue: WorkloadIssue) => T): T[] => issues.map(value);
-  const [row] = await tx.query<{ used: number[]; written: Buffer[] }>(text, [
+  const [row] = await tx.query<{ used: number[]; written: number[] }>(text, [
     each(({ artifact }) => artifact.model),
     each(({ artifact }) => artifact.idHash),
     each(({ artifact }) => artifact.clientId),
@@ -86,11 +87,8 @@ const insert = async (
     each(({ assertion }) => assertion?.expiresAt ?? null),
   ]);
   const used = new Set(row?.used);
-  const written = new Set(row?.written.map((idHash) => idHash.toString('hex')));
-  return issues.map(({ artifact }, index) => ({
-    isUsedUp: used.has(index + 1),
-    isWritten: written.has(artifact.idHash.toString('hex')),
-  }));
+  const written = new Set(row?.written);
+  return issues.map((_, index) => ({ isUsedUp: used.has(index + 1), isWritten: written.has(index + 1) }));
 };
 
 /**
