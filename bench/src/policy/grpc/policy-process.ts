@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 
 import {
+  NODE_FLAGS,
   REPOSITORY,
   createDevCa,
   issueDevCertificate,
@@ -144,7 +145,7 @@ export const startPolicyProcess = async (): Promise<PolicyProcess> => {
     identityPort: identity.port,
     masterKeyFile: secrets.masterKeyFile,
   });
-  const child = spawn(process.execPath, [join(REPOSITORY, 'services/policy/src/main.ts')], {
+  const child = spawn(process.execPath, [...NODE_FLAGS, join(REPOSITORY, 'services/policy/src/main.ts')], {
     env: environment,
     stdio: ['ignore', 'pipe', 'inherit'],
   });
