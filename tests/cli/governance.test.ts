@@ -305,8 +305,9 @@ describe('sallyport requests, reviews, proposals', function () {
       const asker = at(await issueApiToken(member.person, 'Asking', inAnHour()));
       const asks = (where: string): readonly string[] =>
         `requests ask --role developer --project ${where} --for 1h --reason Why.`.split(' ');
+      const stranger = at(await issueApiToken((await employ(company, [])).person, 'Asking', inAnHour()));
       // Who may not see the project yet has been told its id.
-      assert.match((await asker.expect(5, ...asks(project.key))).stderr, /An id is taken as it is/);
+      assert.match((await stranger.expect(5, ...asks(project.key))).stderr, /An id is taken as it is/);
       const request = await asker.json<{ id: string; validUntil: string }>(...asks(project.projectId));
       const scope = { projectId: project.projectId, environmentId: project.liveId };
       const role = {
