@@ -146,7 +146,8 @@ describe('time travel', () => {
         desk = new GrantDesk(world, org);
         const groups = [await desk.newGroup(), await desk.newGroup()];
         const people = [await desk.newUser(), await desk.newUser([groups[0] ?? '']), await desk.newUser()];
-        const state = { people, groups, epochs: new Map<string, bigint>(), sequence: 10n };
+        const memberOf = new Map([[people[1]?.id ?? '', groups[0] ?? '']]);
+        const state = { people, groups, memberOf, epochs: new Map<string, bigint>(), sequence: 10n };
         await written(world.context.standing.position(org.orgId));
         const made: Made[] = [];
         for (const each of steps) {
@@ -173,6 +174,8 @@ describe('time travel', () => {
   interface State {
     readonly people: readonly Person[];
     readonly groups: readonly string[];
+    /** Groups of whom, as one text. */
+    readonly memberOf: Map<string, string>;
     readonly epochs: Map<string, bigint>;
     sequence: bigint;
   }
@@ -211,6 +214,10 @@ describe('time travel', () => {
       const epoch = (state.epochs.get(person.id) ?? 1n) + (kind === 'status' ? 1n : 0n);
       state.epochs.set(person.id, epoch);
       const groupIds = kind === 'group' ? state.groups.filter((_, at) => ((what >> at) & 1) === 1) : [];
+      // A position at which nothing changes is not noted: a decision at it would not be known to be exact.
+      const isSame = kind === 'group' && groupIds.join() === (state.memberOf.get(person.id) ?? '');
+      state.memberOf.set(person.id, groupIds.join());
+      if (isSame) return;
       await commit({ subjectId: person.id, active: kind === 'group' || isDenied, epoch, groupIds });
     } else {
       state.sequence += 1n;
