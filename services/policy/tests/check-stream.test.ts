@@ -195,6 +195,27 @@ describe('answers over a stream, and answers that know of a revision', () => {
     );
   });
 
+  it('of a batch know what came while one before them was waited for', async () => {
+    for (;;) {
+      const [subjectId, otherId] = [newId(), newId()];
+      await world.user(org.orgId, subjectId, subjectId);
+      const grantId = await world.grant(org, { subject: { type: 'user', id: subjectId }, role: 'owner' });
+      const subject = { type: 'user', id: subjectId, epoch: 0n };
+      const { reason, standingPosition } = await decisions.unary('check', question({ subject }), OPTIONS);
+      assert.equal(reason, 'GRANTED');
+      const next = revisionOf(standingPosition + 1n, 0n);
+      const checks = [question({ subject }), question({ subject, atLeastAsFresh: next }), question({ subject })];
+      const asked = decisions.unary('checkMany', { checks, atLeastAsFresh: undefined }, OPTIONS);
+      await world.call('DELETE', `/api/policy/v1/grants/${grantId}`, { token: org.ownerToken });
+      await world.user(org.orgId, otherId, otherId);
+      const [first, ...others] = (await asked).results.map((answer) => answer.reason);
+      // The grant has to go while the second waits: not before the first, nor after its patience has run out.
+      if (first !== 'GRANTED' || others[0] === 'STANDING_STALE') continue;
+      assert.deepEqual(others, ['NO_GRANT', 'NO_GRANT']);
+      return;
+    }
+  });
+
   it('are refused by lists and explanations instead of given too early', async () => {
     const queries = world.client(QueryServiceClient, 'flags');
     const { subject, resource, orgId, action } = question();
