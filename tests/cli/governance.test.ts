@@ -214,10 +214,24 @@ describe('sallyport requests, reviews, proposals', function () {
     let other: Operator;
     let otherGrant: string | undefined;
     let protectionId: string;
+    let ruleId: string;
+    /** Roles nobody is given, so that they are in nobody's way. */
+    let held: string;
+    let spare: string;
+    const looking = { levels: ['project'], permissions: { production: ['flag:read'] } };
+    const onlooker = (key: string): object => ({ key, name: key, ...looking });
 
     before(async () => {
       project = await createProject(company, ['standing']);
       member = await employ(company, []);
+      const ownRole = async (): Promise<string> => {
+        const key = company.nextName('role');
+        await expectStatus(company.owner, 201, 'POST', `${P}/roles`, onlooker(key));
+        return key;
+      };
+      [held, spare] = [await ownRole(), await ownRole()];
+      const rule = { name: held, roles: [held, await ownRole()] };
+      ruleId = String((await expectStatus(company.owner, 201, 'POST', `${P}/separation-rules`, rule))['id']);
       const second = await employ(company, []);
       otherGrant = await grant(second, 'owner');
       other = await seat(second);
@@ -310,12 +324,7 @@ describe('sallyport requests, reviews, proposals', function () {
       assert.match((await stranger.expect(5, ...asks(project.key))).stderr, /An id is taken as it is/);
       const request = await asker.json<{ id: string; validUntil: string }>(...asks(project.projectId));
       const scope = { projectId: project.projectId, environmentId: project.liveId };
-      const role = {
-        key: 'onlooker',
-        name: 'Onlooker',
-        levels: ['project'],
-        permissions: { production: ['flag:read'] },
-      };
+      const role = onlooker('onlooker');
       const review = { title: 'All', scope, reviewers: [member.subjectId], deadline: request.validUntil };
       const where = `${project.key}/live`;
       const cases: readonly (readonly [change: object, words: string])[] = [
@@ -325,6 +334,12 @@ describe('sallyport requests, reviews, proposals', function () {
         ],
         [{ kind: 'mapping.delete', mappingId: mapping?.id }, `no longer map group:`],
         [{ kind: 'role.create', role }, 'make the role onlooker: production flag:read'],
+        [
+          { kind: 'role.update', key: held, role: { name: held, ...looking } },
+          `change the role ${held}: production flag:read`,
+        ],
+        [{ kind: 'role.delete', key: spare }, `delete the role ${spare}`],
+        [{ kind: 'separation-rule.delete', ruleId }, `end the separation rule ${ruleId}`],
         [
           { kind: 'review.start', review },
           `start the review "All" (${where}) by user:${member.subjectId}, unanswered taken back at `,

@@ -66,9 +66,16 @@ export interface Project {
   readonly environments: readonly { readonly id: string; readonly key: string; readonly tier: string }[];
 }
 
-/** Every project policy knows and the caller may see. */
-export const listProjects = async (client: Client): Promise<readonly Project[]> =>
-  (await client.get<{ readonly items: readonly Project[] }>('/api/policy/v1/scopes')).items;
+const projectsOf = new WeakMap<Client, Promise<readonly Project[]>>();
+
+/** Every project policy knows and the caller may see; asked once, so that a command speaks of the same ones throughout. */
+export const listProjects = async (client: Client): Promise<readonly Project[]> => {
+  const ask = async (): Promise<readonly Project[]> =>
+    (await client.get<{ readonly items: readonly Project[] }>('/api/policy/v1/scopes')).items;
+  const projects = projectsOf.get(client) ?? ask();
+  projectsOf.set(client, projects);
+  return await projects;
+};
 
 const named = <T extends { readonly id: string; readonly key: string }>(
   items: readonly T[],

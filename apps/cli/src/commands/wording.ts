@@ -26,6 +26,7 @@ const ACCOUNTS = '/api/identity/v1/accounts';
 export class Wording {
   readonly #client: Client;
   readonly #projects: readonly Project[];
+  #own: Promise<Json> | undefined;
 
   private constructor(client: Client, projects: readonly Project[]) {
     this.#client = client;
@@ -50,8 +51,8 @@ export class Wording {
 
   /** `user:dana@acme.example (<id>)`; of oneself, `user:<id> (you)`. */
   async subject({ type, id }: Subject): Promise<string> {
-    const me = await this.#client.get('/api/identity/v1/me');
-    if (me['subjectId'] === id) return `${type}:${id} (you)`;
+    this.#own ??= this.#client.get('/api/identity/v1/me');
+    if ((await this.#own)['subjectId'] === id) return `${type}:${id} (you)`;
     const path = type === 'group' ? GROUPS : ACCOUNTS;
     const found = await ifSeen(this.#client.get(`${path}/${encodeURIComponent(id)}`));
     const name = found?.[type === 'group' ? 'displayName' : 'userName'];

@@ -22,8 +22,9 @@ const WHY_READ = 'neither a client id nor a token names its organisation';
 const WHY_WRITE = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 
-/** As many as PostgreSQL still does in a few milliseconds; one of a kind under way: most of what a flight costs is its going. */
+/** As many as PostgreSQL still does in a few milliseconds. */
 const MAX_TOGETHER = 32;
+/** Of a kind: most of what a flight costs is its going, so what comes meanwhile goes together. */
 const MAX_RUNNING = 1;
 
 /** How something is done for several at once, and for one alone. */

@@ -69,9 +69,6 @@ const toTogether = (rows: readonly TogetherRow[], { model }: ShownKey): Omit<Fou
   };
 };
 
-/** What is a client and no artifact. */
-const CLIENT = 'Client';
-
 /**
  * What each of these is, and hangs on, and who shows it, in their order: all of it at one moment, artifacts under the one
  * condition.
@@ -90,7 +87,7 @@ export const findTogether = async (
        SELECT p.number::int AS number, p.model, p.id_hash, p.uid, p.payload, p.consumed_at, p.browser_session_id, a.org_id,
               a.id AS account_id, a.user_name, a.display_name, a.profile ${TOGETHER}
        UNION ALL
-       SELECT 0, '${CLIENT}', NULL, id, ${CLIENT_DOCUMENT}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+       SELECT 0, 'Client', NULL, id, ${CLIENT_DOCUMENT}, NULL, NULL, NULL, NULL, NULL, NULL, NULL
          FROM oauth_client WHERE id = ANY($4::text[])`),
     [
       now,

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import type { TestDatabase } from '@sallyport/dev-env';
+import { NODE_FLAGS, type TestDatabase } from '@sallyport/dev-env';
 
 import { definition } from '../../src/config.ts';
 import { testConfig } from './identity.ts';
@@ -35,7 +35,7 @@ export interface ServedProcess {
 /** Starts the service and waits until it says that it is ready. `preload`: a module that is loaded into it first. */
 export const startProcess = async (database: TestDatabase, preload?: URL): Promise<ServedProcess> => {
   const env = await environmentOf(database);
-  const args = [...(preload === undefined ? [] : ['--import', preload.href]), MAIN];
+  const args = [...NODE_FLAGS, ...(preload === undefined ? [] : ['--import', preload.href]), MAIN];
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'inherit'] });
   const lines = createInterface(child.stdout);
   const said: ServedProcess['said'] = async (message) => {

@@ -10,7 +10,8 @@
  * 6. a grant allows, in time GRANTED, GRANT_EXPIRED, GRANT_NOT_YET_VALID, CONDITION_NOT_MET, NO_GRANT
  *    and on its condition
  *
- * Owns: order and reasons. Does not own: what is said (explanations.ts), the index (model/), standing and leases (subjects/, knowledge.ts).
+ * Owns: order and reasons. Does not own: what is said (explanations.ts), the index (model/), standing and leases
+ * (subjects/, knowledge.ts).
  */
 import type { Clock } from '@sallyport/storage';
 import { isIdentifier, type StandingView, type SubjectStanding } from '@sallyport/subject-feed';
