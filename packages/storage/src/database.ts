@@ -204,6 +204,11 @@ export const openDatabase = async (options: DatabaseOptions): Promise<Database> 
     extra: {
       // Statements that do not wait for each other share a round trip.
       pipeline: true,
+      // A server that goes in the breath in which it lets somebody in says so before whoever asked for the connection
+      // can listen, and what nobody listens to ends the process. The next statement is told.
+      onConnect: (client: ClientBase) => {
+        client.on('error', () => undefined);
+      },
       options: `-c search_path=${options.schema},public -c idle_in_transaction_session_timeout=15000 -c statement_timeout=30000`,
     },
   });
