@@ -7,7 +7,8 @@ import { expectStatus, issueApiToken } from '@sallyport/dev-env/actors';
 import { employ, type Company, type Employee } from '../src/company.ts';
 import { createProject, type Project } from '../src/project.ts';
 import { inAnHour } from '../src/time.ts';
-import { Terminal, type Finished } from '../support/command-line.ts';
+import { Terminal } from '../support/command-line.ts';
+import { operatorAt, type Operator } from '../support/operator.ts';
 import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
 import { ownerToken } from '../support/workshop.ts';
 
@@ -17,33 +18,13 @@ const NOBODY = '0190a000-0000-7000-8000-000000000001';
 
 type Body = Record<string, unknown>;
 
-/** Somebody at a terminal. */
-interface Operator {
-  readonly run: (...args: readonly string[]) => Promise<Finished>;
-  /** Insists on an exit code; answers what was printed. */
-  readonly expect: (code: number, ...args: readonly string[]) => Promise<Finished>;
-  readonly json: <T = Body>(...args: readonly string[]) => Promise<T>;
-}
-
 describe('sallyport requests, reviews, proposals', function () {
   this.timeout(60_000);
   let company: Company;
   let terminal: Terminal;
   let owner: Operator;
 
-  const at = (token: string): Operator => {
-    const env = { SALLYPORT_ORIGIN: company.constellation.origin, SALLYPORT_TOKEN: token };
-    const run: Operator['run'] = async (...args) => await terminal.sallyport(args, { env });
-    const expect: Operator['expect'] = async (code, ...args) => {
-      const finished = await run(...args);
-      assert.equal(finished.code, code, `${args.join(' ')}: ${finished.stdout}${finished.stderr}`);
-      assert.doesNotMatch(finished.stderr, /\n\s+at .*:\d+/, 'a stack trace');
-      return finished;
-    };
-    const json: Operator['json'] = async <T>(...args: readonly string[]) =>
-      JSON.parse((await expect(0, ...args, '--json')).stdout) as T;
-    return { run, expect, json };
-  };
+  const at = (token: string): Operator => operatorAt(terminal, company, token);
   const seat = async ({ person }: Employee): Promise<Operator> =>
     at(await issueApiToken(person, 'Terminal', inAnHour()));
   const grant = async ({ subjectId }: Employee, role: string, projectId?: string): Promise<string> => {
@@ -214,10 +195,8 @@ describe('sallyport requests, reviews, proposals', function () {
     let other: Operator;
     let otherGrant: string | undefined;
     let protectionId: string;
-    let ruleId: string;
-    /** Roles nobody is given, so that they are in nobody's way. */
-    let held: string;
-    let spare: string;
+    /** Roles nobody is given, so that they are in nobody's way, and a rule of one. */
+    let own: { readonly held: string; readonly spare: string; readonly ruleId: string };
     const looking = { levels: ['project'], permissions: { production: ['flag:read'] } };
     const onlooker = (key: string): object => ({ key, name: key, ...looking });
 
@@ -229,9 +208,10 @@ describe('sallyport requests, reviews, proposals', function () {
         await expectStatus(company.owner, 201, 'POST', `${P}/roles`, onlooker(key));
         return key;
       };
-      [held, spare] = [await ownRole(), await ownRole()];
+      const [held, spare] = [await ownRole(), await ownRole()];
       const rule = { name: held, roles: [held, await ownRole()] };
-      ruleId = String((await expectStatus(company.owner, 201, 'POST', `${P}/separation-rules`, rule))['id']);
+      const made = await expectStatus(company.owner, 201, 'POST', `${P}/separation-rules`, rule);
+      own = { held, spare, ruleId: String(made['id']) };
       const second = await employ(company, []);
       otherGrant = await grant(second, 'owner');
       other = await seat(second);
@@ -294,8 +274,8 @@ describe('sallyport requests, reviews, proposals', function () {
 
     it('says what would be taken away, and ends by one who objects or by who proposed it', async () => {
       const list = ['grants', 'list', '--project', project.key, '--subject', `user:${member.subjectId}`];
-      const [held] = await owner.json<{ id: string }[]>(...list);
-      const deletion = await proposed({ kind: 'grant.delete', grantId: held?.id });
+      const [held] = await owner.json<Body[]>(...list);
+      const deletion = await proposed({ kind: 'grant.delete', grantId: held?.['id'] });
       const rejected = await other.expect(0, 'proposals', 'reject', deletion.id, '--reason', 'Not yet.');
       const whom = `user:${member.userName} \\(${member.subjectId}\\)`;
       const words = `^change +take away from ${whom}: viewer \\(${project.key}\\), only production$`;
@@ -308,23 +288,24 @@ describe('sallyport requests, reviews, proposals', function () {
       const broken = terminal.file('broken.json');
       writeFileSync(broken, '{');
       assert.match((await owner.expect(2, 'proposals', 'create', broken, '--reason', 'x')).stderr, /is not JSON/);
-      const strange = ['proposals', 'create', write({ kind: 'dance' }), '--reason', 'x'];
-      assert.match((await owner.expect(1, ...strange)).stderr, /change/);
+      assert.match(
+        (await owner.expect(1, 'proposals', 'create', write({ kind: 'dance' }), '--reason', 'x')).stderr,
+        /change/,
+      );
     });
 
     it('says every kind of change in words', async () => {
       const [group] = await owner.json<{ id: string; displayName: string }[]>('groups', 'list');
       const { items } = await expectStatus(company.owner, 200, 'GET', `${P}/group-mappings`);
-      const [mapping] = items as { id: string; role: string }[];
-      const asker = at(await issueApiToken(member.person, 'Asking', inAnHour()));
+      const asker = await seat(member);
       const asks = (where: string): readonly string[] =>
         `requests ask --role developer --project ${where} --for 1h --reason Why.`.split(' ');
-      const stranger = at(await issueApiToken((await employ(company, [])).person, 'Asking', inAnHour()));
+      const stranger = await seat(await employ(company, []));
       // Who may not see the project yet has been told its id.
       assert.match((await stranger.expect(5, ...asks(project.key))).stderr, /An id is taken as it is/);
       const request = await asker.json<{ id: string; validUntil: string }>(...asks(project.projectId));
       const scope = { projectId: project.projectId, environmentId: project.liveId };
-      const role = onlooker('onlooker');
+      const { held, spare, ruleId } = own;
       const review = { title: 'All', scope, reviewers: [member.subjectId], deadline: request.validUntil };
       const where = `${project.key}/live`;
       const cases: readonly (readonly [change: object, words: string])[] = [
@@ -332,8 +313,8 @@ describe('sallyport requests, reviews, proposals', function () {
           { kind: 'mapping.create', mapping: { groupId: group?.id, role: 'viewer', scope } },
           `map group:${group?.displayName ?? ''} (${group?.id ?? ''}): viewer (${where})`,
         ],
-        [{ kind: 'mapping.delete', mappingId: mapping?.id }, `no longer map group:`],
-        [{ kind: 'role.create', role }, 'make the role onlooker: production flag:read'],
+        [{ kind: 'mapping.delete', mappingId: (items as Body[])[0]?.['id'] }, `no longer map group:`],
+        [{ kind: 'role.create', role: onlooker('onlooker') }, 'make the role onlooker: production flag:read'],
         [
           { kind: 'role.update', key: held, role: { name: held, ...looking } },
           `change the role ${held}: production flag:read`,
@@ -394,12 +375,11 @@ describe('sallyport requests, reviews, proposals', function () {
       [5, `proposals approve ${NOBODY}`, /no such proposal/],
       [2, `proposals apply ${NOBODY} --reason x`, /unknown option/],
     ];
-    for (const [code, line, said] of cases) {
+    for (const [code, line, said] of cases)
       it(line, async () => {
         const { stdout, stderr } = await owner.expect(code, ...line.split(' '));
         assert.match(stderr, said);
         assert.equal(stdout, '');
       });
-    }
   });
 });
