@@ -211,12 +211,12 @@ describe('long lists', () => {
     const real = { now: () => new Date(5), monotonicMs: () => performance.now() };
     const lists = createLists({ knowledge, clock: real });
     await lists.subjects({ ...READERS, limit: 1, given: { context: { warm: true } } });
-    // Processor time of this process, as far as one turn of the event loop goes: others may have the machine meanwhile.
+    // Processor time of this thread, as far as one turn of the event loop goes: others may have the machine meanwhile.
     const turns: number[] = [];
-    let used = process.cpuUsage();
+    let used = process.threadCpuUsage();
     const watch = (): void => {
-      const { user, system } = process.cpuUsage(used);
-      used = process.cpuUsage();
+      const { user, system } = process.threadCpuUsage(used);
+      used = process.threadCpuUsage();
       turns.push((user + system) / 1_000);
       watching = immediate(watch);
     };
