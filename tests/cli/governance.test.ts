@@ -253,7 +253,7 @@ describe('sallyport requests, reviews, proposals', function () {
       const whom = `user:${member.userName} \\(${member.subjectId}\\)`;
       const words = `^change +give to ${whom}: viewer \\(${project.key}\\), only production$`;
       assert.match(created.stdout, new RegExp(words, 'm'));
-      assert.match(created.stdout, /^approvals +none$/m);
+      assert.match(created.stdout, /^approvals +none$\nneeded +1$/m);
       assert.ok(idsOf(await owner.json<Body[]>('proposals', 'list')).includes(id));
       assert.deepEqual(await other.json<Body[]>('proposals', 'list'), []);
       assert.match((await other.expect(0, 'proposals', 'list', '--all')).stdout, new RegExp(`^${id} +in_review `, 'm'));

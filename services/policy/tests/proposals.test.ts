@@ -60,6 +60,17 @@ describe('proposals', () => {
     assert.equal(codeOf(await world.call('GET', path, { token: outsider.token })), 'PERMISSION_DENIED');
   });
 
+  it('say how many others have to agree, as the protections are now, until they have ended', async () => {
+    const proposal = await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(await desk.newUser()) });
+    assert.equal(proposal.requiredApprovals, 1);
+    await desk.protect(2);
+    assert.equal((await desk.shown(proposal)).requiredApprovals, 2);
+    assert.equal((await desk.done(desk.owners[1].token, 'approve', proposal)).requiredApprovals, 2);
+    const applied = { token: desk.owners[0].token, body: { hash: proposal.hash, comment: 'Lost.' } };
+    assert.equal((await world.call('POST', `${PROPOSALS}/${proposal.id}/apply`, applied)).status, 400);
+    assert.equal((await desk.done(desk.owners[2].token, 'reject', proposal)).requiredApprovals, null);
+  });
+
   it('map groups, and end mappings', async () => {
     await desk.protect();
     const groupId = await desk.newGroup();

@@ -18,6 +18,8 @@ interface Proposal extends Json {
   readonly hash: string;
   readonly proposer: Subject;
   readonly approvals: readonly Json[];
+  /** Null once it has ended; unknown in lists. */
+  readonly requiredApprovals?: number | null;
 }
 
 const pathOf = (id: string, verb = ''): string => `${BASE}/${encodeURIComponent(id)}${verb}`;
@@ -40,6 +42,7 @@ const show = async (output: Output, client: Client, proposal: Proposal): Promise
     proposed: proposal['updatedAt'],
     expires: proposal['expiresAt'],
     approvals: agreed.length === 0 ? 'none' : agreed.join('; '),
+    needed: proposal.requiredApprovals ?? null,
     closed: proposal['closedAt'],
     by: proposal['closedBy'],
     result: proposal['resultId'],

@@ -4,9 +4,9 @@ import { isId } from '@sallyport/storage';
 
 import { stands, standsAtCommit } from '../approvals/index.ts';
 import { isAllowedNow, type Administrator, type Approval, type LockedState } from '../grants/index.ts';
-import { approvalsRequired } from '../protections/index.ts';
 import { carryOut } from './carry-out.ts';
 import {
+  approvalsNeeded,
   assertInReview,
   assertSameBase,
   describeProposal,
@@ -39,10 +39,6 @@ const couldNow = (
   );
 };
 
-/** At least one, and as many as the strictest protection it reaches into demands. */
-const required = async (tx: AuditedTx, plan: Plan): Promise<number> =>
-  Math.max(1, await approvalsRequired(tx, tx.orgId, plan.reach));
-
 /**
  * What stands in for four eyes, looked at under the lock of the organisation, where policy cannot change any more:
  *
@@ -69,7 +65,7 @@ const approvalOf = (
     const confirmed = proposal.approvals
       .map(({ approver }) => approver)
       .filter((approver) => couldNow(dependencies, state, approver, plan));
-    const needed = await required(tx, plan);
+    const needed = await approvalsNeeded(tx, tx.orgId, plan);
     if (confirmed.length < needed)
       throw new AppError('APPROVAL_REQUIRED', 'Not enough others have agreed, or they no longer could.', {
         metadata: { requiredApprovals: String(needed), counted: String(confirmed.length) },

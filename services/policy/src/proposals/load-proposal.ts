@@ -1,9 +1,11 @@
 import { personal, type AuditedTx, type AuditEvent, type JsonObject } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import type { Principal } from '@sallyport/http';
+import type { ReadTx } from '@sallyport/storage';
 
 import type { Administrator, Holder } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
+import { approvalsRequired } from '../protections/index.ts';
 import { planChange } from './plan-change.ts';
 import type { Plan } from './plan.ts';
 import { asItIs, proposalHash, type Participant, type Proposal, type ProposalDependencies } from './proposal.ts';
@@ -33,12 +35,25 @@ export const indexOf = ({ knowledge }: ProposalDependencies, orgId: string): Org
   return index;
 };
 
+/** How many others have to agree: at least one, and as many as the strictest protection it reaches into demands. */
+export const approvalsNeeded = async (tx: ReadTx, orgId: string, { reach }: Plan): Promise<number> =>
+  Math.max(1, await approvalsRequired(tx, orgId, reach));
+
+/** A proposal beside what is there now. */
+export interface LoadedProposal {
+  readonly proposal: Proposal;
+  /** Null when what it would change is gone. */
+  readonly plan: Plan | null;
+  /** As the protections are now; null once it has ended, or with nothing left to change. */
+  readonly requiredApprovals: number | null;
+}
+
 /** The proposal as it is now, with what it would change. @throws NOT_FOUND; STALE_BASE when that is gone */
 export const loadProposal = async (
   dependencies: ProposalDependencies,
   orgId: string,
   proposalId: string,
-): Promise<{ readonly proposal: Proposal; readonly plan: Plan | null }> =>
+): Promise<LoadedProposal> =>
   await dependencies.db.read(orgId, async (tx) => {
     const found = await findProposal(tx, orgId, proposalId);
     if (found === undefined) throw notFound();
@@ -49,7 +64,8 @@ export const loadProposal = async (
         throw error;
       },
     );
-    return { proposal, plan };
+    const isOpen = plan !== null && proposal.state === 'in_review';
+    return { proposal, plan, requiredApprovals: isOpen ? await approvalsNeeded(tx, orgId, plan) : null };
   });
 
 /** Under lock: still in review, and the very revision that was looked at. @throws NOT_FOUND, CONFLICT, HASH_MISMATCH */

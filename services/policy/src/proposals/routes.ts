@@ -26,9 +26,10 @@ const words = z.string().trim().min(1).max(2_000);
 const hash = z.string().regex(/^[0-9a-f]{64}$/);
 
 const newProposalShape = z.object({ change: changeShape, reason: words });
-const verdictShape = z.object({ hash, comment: words.optional() });
+const applicationShape = z.object({ hash });
+const verdictShape = applicationShape.extend({ comment: words.optional() });
 
-const proposalShape = z.object({
+const listedShape = z.object({
   id: z.string(),
   state: z.enum(PROPOSAL_STATES),
   revision: z.number(),
@@ -44,8 +45,9 @@ const proposalShape = z.object({
   closedBy: z.string().nullable(),
   resultId: z.string().nullable(),
 });
+const proposalShape = listedShape.extend({ requiredApprovals: z.number().nullable() });
 
-const toBody = (proposal: Proposal): z.input<typeof proposalShape> => ({
+const toListed = (proposal: Proposal): z.input<typeof listedShape> => ({
   id: proposal.proposalId,
   state: proposal.state,
   revision: proposal.revision,
@@ -88,8 +90,9 @@ const createRoute = (dependencies: ProposalDependencies): Route =>
     body: newProposalShape,
     responses: { 201: proposalShape },
     handler: async ({ body, context }) => {
-      const proposal = await propose(dependencies, administratorOf(context), body);
-      return { status: 201, body: toBody(proposal), headers: { location: `${PATH}/${proposal.proposalId}` } };
+      const { proposalId } = await propose(dependencies, administratorOf(context), body);
+      const headers = { location: `${PATH}/${proposalId}` };
+      return { status: 201, body: await shown(dependencies, context, proposalId), headers };
     },
   });
 
@@ -101,7 +104,7 @@ const listRoute = (dependencies: ProposalDependencies): Route =>
     surface: 'api',
     summary: 'Proposals: one’s own, or everybody’s for who may see all grants.',
     query: listQuery.extend({ of: z.enum(['own', 'everybody']).default('own') }),
-    responses: { 200: listOf(proposalShape) },
+    responses: { 200: listOf(listedShape) },
     handler: async ({ query, context }) => {
       const { orgId, subjectId } = callerOf(context);
       if (query.of === 'everybody') await context.require('grant:read');
@@ -114,7 +117,7 @@ const listRoute = (dependencies: ProposalDependencies): Route =>
       const items = found.slice(0, query.limit).map((proposal) => asItIs(proposal, orgId, dependencies));
       const last = found.length > query.limit ? items.at(-1) : undefined;
       const nextCursor = last === undefined ? null : encodeCursor({ after: last.proposalId });
-      return { status: 200, body: { items: items.map(toBody), nextCursor } };
+      return { status: 200, body: { items: items.map(toListed), nextCursor } };
     },
   });
 
@@ -124,10 +127,10 @@ const shown = async (
   proposalId: string,
 ): Promise<z.input<typeof proposalShape>> => {
   const { orgId, subjectId } = callerOf(context);
-  const { proposal, plan } = await loadProposal(dependencies, orgId, proposalId);
+  const { proposal, plan, requiredApprovals } = await loadProposal(dependencies, orgId, proposalId);
   // Once it is applied there may be nothing left that says where it was.
   if (!hasPartIn(proposal, subjectId)) await context.require('grant:read', plan?.scope ?? {});
-  return toBody(proposal);
+  return { ...toListed(proposal), requiredApprovals };
 };
 
 const hasPartIn = ({ proposer, approvals, closedBy }: Proposal, subjectId: string): boolean =>
@@ -161,14 +164,14 @@ const reviseRoute = (dependencies: ProposalDependencies): Route =>
     responses: { 200: proposalShape, 409: null },
     handler: async ({ params: { proposalId }, body, context }) => {
       const input = { ...body, proposalId: known(proposalId) };
-      return { status: 200, body: toBody(await revise(dependencies, administratorOf(context), input)) };
+      await revise(dependencies, administratorOf(context), input);
+      return { status: 200, body: await shown(dependencies, context, input.proposalId) };
     },
   });
 
 const VERBS = {
   approve: { summary: 'Agrees to a proposal, as its hash says.', act: approveProposal },
   reject: { summary: 'Ends a proposal.', act: rejectProposal },
-  apply: { summary: 'Applies a proposal others have agreed to.', act: applyProposal },
 } as const;
 
 const verdictRoute = (dependencies: ProposalDependencies, verb: keyof typeof VERBS): Route =>
@@ -186,6 +189,24 @@ const verdictRoute = (dependencies: ProposalDependencies, verb: keyof typeof VER
       const proposalId = known(text);
       const verdict = { proposalId, hash: body.hash, comment: body.comment ?? null };
       await VERBS[verb].act(dependencies, administratorOf(context), verdict);
+      return { status: 200, body: await shown(dependencies, context, proposalId) };
+    },
+  });
+
+const applyRoute = (dependencies: ProposalDependencies): Route =>
+  route({
+    method: 'POST',
+    path: `${PATH}/:proposalId/apply`,
+    permission: 'grant:manage',
+    scope: 'deferred',
+    surface: 'api',
+    summary: 'Applies a proposal others have agreed to.',
+    params,
+    body: applicationShape,
+    responses: { 200: proposalShape, 409: null },
+    handler: async ({ params: { proposalId: text }, body, context }) => {
+      const proposalId = known(text);
+      await applyProposal(dependencies, administratorOf(context), { proposalId, hash: body.hash });
       return { status: 200, body: await shown(dependencies, context, proposalId) };
     },
   });
@@ -214,6 +235,6 @@ export const proposalRoutes = (dependencies: ProposalDependencies): Route[] => [
   reviseRoute(dependencies),
   verdictRoute(dependencies, 'approve'),
   verdictRoute(dependencies, 'reject'),
-  verdictRoute(dependencies, 'apply'),
+  applyRoute(dependencies),
   cancelRoute(dependencies),
 ];

@@ -12,6 +12,7 @@ export interface ProposalBody {
   readonly hash: string;
   readonly revision: number;
   readonly resultId: string | null;
+  readonly requiredApprovals: number | null;
   readonly approvals: readonly { readonly approver: string }[];
 }
 
