@@ -2,7 +2,6 @@ import { timed } from '../scim/calls.ts';
 import { assertionForm } from './assertion.ts';
 import { REDIRECT_URI, type Code, type Contender, type Cost, type SecretClient } from './contender.ts';
 
-export const CLIENTS = 16;
 const TOKENS = 1_280;
 const CODES = 320;
 const WARM_UPS = 4;
@@ -20,12 +19,15 @@ interface Tokens {
 
 /** The token endpoint of one side, as applications and machines use it; every figure is tokens a second. */
 export class TokenEndpoint {
+  /** That ask at the same time, each for one token after the other. */
+  readonly clients: number;
   readonly #side: Contender;
   #refreshTokens: string[] = [];
   #cost: Cost = { process: Number.NaN, database: Number.NaN };
 
-  constructor(side: Contender) {
+  constructor(side: Contender, clients: number) {
     this.#side = side;
+    this.clients = clients;
   }
 
   /** Until both sides run as they do all day: what a process is slower at in its first seconds is not compared. */
@@ -68,7 +70,7 @@ export class TokenEndpoint {
   /** RFC 6749 §6, rotated: every refresh token is used up by the next. */
   async byRefresh(): Promise<number> {
     if (this.#refreshTokens.length === 0) {
-      const codes = await this.#side.codes(CLIENTS);
+      const codes = await this.#side.codes(this.clients);
       for (const code of codes) this.#refreshTokens.push((await this.#redeem(code)).refresh_token ?? '');
     }
     const headers = basic(this.#side.application);
@@ -106,7 +108,7 @@ export class TokenEndpoint {
           await work(number);
         }
       };
-      await Promise.all(Array.from({ length: CLIENTS }, lane));
+      await Promise.all(Array.from({ length: this.clients }, lane));
     });
     const after = await this.#side.cpuMs();
     this.#cost = {
