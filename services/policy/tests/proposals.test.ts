@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import fc from 'fast-check';
+import pg from 'pg';
 
 import { applyProposal } from '../src/proposals/apply-proposal.ts';
 import { whileAccessEnds } from './support/ending-access.ts';
@@ -49,13 +50,14 @@ describe('proposals', () => {
   it('answer who applied what is then gone, and show it to who had a part in it', async () => {
     const scope = { projectId: desk.org.projectId };
     const [one, other] = [await desk.holding('project_admin', scope), await desk.holding('project_admin', scope)];
-    const outsider = await desk.holding('project_admin', scope);
+    const [colleague, outsider] = [await desk.holding('project_admin', scope), await desk.newUser()];
     const grantId = await world.grant(desk.org, desk.grantTo(await desk.newUser()));
     await desk.protect();
     const proposal = await desk.proposed({ kind: 'grant.delete', grantId }, one.token);
     await desk.done(other.token, 'approve', proposal);
     assert.equal((await desk.done(other.token, 'apply', proposal)).state, 'applied');
-    for (const { token } of [one, other]) assert.equal((await desk.shown(proposal, token)).state, 'applied');
+    // Where it was is known when what it was about is gone.
+    for (const { token } of [one, other, colleague]) assert.equal((await desk.shown(proposal, token)).state, 'applied');
     const path = `${PROPOSALS}/${proposal.id}`;
     assert.equal(codeOf(await world.call('GET', path, { token: outsider.token })), 'PERMISSION_DENIED');
   });
@@ -289,6 +291,57 @@ describe('proposals', () => {
     assert.equal((await desk.act(desk.owners[1].token, 'cancel', proposal)).status, 404);
     assert.equal((await desk.done(desk.owners[0].token, 'cancel', proposal)).state, 'cancelled');
     assert.equal(codeOf(await desk.act(desk.owners[1].token, 'approve', proposal)), 'CONFLICT');
+  });
+
+  it('are found by who could agree to them, where they may see the grants, and by what has become of them', async () => {
+    const { orgId, projectId, liveId } = desk.org;
+    const user = await desk.newUser();
+    const give = async (scope: object): Promise<string> =>
+      (await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(user, { role: 'viewer', scope }) })).id;
+    const everywhere = await give({});
+    const inProject = await give({ projectId });
+    const inLive = await give({ environmentId: liveId });
+    const list = async (token: string, query: string): Promise<readonly string[] | string> => {
+      const { status, body } = await world.call('GET', `${PROPOSALS}?of=everybody${query}`, { token });
+      return status === 200 ? (body as { items: { id: string }[] }).items.map(({ id }) => id) : String(status);
+    };
+    const admin = await desk.holding('project_admin', { projectId });
+    const seen = await Promise.all(
+      ['', `&projectId=${projectId}`, `&environmentId=${liveId}`, `&environmentId=${desk.org.stagingId}`].map(
+        async (query) => [await list(desk.owners[1].token, query), await list(admin.token, query)],
+      ),
+    );
+    assert.deepEqual(seen, [
+      [[everywhere, inProject, inLive], '403'],
+      [
+        [inProject, inLive],
+        [inProject, inLive],
+      ],
+      [[inLive], [inLive]],
+      [[], []],
+    ]);
+    assert.equal(await list(admin.token, `&projectId=${orgId}`), '404');
+
+    const revised = { change: { kind: 'grant.create', grant: desk.grantTo(user, { scope: {} }) }, reason: 'Wider.' };
+    await world.call('PUT', `${PROPOSALS}/${inLive}`, { token: desk.owners[0].token, body: revised });
+    assert.deepEqual(await list(admin.token, `&projectId=${projectId}`), [inProject]);
+
+    await desk.done(desk.owners[0].token, 'cancel', await desk.shown({ id: inProject }));
+    const database = new pg.Client({ connectionString: world.database.adminUrl });
+    await database.connect();
+    await database.query('UPDATE policy.proposal SET expires_at = now() WHERE proposal_id = $1', [inLive]);
+    await database.end();
+    const gone = await give({ projectId });
+    const states = ['in_review', 'cancelled', 'expired', 'applied', 'rejected'];
+    const found = async () =>
+      await Promise.all(states.map(async (state) => await list(admin.token, `&state=${state}&projectId=${projectId}`)));
+    assert.deepEqual(await found(), [[gone], [inProject], [], [], []]);
+    const byState = async () =>
+      await Promise.all(states.map(async (state) => await list(desk.owners[1].token, `&state=${state}`)));
+    assert.deepEqual(await byState(), [[everywhere, gone], [inProject], [inLive], [], []]);
+    // Of whoever is removed, nothing stays in review.
+    await desk.ended(desk.owners[0], false);
+    assert.deepEqual(await byState(), [[], [everywhere, inProject, inLive, gone], [], [], []]);
   });
 
   it('are applied once, and only what others agreed to, whatever happens at once', async () => {

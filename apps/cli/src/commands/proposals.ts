@@ -1,11 +1,11 @@
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 
 import type { Client, Json } from '../client.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import type { SessionOf } from '../run.ts';
 import { changeInWords } from './change-in-words.ts';
-import type { Subject } from './names.ts';
+import { resolveScope, type ScopeOptions, type Subject } from './names.ts';
 import { readText } from './policy-files.ts';
 import { Wording, type Place } from './wording.ts';
 
@@ -15,6 +15,7 @@ interface Proposal extends Json {
   readonly id: string;
   readonly state: string;
   readonly change: Json;
+  readonly scope: Place;
   readonly hash: string;
   readonly proposer: Subject;
   readonly approvals: readonly Json[];
@@ -50,17 +51,29 @@ const show = async (output: Output, client: Client, proposal: Proposal): Promise
   });
 };
 
+const STATES = ['in_review', 'applied', 'rejected', 'cancelled', 'expired'] as const;
+
+type ListOptions = ScopeOptions & { readonly all: boolean; readonly state?: (typeof STATES)[number] };
+
 const listCommand = (sessionOf: SessionOf): Command =>
   new Command('list')
     .description('Lists what you proposed, or with --all what everybody did.')
-    .option('--all', "everybody's, for who may see all grants", false)
-    .action(async ({ all }: { readonly all: boolean }, command: Command) => {
-      const { output, client } = sessionOf(command);
-      const proposals = await Array.fromAsync(client().all(BASE, { of: all ? 'everybody' : 'own' }));
+    .option('--all', "everybody's, where you may see the grants", false)
+    .addOption(new Option('--state <state>', 'only of one state').choices(STATES))
+    .option('--project <project>', 'only within this project (key or id)')
+    .option('--environment <environment>', 'only within this environment (key or id)')
+    .action(async (options: ListOptions, command: Command) => {
+      const { output, client: open } = sessionOf(command);
+      const client = open();
+      const of = options.all ? 'everybody' : 'own';
+      const query = { ...(await resolveScope(client, options)), state: options.state, of };
+      const proposals = await Array.fromAsync(client.all<Proposal>(BASE, query));
+      const wording = await Wording.of(client);
       output.table(proposals, [
         { title: 'proposal', value: ({ id }) => id },
         { title: 'state', value: ({ state }) => state },
         { title: 'change', value: (proposal) => (proposal as Proposal).change['kind'] },
+        { title: 'where', value: (proposal) => wording.place((proposal as Proposal).scope) },
         { title: 'proposer', value: (proposal) => Object.values((proposal as Proposal).proposer).join(':') },
         { title: 'approvals', value: (proposal) => (proposal as Proposal).approvals.length },
         { title: 'expires', value: ({ expiresAt }) => expiresAt },

@@ -16,6 +16,7 @@ import { createProposal } from './0014-create-proposal.ts';
 import { keepHistory } from './0015-keep-history.ts';
 import { createDecisionLog } from './0018-create-decision-log.ts';
 import { createDecisionLogGaps } from './0019-create-decision-log-gaps.ts';
+import { addProposalScope } from './0020-add-proposal-scope.ts';
 
 /** Every migration of the schema `policy`, in order. Never edit a landed one: add the next. */
 export const migrations: readonly Migration[] = [
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   keepHistory,
   createDecisionLog,
   createDecisionLogGaps,
+  addProposalScope,
   auditAppendMigration('policy', 30),
   auditAppendTogetherMigration('policy', 31),
 ];

@@ -2,7 +2,7 @@ import type { Database } from '@sallyport/storage';
 import { z } from 'zod';
 
 import { contentHash, stands, type Acting, type Content, type StandingKnowledge } from '../approvals/index.ts';
-import { id, newGrantShape, newMappingShape, type GrantDependencies } from '../grants/index.ts';
+import { id, newGrantShape, newMappingShape, type GrantDependencies, type GrantScope } from '../grants/index.ts';
 import { newReviewShape } from '../reviews/index.ts';
 import { newRoleShape, roleBodyShape } from '../roles/index.ts';
 
@@ -51,6 +51,8 @@ export interface Proposal {
   readonly proposalId: string;
   readonly revision: number;
   readonly change: ProposedChange;
+  /** Where who agrees or applies needs the permission of the change. */
+  readonly scope: GrantScope;
   readonly hash: string;
   readonly reason: string;
   readonly proposer: Participant;

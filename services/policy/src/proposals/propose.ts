@@ -55,6 +55,7 @@ const revisionOf = (
     proposalId: before.proposalId,
     revision: before.revision + 1,
     change,
+    scope: { projectId: plan.scope.projectId ?? null, environmentId: plan.scope.environmentId ?? null },
     reason,
     proposer: toParticipant(principal),
     sponsorIds: principal.sponsorIds ?? [],

@@ -12,10 +12,17 @@ import {
 import { z } from 'zod';
 
 import { callerOf } from '../approvals/index.ts';
-import { id, type Administrator } from '../grants/index.ts';
+import { id, knownScope, toScope, type Administrator } from '../grants/index.ts';
 import { applyProposal } from './apply-proposal.ts';
 import { loadProposal } from './load-proposal.ts';
-import { asItIs, changeShape, PROPOSAL_STATES, type Proposal, type ProposalDependencies } from './proposal.ts';
+import {
+  asItIs,
+  changeShape,
+  PROPOSAL_STATES,
+  type Proposal,
+  type ProposalDependencies,
+  type ProposalState,
+} from './proposal.ts';
 import { propose, revise } from './propose.ts';
 import { approveProposal, cancelProposal, rejectProposal } from './review-proposal.ts';
 import { listProposals } from './store.ts';
@@ -34,6 +41,7 @@ const listedShape = z.object({
   state: z.enum(PROPOSAL_STATES),
   revision: z.number(),
   change: z.record(z.string(), z.unknown()),
+  scope: z.object({ projectId: z.string().nullable(), environmentId: z.string().nullable() }),
   hash: z.string(),
   reason: z.string(),
   proposer: z.object({ type: z.enum(['user', 'service_account']), id: z.string() }),
@@ -52,6 +60,7 @@ const toListed = (proposal: Proposal): z.input<typeof listedShape> => ({
   state: proposal.state,
   revision: proposal.revision,
   change: JSON.parse(JSON.stringify(proposal.change)) as Record<string, unknown>,
+  scope: { projectId: proposal.scope.projectId, environmentId: proposal.scope.environmentId },
   hash: proposal.hash,
   reason: proposal.reason,
   proposer: { type: proposal.proposer.type, id: proposal.proposer.id },
@@ -96,28 +105,59 @@ const createRoute = (dependencies: ProposalDependencies): Route =>
     },
   });
 
+const listQueryShape = listQuery.extend({
+  state: z.enum(PROPOSAL_STATES).optional(),
+  /** `own` (default), or everybody's within the scope: for who may see the grants there. */
+  of: z.enum(['own', 'everybody']).default('own'),
+  projectId: id.optional(),
+  environmentId: id.optional(),
+});
+
+/** Nobody may have written that down yet. */
+const ENDS_BY_ITSELF: readonly ProposalState[] = ['cancelled', 'expired'];
+
+/** What is stored of proposals that may be in this state now. */
+const storedAs = (state: ProposalState | undefined): readonly ProposalState[] | null => {
+  if (state === undefined) return null;
+  return ENDS_BY_ITSELF.includes(state) ? [state, 'in_review'] : [state];
+};
+
 const listRoute = (dependencies: ProposalDependencies): Route =>
   route({
     method: 'GET',
     path: PATH,
     permission: SELF,
     surface: 'api',
-    summary: 'Proposals: one’s own, or everybody’s for who may see all grants.',
-    query: listQuery.extend({ of: z.enum(['own', 'everybody']).default('own') }),
+    summary: 'Proposals: one’s own, or everybody’s within a scope whose grants one may see.',
+    query: listQueryShape,
     responses: { 200: listOf(listedShape) },
     handler: async ({ query, context }) => {
       const { orgId, subjectId } = callerOf(context);
-      if (query.of === 'everybody') await context.require('grant:read');
-      const after = query.cursor === undefined ? {} : decodeCursor(cursorShape, query.cursor);
-      const proposerId = query.of === 'own' ? subjectId : null;
+      const { state, limit, cursor } = query;
+      const scope = knownScope(dependencies.knowledge.organization(orgId), {
+        projectId: query.projectId ?? null,
+        environmentId: query.environmentId ?? null,
+      });
+      if (query.of === 'everybody') await context.require('grant:read', toScope(scope));
       const found = await dependencies.db.read(
         orgId,
-        async (tx) => await listProposals(tx, orgId, { ...after, proposerId, limit: query.limit + 1 }),
+        async (tx) =>
+          await listProposals(tx, orgId, {
+            ...(cursor === undefined ? {} : decodeCursor(cursorShape, cursor)),
+            limit: limit + 1,
+            proposerId: query.of === 'own' ? subjectId : null,
+            states: storedAs(state),
+            scope,
+          }),
       );
-      const items = found.slice(0, query.limit).map((proposal) => asItIs(proposal, orgId, dependencies));
-      const last = found.length > query.limit ? items.at(-1) : undefined;
+      const page = found.slice(0, limit);
+      const last = found.length > limit ? page.at(-1) : undefined;
+      const items = page
+        .map((proposal) => asItIs(proposal, orgId, dependencies))
+        .filter((proposal) => state === undefined || proposal.state === state)
+        .map(toListed);
       const nextCursor = last === undefined ? null : encodeCursor({ after: last.proposalId });
-      return { status: 200, body: { items: items.map(toListed), nextCursor } };
+      return { status: 200, body: { items, nextCursor } };
     },
   });
 
@@ -127,9 +167,8 @@ const shown = async (
   proposalId: string,
 ): Promise<z.input<typeof proposalShape>> => {
   const { orgId, subjectId } = callerOf(context);
-  const { proposal, plan, requiredApprovals } = await loadProposal(dependencies, orgId, proposalId);
-  // Once it is applied there may be nothing left that says where it was.
-  if (!hasPartIn(proposal, subjectId)) await context.require('grant:read', plan?.scope ?? {});
+  const { proposal, requiredApprovals } = await loadProposal(dependencies, orgId, proposalId);
+  if (!hasPartIn(proposal, subjectId)) await context.require('grant:read', toScope(proposal.scope));
   return { ...toListed(proposal), requiredApprovals };
 };
 

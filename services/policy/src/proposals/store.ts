@@ -1,11 +1,14 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
+import type { GrantScope } from '../grants/index.ts';
 import { changeText, readChange, type Proposal, type ProposalApproval, type ProposalState } from './proposal.ts';
 
 interface ProposalRow {
   readonly proposal_id: string;
   readonly revision: number;
   readonly content: string;
+  readonly project_id: string | null;
+  readonly environment_id: string | null;
   readonly content_hash: string;
   readonly reason: string;
   readonly proposer_type: 'user' | 'service_account';
@@ -42,6 +45,7 @@ const toProposal = (row: ProposalRow, approvals: readonly ApprovalRow[]): Propos
   proposalId: row.proposal_id,
   revision: row.revision,
   change: readChange(row.content),
+  scope: { projectId: row.project_id, environmentId: row.environment_id },
   hash: row.content_hash,
   reason: row.reason,
   proposer: {
@@ -89,16 +93,31 @@ export const lockProposal = async (tx: WriteTx, orgId: string, proposalId: strin
   return (await withApprovals(tx, orgId, rows))[0];
 };
 
+/** Which proposals a list shows. */
+export interface ProposalPage {
+  readonly after?: string;
+  readonly limit: number;
+  /** Null: whoever proposed. */
+  readonly proposerId: string | null;
+  /** As they are stored: what has ended by itself is still in review there. Null: all. */
+  readonly states: readonly ProposalState[] | null;
+  /** What is within it. */
+  readonly scope: GrantScope;
+}
+
 /** Oldest first. */
 export const listProposals = async (
   tx: ReadTx,
   orgId: string,
-  page: { readonly after?: string; readonly limit: number; readonly proposerId: string | null },
+  { after, limit, proposerId, states, scope }: ProposalPage,
 ): Promise<readonly Proposal[]> => {
   const rows = await tx.query<ProposalRow>(
-    `SELECT * FROM proposal WHERE org_id = $1 AND ($2::uuid IS NULL OR proposal_id > $2)
-        AND ($3::uuid IS NULL OR proposer_id = $3) ORDER BY proposal_id LIMIT $4`,
-    [orgId, page.after ?? null, page.proposerId, page.limit],
+    `SELECT * FROM proposal
+      WHERE org_id = $1 AND ($2::uuid IS NULL OR proposal_id > $2) AND ($3::uuid IS NULL OR proposer_id = $3)
+        AND ($4::text[] IS NULL OR state = ANY ($4)) AND ($5::uuid IS NULL OR project_id = $5)
+        AND ($6::uuid IS NULL OR environment_id = $6)
+      ORDER BY proposal_id LIMIT $7`,
+    [orgId, after ?? null, proposerId, states, scope.projectId, scope.environmentId, limit],
   );
   return await withApprovals(tx, orgId, rows);
 };
@@ -106,8 +125,9 @@ export const listProposals = async (
 export const insertProposal = async (tx: WriteTx, orgId: string, proposal: Proposal): Promise<void> => {
   await tx.query(
     `INSERT INTO proposal (org_id, proposal_id, revision, content, content_hash, reason, proposer_type, proposer_id,
-                           proposer_epoch, proposer_scopes, sponsor_ids, created_at, updated_at, expires_at, state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)`,
+                           proposer_epoch, proposer_scopes, sponsor_ids, created_at, updated_at, expires_at, state,
+                           project_id, environment_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
     [
       orgId,
       proposal.proposalId,
@@ -124,6 +144,8 @@ export const insertProposal = async (tx: WriteTx, orgId: string, proposal: Propo
       proposal.updatedAt,
       proposal.expiresAt,
       proposal.state,
+      proposal.scope.projectId,
+      proposal.scope.environmentId,
     ],
   );
 };
@@ -132,7 +154,8 @@ export const insertProposal = async (tx: WriteTx, orgId: string, proposal: Propo
 export const reviseProposal = async (tx: WriteTx, orgId: string, proposal: Proposal): Promise<void> => {
   await tx.query(
     `UPDATE proposal SET revision = $3, content = $4, content_hash = $5, reason = $6, proposer_epoch = $7,
-                         proposer_scopes = $8, sponsor_ids = $9, updated_at = $10, expires_at = $11
+                         proposer_scopes = $8, sponsor_ids = $9, updated_at = $10, expires_at = $11,
+                         project_id = $12, environment_id = $13
       WHERE org_id = $1 AND proposal_id = $2`,
     [
       orgId,
@@ -146,6 +169,8 @@ export const reviseProposal = async (tx: WriteTx, orgId: string, proposal: Propo
       proposal.sponsorIds,
       proposal.updatedAt,
       proposal.expiresAt,
+      proposal.scope.projectId,
+      proposal.scope.environmentId,
     ],
   );
 };
