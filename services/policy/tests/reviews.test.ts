@@ -109,11 +109,13 @@ describe('reviews', () => {
     assert.equal((await judge(reviewer, 'keep', review, late)).status, 404);
     for (const grantId of [kept, revoked])
       assert.equal(codeOf(await judge(reviewer, 'keep', review, grantId)), 'CONFLICT');
-    await overdue(review);
     const { state, progress } = await get<ReviewBody>(`/${review.id}`);
     assert.deepEqual([state, progress['kept'], progress['revoked'], progress['open']], ['closed', 1, 1, 0]);
-    const deleted = (await desk.audit()).find(({ entry }) => entry.action === 'grant.deleted');
-    assert.equal((deleted?.entry as { approval_ref?: string } | undefined)?.approval_ref, `review:${review.id}`);
+    const entries = (await desk.audit()).map(({ entry }) => entry);
+    const [closed, ...closedTwice] = entries.filter(({ action }) => action === 'review.closed');
+    assert.deepEqual([closed?.target.id, closedTwice], [review.id, []]);
+    const deleted = entries.find(({ action }) => action === 'grant.deleted');
+    assert.equal((deleted as { approval_ref?: string } | undefined)?.approval_ref, `review:${review.id}`);
   });
 
   it('are of a role, a project or an organisation, and show who holds it through a group', async () => {
@@ -212,6 +214,26 @@ describe('reviews', () => {
     assert.equal((await judge(reviewer, 'revoke', review, grantId)).status, 404);
     await overdue(review);
     assert.equal((await itemsOf(review))[0]?.state, 'gone');
+  });
+
+  it('freeze large groups whole, beside others', async () => {
+    const groups: { readonly id: string; readonly members: readonly string[] }[] = [];
+    for (const size of [7_000, 2, 10_500, 3_000]) {
+      const groupId = await desk.newGroup();
+      const members = Array.from({ length: size }, () => newId());
+      const subjects = members.map((subjectId) => ({ subjectId, groupIds: [groupId] }));
+      await world.applied(desk.org.orgId, world.identity.commit(desk.org.orgId, subjects));
+      const mapping = { groupId, role: 'viewer', scope: desk.live };
+      const answer = await desk.post(desk.org.ownerToken, mapping, '/api/policy/v1/group-mappings');
+      assert.equal(answer.status, 201, answer.text);
+      groups.push({ id: (answer.body as { id: string }).id, members });
+    }
+    const direct = await given(await desk.newUser());
+    const items = new Map((await itemsOf(await started())).map((item) => [item.grantId, item]));
+    assert.deepEqual(new Set(items.keys()), new Set([...groups.map(({ id }) => id), direct]));
+    for (const { id, members } of groups)
+      assert.deepEqual((items.get(id)?.members ?? []).toSorted(), members.toSorted());
+    assert.deepEqual(items.get(direct)?.members, []);
   });
 
   it('are started only by who could take everything back, with a neutral reviewer for each', async () => {

@@ -4,7 +4,16 @@ import { AppError, isAppError } from '@sallyport/errors';
 import { standsAtCommit } from '../approvals/index.ts';
 import { deleteGrant, toScope, type Administrator, type Approval } from '../grants/index.ts';
 import { isNeutral, type Review, type ReviewDependencies, type ReviewItem } from './review.ts';
-import { closeReview, decideItem, findItem, findReview, lockReview, type Decided } from './store.ts';
+import {
+  closeReview,
+  countItems,
+  decideItem,
+  findItem,
+  findReview,
+  hasOpenItem,
+  lockReview,
+  type Decided,
+} from './store.ts';
 
 /** Which item, and why so. */
 export interface Judgement {
@@ -27,8 +36,30 @@ export const loadReview = async (
   return review;
 };
 
-/** Writes what was decided, and says so. */
-export const close = async (tx: AuditedTx, item: ReviewItem, decided: Decided): Promise<void> => {
+/** Ends a review in which nothing is open; false when something is. Its lock is the caller's. */
+export const endWhenAnswered = async (
+  tx: AuditedTx,
+  { clock }: Pick<ReviewDependencies, 'clock'>,
+  reviewId: string,
+): Promise<boolean> => {
+  if (await hasOpenItem(tx, tx.orgId, reviewId)) return false;
+  await closeReview(tx, tx.orgId, { reviewId, state: 'closed', closedAt: clock.now() });
+  tx.record({
+    action: 'review.closed',
+    target: { type: 'review', id: reviewId },
+    before: { state: 'open' },
+    after: { state: 'closed', ...(await countItems(tx, tx.orgId, reviewId)) },
+  });
+  return true;
+};
+
+/** Writes what was decided, and says so; with the last one the review ends. Its lock is the caller's. */
+export const close = async (
+  tx: AuditedTx,
+  dependencies: Pick<ReviewDependencies, 'clock'>,
+  item: ReviewItem,
+  decided: Decided,
+): Promise<void> => {
   await decideItem(tx, tx.orgId, decided);
   const { state, failure, reason, decidedBy } = decided;
   tx.record({
@@ -38,6 +69,7 @@ export const close = async (tx: AuditedTx, item: ReviewItem, decided: Decided): 
     after: { state, reason: decidedBy === null ? null : personal(decidedBy, reason) },
     ...(failure === null ? {} : { reason: failure }),
   });
+  await endWhenAnswered(tx, dependencies, item.reviewId);
 };
 
 /** The item, open and still to be decided in time. @throws NOT_FOUND, CONFLICT */
@@ -97,7 +129,7 @@ export const keepGrant = async (
   await audit.mutate(context.auditContext(), async (tx) => {
     tx.fence(standsAtCommit(dependencies, orgId, { id: subjectId, epoch }));
     const item = await lockOpenItem(tx, dependencies, judgement);
-    await close(tx, item, {
+    await close(tx, dependencies, item, {
       ...judgement,
       state: 'kept',
       decidedAt: clock.now(),
@@ -158,7 +190,7 @@ export const revokeGrant = async (
     confirm: async (tx) => {
       const item = await lockOpenItem(tx, dependencies, judgement);
       const decided = { decidedAt: clock.now(), decidedBy: subjectId, failure: null };
-      await close(tx, item, { ...judgement, state: 'revoked', ...decided });
+      await close(tx, dependencies, item, { ...judgement, state: 'revoked', ...decided });
     },
   };
   const source = await dependencies.db.read(

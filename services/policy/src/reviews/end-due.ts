@@ -2,9 +2,9 @@ import type { AuditContext } from '@sallyport/audit';
 import { newId } from '@sallyport/storage';
 
 import { endGrant, findGrant, lockHead } from '../grants/index.ts';
-import { close } from './decide-item.ts';
+import { close, endWhenAnswered } from './decide-item.ts';
 import type { ReviewDependencies } from './review.ts';
-import { closeReview, countItems, findItem, listDue, lockReview, type DueItem } from './store.ts';
+import { findItem, listDue, lockReview, type DueItem } from './store.ts';
 
 const BATCH = 200;
 
@@ -35,27 +35,18 @@ const endItem = async (
     const why = { reason: 'REVIEW_UNANSWERED', approvalRef, isFourEyes: review.approvalRef !== null };
     const ended = await endGrant(tx, dependencies, { grantId, ...why });
     const decided = { reviewId, grantId, decidedAt: clock.now(), decidedBy: 'policy', reason: null };
-    if (ended === 'gone') await close(tx, item, { ...decided, state: 'gone', failure: null });
-    else if (ended === 'ended') await close(tx, item, { ...decided, state: 'revoked', failure: 'UNANSWERED' });
-    else await close(tx, item, { ...decided, state: 'failed', failure: ended.code });
+    if (ended === 'gone') await close(tx, dependencies, item, { ...decided, state: 'gone', failure: null });
+    else if (ended === 'ended')
+      await close(tx, dependencies, item, { ...decided, state: 'revoked', failure: 'UNANSWERED' });
+    else await close(tx, dependencies, item, { ...decided, state: 'failed', failure: ended.code });
   });
 };
 
-const endReview = async ({ audit, clock }: ReviewDependencies, orgId: string, reviewId: string): Promise<void> => {
-  await audit.mutate(contextOf(orgId), async (tx) => {
+/** Of one whose last item was decided by a process of before reviews ended with that. */
+const endEmpty = async (dependencies: ReviewDependencies, orgId: string, reviewId: string): Promise<void> => {
+  await dependencies.audit.mutate(contextOf(orgId), async (tx) => {
     const review = await lockReview(tx, orgId, reviewId);
-    const counts = await countItems(tx, orgId, reviewId);
-    if (review?.state !== 'open' || counts.open > 0) {
-      tx.unchanged();
-      return;
-    }
-    await closeReview(tx, orgId, { reviewId, state: 'closed', closedAt: clock.now() });
-    tx.record({
-      action: 'review.closed',
-      target: { type: 'review', id: reviewId },
-      before: { state: 'open' },
-      after: { state: 'closed', ...counts },
-    });
+    if (review?.state !== 'open' || !(await endWhenAnswered(tx, dependencies, reviewId))) tx.unchanged();
   });
 };
 
@@ -69,14 +60,12 @@ export const endDueReviews = async (dependencies: ReviewDependencies): Promise<v
   const due = await db.readAcrossOrganizations('items of reviews that are due', (tx) =>
     listDue(tx, clock.now(), BATCH),
   );
-  const touched = new Map<string, string>();
   for (const item of due) {
     const { orgId, reviewId, grantId } = item;
     // Who is an active Owner has to be known.
     if (standingLease.remainingMs() <= 0 || standing.isStale(orgId)) continue;
-    if (grantId !== null) await endItem(dependencies, { ...item, grantId });
-    touched.set(reviewId, orgId);
+    if (grantId === null) await endEmpty(dependencies, orgId, reviewId);
+    else await endItem(dependencies, { ...item, grantId });
   }
-  for (const [reviewId, orgId] of touched) await endReview(dependencies, orgId, reviewId);
   if (due.length > 0) await knowledge.settled();
 };

@@ -19,7 +19,7 @@ import {
   type LockedState,
 } from '../grants/index.ts';
 import { isNeutral, type Review, type ReviewDependencies, type ReviewItem } from './review.ts';
-import { insertItem, insertReview } from './store.ts';
+import { insertItems, insertReview } from './store.ts';
 
 const MINUTE_MS = 60 * 1_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -139,7 +139,7 @@ export const startReview = async (
     if (items.length === 0) throw new AppError('CONFLICT', 'There is no grant to be reviewed.');
     assertReviewable(state, grants, items, input.reviewerIds);
     await insertReview(tx, orgId, review);
-    for (const item of items) await insertItem(tx, orgId, item);
+    await insertItems(tx, orgId, items);
     tx.record({
       ...event,
       ...describeApproval(approval),

@@ -85,23 +85,50 @@ export const insertReview = async (tx: WriteTx, orgId: string, review: Review): 
   );
 };
 
-export const insertItem = async (tx: WriteTx, orgId: string, item: ReviewItem): Promise<void> => {
+/** Rows of one statement, a group's members counted as rows: more of them would hold the event loop too long. */
+const MAX_ROWS_TOGETHER = 10_000;
+
+/** As they are, in portions of at most {@link MAX_ROWS_TOGETHER}, or of one item that is larger. */
+const portionsOf = (items: readonly ReviewItem[]): readonly (readonly ReviewItem[])[] => {
+  const portions: ReviewItem[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const size = 1 + item.memberIds.length;
+    if (size > room) {
+      portions.push([]);
+      room = MAX_ROWS_TOGETHER;
+    }
+    portions.at(-1)?.push(item);
+    room -= size;
+  }
+  return portions;
+};
+
+/** What is reviewed. */
+export const insertItems = async (tx: WriteTx, orgId: string, items: readonly ReviewItem[]): Promise<void> => {
+  for (const portion of portionsOf(items)) await insertTogether(tx, orgId, portion);
+};
+
+const insertTogether = async (tx: WriteTx, orgId: string, items: readonly ReviewItem[]): Promise<void> => {
+  const rows = items.map((item) => ({
+    review_id: item.reviewId,
+    grant_id: item.grantId,
+    grant_text: item.grantText,
+    source: item.source,
+    subject_type: item.subjectType,
+    subject_id: item.subjectId,
+    granted_by: item.grantedBy,
+    member_ids: item.memberIds,
+    state: item.state,
+  }));
   await tx.query(
     `INSERT INTO review_item (org_id, review_id, grant_id, grant_text, source, subject_type, subject_id, granted_by,
                               member_ids, state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-    [
-      orgId,
-      item.reviewId,
-      item.grantId,
-      item.grantText,
-      item.source,
-      item.subjectType,
-      item.subjectId,
-      item.grantedBy,
-      item.memberIds,
-      item.state,
-    ],
+     SELECT $1, review_id, grant_id, grant_text, source, subject_type, subject_id, granted_by, member_ids, state
+       FROM jsonb_to_recordset($2) AS item (review_id uuid, grant_id uuid, grant_text text, source text,
+                                            subject_type text, subject_id uuid, granted_by text, member_ids uuid[],
+                                            state text)`,
+    [orgId, JSON.stringify(rows)],
   );
 };
 
@@ -165,6 +192,14 @@ export const listItems = async (
     [orgId, page.reviewId, page.after ?? null, page.state ?? null, page.limit],
   );
   return rows.map(toItem);
+};
+
+export const hasOpenItem = async (tx: ReadTx, orgId: string, reviewId: string): Promise<boolean> => {
+  const rows = await tx.query(
+    `SELECT FROM review_item WHERE org_id = $1 AND review_id = $2 AND state = 'open' LIMIT 1`,
+    [orgId, reviewId],
+  );
+  return rows.length > 0;
 };
 
 /** How many items are in which state. */
