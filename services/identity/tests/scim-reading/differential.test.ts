@@ -109,6 +109,23 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
     }
   });
 
+  it('find who has nothing that meets the brackets: of that, every part is different from every value', async () => {
+    const address = users.flatMap(({ emails = [] }) => emails as readonly Body[]).find(({ value }) => value)?.['value'];
+    const texts = ['nobody@nowhere.example', String(address)].map((text) => JSON.stringify(text));
+    for (const text of texts)
+      for (const part of ['value', 'display', 'type', 'primary'])
+        for (const brackets of [`value eq ${text}`, `value eq ${text} and type eq "work"`, 'type eq "work"']) {
+          const filter = `emails[${brackets}].${part} ne ${part === 'primary' ? 'true' : text}`;
+          const resolved = readFilter(USER, filter);
+          const expected = users.filter((user) => matchesResource(user as unknown as JsonObject, resolved));
+          assert.deepEqual(
+            await idsBy('/Users', filter),
+            expected.map(({ id }) => id),
+            filter,
+          );
+        }
+  });
+
   it('find the same groups', async () => {
     const [someone] = groups.flatMap(({ members }) => members);
     const names = ['GRUPPE ä1', 'gruppe', '1', 'G2', someone?.['value'] ?? '', someone?.['display'] ?? '', ''];
@@ -135,6 +152,8 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
       ]),
       `members[value eq ${JSON.stringify(someone?.['value'])} and display pr]`,
       'members[type ne "user"]',
+      `members[value eq ${JSON.stringify(someone?.['value'])}].display ne "nobody"`,
+      `members[value eq ${JSON.stringify(users[0]?.id)}].value ne "nobody"`,
       'members[not (display sw "u")]',
       'members.value eq "nobody" or displayName co "Ä"',
       'meta pr and meta.created gt "2020-01-01T00:00:00Z"',

@@ -84,16 +84,23 @@ class FilterCompiler {
   /** A list meets a comparison when one of its values does; where there is no value, only `ne` holds. */
   #compareList(filter: Comparison): Condition {
     const { target, operator, operand } = filter;
+    // It holds for who has nothing that meets the brackets: an index of those who have would leave them out.
+    if (operator === 'ne') return scan(this.#differs(filter));
     const value = operator === 'eq' && target.sub?.name === 'value' ? operand : undefined;
     return this.#withLookUp(target, value, () => {
       const source = this.#layout.elements(target.attribute);
       const text = comparedText(source, leafOf(target), target.sub);
-      const test = this.#test(text, leafOf(target), operator, operand);
-      if (operator !== 'ne') return this.#exists(source, target, test);
-      const hasValue = `${text} <> ''`;
-      const differs = this.#exists(source, target, `${hasValue} AND ${test}`);
-      return `(${differs} OR NOT ${this.#exists(source, target, hasValue)})`;
+      return this.#exists(source, target, this.#test(text, leafOf(target), operator, operand));
     });
+  }
+
+  #differs({ target, operand }: Comparison): string {
+    const source = this.#layout.elements(target.attribute);
+    const text = comparedText(source, leafOf(target), target.sub);
+    const hasValue = `${text} <> ''`;
+    const test = this.#test(text, leafOf(target), 'ne', operand);
+    const hasOther = this.#exists(source, target, `${hasValue} AND ${test}`);
+    return `(${hasOther} OR NOT ${this.#exists(source, target, hasValue)})`;
   }
 
   #lookUp(name: string, operand: Operand): LookUp | undefined {
