@@ -110,8 +110,11 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
   });
 
   it('find who has nothing that meets the brackets: of that, every part is different from every value', async () => {
-    const address = users.flatMap(({ emails = [] }) => emails as readonly Body[]).find(({ value }) => value)?.['value'];
-    const texts = ['nobody@nowhere.example', String(address)].map((text) => JSON.stringify(text));
+    const withEmails = users.filter((user) => Object.hasOwn(user, 'emails'));
+    const address = withEmails
+      .flatMap(({ emails }) => emails.map(({ value }) => value))
+      .find((value) => typeof value === 'string');
+    const texts = ['nobody@nowhere.example', address ?? ''].map((text) => JSON.stringify(text));
     for (const text of texts)
       for (const part of ['value', 'display', 'type', 'primary'])
         for (const brackets of [`value eq ${text}`, `value eq ${text} and type eq "work"`, 'type eq "work"']) {
