@@ -90,6 +90,11 @@ describe('Dockerfile', () => {
     }
   });
 
+  it('is measured as it is started', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    assert.equal(scripts['bench'], ['node', ...NODE_FLAGS, 'bench/src/main.ts'].join(' '));
+  });
+
   it('uses instructions that exist, and copies folders that exist', () => {
     const joined = dockerfile.replaceAll(/\\\n/g, ' ');
     for (const line of joined.split('\n').filter((text) => text.trim() !== '' && !text.startsWith('#'))) {
