@@ -155,7 +155,8 @@ describe('sallyport, the command', function () {
     assert.equal(grant['validUntil'], until);
     const id = String(grant['id']);
     assert.match((await expect(0, 'grants', 'list', '--subject', subject)).stdout, new RegExp(id));
-    assert.match((await expect(0, 'grants', 'list', ...where)).stdout, new RegExp(id));
+    const row = `^${id} +user:${dev.userName} +release_manager +${project.key}/live +until ${until}$`;
+    assert.match((await expect(0, 'grants', 'list', ...where)).stdout, new RegExp(row, 'm'));
     assert.doesNotMatch((await expect(0, 'grants', 'list', '--role', 'viewer')).stdout, new RegExp(id));
     await expect(0, 'check', '--subject', subject, '--action', 'flag:toggle', ...where);
     assert.match((await expect(0, 'grants', 'revoke', id)).stdout, /revoked/);

@@ -74,7 +74,7 @@ describe('sallyport requests, reviews, proposals', function () {
 
       const waiting = ['requests', 'list', '--all', '--state', 'pending', '--project', project.key];
       const listed = await owner.expect(0, ...waiting);
-      const row = `^${id} +pending +user:${dev.subjectId} +release_manager +${project.key}/live +`;
+      const row = `^${id} +pending +user:${dev.userName} +release_manager +${project.key}/live +`;
       assert.match(listed.stdout, new RegExp(row, 'm'));
       assert.ok(!idsOf(await owner.json<Body[]>('requests', 'list')).includes(id));
       assert.deepEqual(idsOf(await asker.json<Body[]>('requests', 'list', '--project', project.key)), [id]);
@@ -140,7 +140,7 @@ describe('sallyport requests, reviews, proposals', function () {
 
     it('is started, answered grant by grant, and leaves evidence', async () => {
       const { stdout } = await owner.expect(0, ...start('Who looks on'));
-      assert.match(stdout, new RegExp(`^reviewers +user:${reviewer.subjectId}$`, 'm'));
+      assert.match(stdout, new RegExp(`^reviewers +${reviewer.userName}$`, 'm'));
       assert.match(stdout, /^grants +2 open$/m);
       const [, id = ''] = /^review +(\S+)$/m.exec(stdout) ?? [];
       assert.deepEqual(idsOf(await judge.json<Body[]>('reviews', 'list')), [id]);
@@ -153,8 +153,15 @@ describe('sallyport requests, reviews, proposals', function () {
       assert.match(keep.stdout, new RegExp(`^Grant ${kept} is kept\\.$`, 'm'));
       await judge.expect(6, 'reviews', 'keep', id, kept, '--reason', 'Once more.');
       const half = await judge.expect(0, 'reviews', 'show', id);
-      const who = `user:${gone.subjectId}`;
-      assert.match(half.stdout, new RegExp(`^${revoked} +open +${who} +viewer +${project.key} +– `, 'm'));
+      // Names are for who may see accounts.
+      for (const [seen, who] of [
+        [half.stdout, gone.subjectId],
+        [(await owner.expect(0, 'reviews', 'show', id)).stdout, gone.userName],
+      ])
+        assert.match(
+          String(seen),
+          new RegExp(`^${revoked} +open +user:${String(who)} +viewer +${project.key} +– `, 'm'),
+        );
       assert.match(half.stdout, new RegExp(`^${kept} +kept .*Still looks on\\.$`, 'm'));
       const taken = await judge.json('reviews', 'revoke', id, revoked, '--reason', 'Has left.');
       assert.deepEqual(taken, { review: id, revoked });
@@ -261,7 +268,10 @@ describe('sallyport requests, reviews, proposals', function () {
       const agreed = await other.expect(0, 'proposals', 'approve', id, '--hash', hash, '--reason', 'Fine.');
       assert.match(agreed.stdout, new RegExp(words, 'm'));
       assert.match(agreed.stdout, /in review; agreed to by 1\.$/m);
-      assert.match((await owner.expect(0, 'proposals', 'show', id)).stdout, /^approvals +user:\S+ at \S+: Fine\.$/m);
+      assert.match(
+        (await owner.expect(0, 'proposals', 'show', id)).stdout,
+        /^approvals +user:\S+@\S+ at \S+: Fine\.$/m,
+      );
       assert.match((await owner.expect(0, 'proposals', 'apply', id)).stdout, /is applied\.$/m);
       const read = ['check', '--subject', `user:${member.subjectId}`, '--action', 'flag:read'];
       await owner.expect(0, ...read, '--project', project.key, '--environment', 'live');

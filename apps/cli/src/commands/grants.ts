@@ -1,21 +1,26 @@
 import { Command } from 'commander';
 
-import type { Json } from '../client.ts';
+import type { Client, Json } from '../client.ts';
 import type { Output } from '../output.ts';
 import type { SessionOf } from '../run.ts';
-import { resolveScope, resolveSubject, type ScopeOptions } from './names.ts';
+import { resolveScope, resolveSubject, type ScopeOptions, type Subject } from './names.ts';
+import { limitsOf, Wording } from './wording.ts';
 
-const show = (output: Output, grants: readonly Json[]): void => {
-  const scope = (grant: Json): Json => (grant['scope'] ?? {}) as Json;
-  const subject = (grant: Json): Json => (grant['subject'] ?? {}) as Json;
+const show = async (output: Output, client: Client, grants: readonly Json[]): Promise<void> => {
+  if (output.json) {
+    output.data(grants);
+    return;
+  }
+  const wording = await Wording.of(client);
+  const subjectOf = (grant: Json): Subject => grant['subject'] as Subject;
+  const name = await wording.names(grants.map(subjectOf));
   output.table(grants, [
     { title: 'grant', value: (grant) => grant['id'] },
-    { title: 'subject', value: (grant) => `${String(subject(grant)['type'])}:${String(subject(grant)['id'])}` },
+    { title: 'subject', value: (grant) => name(subjectOf(grant)) },
     // A deny grant takes a role away: it must not look like one that gives it.
     { title: 'role', value: (grant) => `${grant['effect'] === 'deny' ? 'not ' : ''}${String(grant['role'])}` },
-    { title: 'project', value: (grant) => scope(grant)['projectId'] ?? 'all' },
-    { title: 'environment', value: (grant) => scope(grant)['environmentId'] ?? 'all' },
-    { title: 'until', value: (grant) => grant['validUntil'] },
+    { title: 'where', value: (grant) => wording.place(grant['scope'] ?? {}) },
+    { title: 'limits', value: limitsOf },
   ]);
 };
 
@@ -39,8 +44,9 @@ const listCommand = (sessionOf: SessionOf): Command =>
       const scope = await resolveScope(client, options);
       const subject = options.subject === undefined ? undefined : await resolveSubject(client, options.subject);
       const grants = await Array.fromAsync(client.all('/api/policy/v1/grants', { ...scope, subjectId: subject?.id }));
-      show(
+      await show(
         output,
+        client,
         grants.filter(({ role }) => options.role === undefined || role === options.role),
       );
     });
@@ -70,7 +76,7 @@ const assignCommand = (sessionOf: SessionOf): Command =>
         scope,
         ...until,
       });
-      show(output, [grant]);
+      await show(output, client, [grant]);
     });
 
 const revokeCommand = (sessionOf: SessionOf): Command =>

@@ -2,7 +2,8 @@ import type { Client, Json } from '../client.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 
 const SUBJECT = /^(user|group|service_account):(.+)$/;
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** As ids are written. */
+export const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** A subject as the API wants it. */
 export interface Subject {

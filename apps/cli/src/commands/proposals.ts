@@ -27,9 +27,13 @@ const pathOf = (id: string, verb = ''): string => `${BASE}/${encodeURIComponent(
 
 const show = async (output: Output, client: Client, proposal: Proposal): Promise<void> => {
   const wording = await Wording.of(client);
-  const agreed = proposal.approvals.map(({ approver, comment, createdAt }) => {
+  const approverOf = ({ approver }: Json): Subject => ({ type: 'user', id: String(approver) });
+  const name = await wording.names(proposal.approvals.map(approverOf));
+  const account = await wording.accounts([proposal['closedBy']]);
+  const agreed = proposal.approvals.map((approval) => {
+    const { comment, createdAt } = approval;
     const words = typeof comment === 'string' ? `: ${comment}` : '';
-    return `user:${String(approver)} at ${String(createdAt)}${words}`;
+    return `${name(approverOf(approval))} at ${String(createdAt)}${words}`;
   });
   output.fields({
     proposal: proposal.id,
@@ -45,7 +49,7 @@ const show = async (output: Output, client: Client, proposal: Proposal): Promise
     approvals: agreed.length === 0 ? 'none' : agreed.join('; '),
     needed: proposal.requiredApprovals ?? null,
     closed: proposal['closedAt'],
-    by: proposal['closedBy'],
+    by: account(proposal['closedBy']),
     result: proposal['resultId'],
     hash: proposal.hash,
   });
@@ -68,13 +72,18 @@ const listCommand = (sessionOf: SessionOf): Command =>
       const of = options.all ? 'everybody' : 'own';
       const query = { ...(await resolveScope(client, options)), state: options.state, of };
       const proposals = await Array.fromAsync(client.all<Proposal>(BASE, query));
+      if (output.json) {
+        output.data(proposals);
+        return;
+      }
       const wording = await Wording.of(client);
+      const name = await wording.names(proposals.map(({ proposer }) => proposer));
       output.table(proposals, [
         { title: 'proposal', value: ({ id }) => id },
         { title: 'state', value: ({ state }) => state },
         { title: 'change', value: (proposal) => (proposal as Proposal).change['kind'] },
         { title: 'where', value: (proposal) => wording.place((proposal as Proposal).scope) },
-        { title: 'proposer', value: (proposal) => Object.values((proposal as Proposal).proposer).join(':') },
+        { title: 'proposer', value: (proposal) => name((proposal as Proposal).proposer) },
         { title: 'approvals', value: (proposal) => (proposal as Proposal).approvals.length },
         { title: 'expires', value: ({ expiresAt }) => expiresAt },
         { title: 'reason', value: ({ reason }) => reason },

@@ -24,6 +24,7 @@ const pathOf = (id: string, verb = ''): string => `${BASE}/${encodeURIComponent(
 
 const show = async (output: Output, client: Client, request: AccessRequest): Promise<void> => {
   const wording = await Wording.of(client);
+  const account = await wording.accounts([request['answeredBy']]);
   output.fields({
     request: request.id,
     state: request.state,
@@ -35,7 +36,7 @@ const show = async (output: Output, client: Client, request: AccessRequest): Pro
     asked: request['createdAt'],
     expires: request['expiresAt'],
     answered: request['answeredAt'],
-    by: request['answeredBy'],
+    by: account(request['answeredBy']),
     answer: request['answer'],
     failure: request['failure'],
     grant: request.grant?.id,
@@ -61,11 +62,16 @@ const listCommand = (sessionOf: SessionOf): Command =>
       const query = { ...(await resolveScope(client, options)), state: options.state };
       const of = options.all ? 'everybody' : 'own';
       const requests = await Array.fromAsync(client.all<AccessRequest>(BASE, { ...query, of }));
+      if (output.json) {
+        output.data(requests);
+        return;
+      }
       const wording = await Wording.of(client);
+      const name = await wording.names(requests.map(({ requester }) => requester));
       output.table(requests, [
         { title: 'request', value: ({ id }) => id },
         { title: 'state', value: ({ state }) => state },
-        { title: 'requester', value: (request) => Object.values((request as AccessRequest).requester).join(':') },
+        { title: 'requester', value: (request) => name((request as AccessRequest).requester) },
         { title: 'role', value: ({ role }) => role },
         { title: 'where', value: (request) => wording.place((request as AccessRequest).scope) },
         { title: 'until', value: (request) => request['validUntil'] },

@@ -7,7 +7,7 @@ import type { Client, Json } from '../client.ts';
 import { CliError, EXIT } from '../exit-codes.ts';
 import type { Output } from '../output.ts';
 import type { SessionOf } from '../run.ts';
-import { resolveScope, resolveSubject, type ScopeOptions } from './names.ts';
+import { resolveScope, resolveSubject, type ScopeOptions, type Subject } from './names.ts';
 import { limitsOf, Wording, type Place } from './wording.ts';
 import { writeWhole } from './write-whole.ts';
 
@@ -30,17 +30,18 @@ const progressOf = (review: Json): string =>
     .map(([state, count]) => `${String(count)} ${state}`)
     .join(', ');
 
-const show = (output: Output, wording: Wording, review: Review): void => {
+const show = async (output: Output, wording: Wording, review: Review): Promise<void> => {
+  const name = await wording.accounts([...review.reviewers, review['createdBy']]);
   output.fields({
     review: review.id,
     title: review.title,
     state: review.state,
     where: wording.place(review.scope),
     role: review['role'] ?? 'all',
-    reviewers: review.reviewers.map((id) => `user:${id}`).join(', '),
+    reviewers: review.reviewers.map(name).join(', '),
     deadline: review['deadline'],
     started: review['createdAt'],
-    by: review['createdBy'],
+    by: name(review['createdBy']),
     approval: review['approvalRef'],
     closed: review['closedAt'],
     grants: progressOf(review),
@@ -81,21 +82,24 @@ const showCommand = (sessionOf: SessionOf): Command =>
         return;
       }
       const wording = await Wording.of(client);
-      show(output, wording, review);
+      await show(output, wording, review);
       const grantOf = (item: Json): Json => item['grant'] as Json;
+      const subjectOf = (item: Json): Subject => {
+        const { subjectType, subjectId } = grantOf(item);
+        return { type: String(subjectType), id: String(subjectId) };
+      };
+      const name = await wording.names(items.map(subjectOf));
+      const account = await wording.accounts(items.flatMap(({ grantedBy, decidedBy }) => [grantedBy, decidedBy]));
       output.line('');
       output.table(items, [
         { title: 'grant', value: ({ grantId }) => grantId },
         { title: 'state', value: ({ state }) => state },
-        {
-          title: 'subject',
-          value: (item) => `${String(grantOf(item)['subjectType'])}:${String(grantOf(item)['subjectId'])}`,
-        },
+        { title: 'subject', value: (item) => name(subjectOf(item)) },
         { title: 'role', value: (item) => grantOf(item)['role'] },
         { title: 'where', value: (item) => wording.place(grantOf(item)) },
         { title: 'limits', value: (item) => limitsOf(grantOf(item)) },
-        { title: 'given by', value: ({ grantedBy }) => grantedBy },
-        { title: 'decided by', value: ({ decidedBy }) => decidedBy },
+        { title: 'given by', value: ({ grantedBy }) => account(grantedBy) },
+        { title: 'decided by', value: ({ decidedBy }) => account(decidedBy) },
         { title: 'reason', value: ({ reason, failure }) => reason ?? failure },
       ]);
     });
@@ -135,7 +139,7 @@ const startCommand = (sessionOf: SessionOf): Command =>
       const narrowed = role === undefined ? {} : { role };
       const review = await client.post<Review>(BASE, { title, scope, reviewers, deadline, ...narrowed });
       if (output.json) output.data(review);
-      else show(output, await Wording.of(client), review);
+      else await show(output, await Wording.of(client), review);
     });
 
 const JUDGEMENTS = {

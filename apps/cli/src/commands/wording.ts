@@ -1,6 +1,6 @@
 import type { Client, Json } from '../client.ts';
-import { CliError, EXIT } from '../exit-codes.ts';
-import { listProjects, type Project, type Subject } from './names.ts';
+import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { listProjects, UUID, type Project, type Subject } from './names.ts';
 
 /** A scope as answers have it: null, or nothing at all, means everywhere. */
 export interface Place {
@@ -8,24 +8,47 @@ export interface Place {
   readonly environmentId?: string | null;
 }
 
-/** Undefined when the caller may not see it, or it is not there any more. */
-const ifSeen = async <T>(wanted: Promise<T>): Promise<T | undefined> => {
+/** What is wanted; the exit code instead where it is one of these. */
+const unless = async <T, Code extends ExitCode>(wanted: Promise<T>, ...codes: readonly Code[]): Promise<T | Code> => {
   try {
     return await wanted;
   } catch (error) {
-    if (error instanceof CliError && (error.exitCode === EXIT.denied || error.exitCode === EXIT.notFound))
-      return undefined;
-    throw error;
+    const code = error instanceof CliError ? codes.find((each) => each === error.exitCode) : undefined;
+    if (code === undefined) throw error;
+    return code;
   }
 };
 
-const GROUPS = '/api/identity/v1/groups';
-const ACCOUNTS = '/api/identity/v1/accounts';
+/** Undefined when the caller may not see it, or it is not there any more. */
+const ifSeen = async <T extends object>(wanted: Promise<T | undefined>): Promise<T | undefined> => {
+  const found = await unless(wanted, EXIT.denied, EXIT.notFound);
+  return typeof found === 'number' ? undefined : found;
+};
+
+/** Beyond as many, reading everybody takes fewer requests than asking about each. */
+const MAX_ASKED_SINGLY = 10;
+
+interface Register {
+  readonly path: string;
+  /** Of an entry, its name. */
+  readonly field: string;
+  /** By id; undefined for who is not there, or may not be seen. */
+  readonly names: Map<string, string | undefined>;
+  /** Each refusal is on record: one is enough. */
+  isDenied: boolean;
+}
+
+const register = (path: string, field: string): Register => ({ path, field, names: new Map(), isDenied: false });
+
+/** What a subject is called. */
+export type Names = (subject: Subject) => string;
 
 /** Says what ids stand for, as far as the caller may see it; the id is always there. */
 export class Wording {
   readonly #client: Client;
   readonly #projects: readonly Project[];
+  readonly #groups = register('/api/identity/v1/groups', 'displayName');
+  readonly #accounts = register('/api/identity/v1/accounts', 'userName');
   #own: Promise<Json> | undefined;
 
   private constructor(client: Client, projects: readonly Project[]) {
@@ -53,10 +76,44 @@ export class Wording {
   async subject({ type, id }: Subject): Promise<string> {
     this.#own ??= this.#client.get('/api/identity/v1/me');
     if ((await this.#own)['subjectId'] === id) return `${type}:${id} (you)`;
-    const path = type === 'group' ? GROUPS : ACCOUNTS;
-    const found = await ifSeen(this.#client.get(`${path}/${encodeURIComponent(id)}`));
-    const name = found?.[type === 'group' ? 'displayName' : 'userName'];
-    return typeof name === 'string' ? `${type}:${name} (${id})` : `${type}:${id}`;
+    const subject = { type, id };
+    const name = (await this.names([subject]))(subject);
+    return name === `${type}:${id}` ? name : `${name} (${id})`;
+  }
+
+  /** For lists: `user:dana@acme.example`, or `user:<id>` of who may not be seen. Asks for all of them at once. */
+  async names(subjects: readonly Subject[]): Promise<Names> {
+    const registerOf = ({ type }: Subject): Register => (type === 'group' ? this.#groups : this.#accounts);
+    for (const each of [this.#groups, this.#accounts])
+      await this.#read(each, new Set(subjects.filter((subject) => registerOf(subject) === each).map(({ id }) => id)));
+    return (subject) => `${subject.type}:${registerOf(subject).names.get(subject.id) ?? subject.id}`;
+  }
+
+  /** Of accounts of whatever kind: `dana@acme.example`, or the id; what is no id stays as it is. */
+  async accounts(ids: readonly unknown[]): Promise<(id: unknown) => unknown> {
+    await this.#read(this.#accounts, new Set(ids.filter((id) => typeof id === 'string' && UUID.test(id)) as string[]));
+    return (id) => (typeof id === 'string' ? (this.#accounts.names.get(id) ?? id) : id);
+  }
+
+  async #read(held: Register, ids: ReadonlySet<string>): Promise<void> {
+    const { path, field, names } = held;
+    const unknown = [...ids].filter((id) => !names.has(id));
+    const note = (id: string, entry: Json | undefined): void => {
+      const name = entry?.[field];
+      names.set(id, typeof name === 'string' ? name : undefined);
+    };
+    const everybody = async (): Promise<void> => {
+      for await (const entry of this.#client.all(path)) note(String(entry['id']), entry);
+    };
+    const each = async (): Promise<void> => {
+      for (const id of unknown) {
+        const found = await unless(this.#client.get(`${path}/${encodeURIComponent(id)}`), EXIT.notFound);
+        note(id, typeof found === 'number' ? undefined : found);
+      }
+    };
+    if (held.isDenied || unknown.length === 0) return;
+    const asked = unknown.length > MAX_ASKED_SINGLY ? everybody() : each();
+    held.isDenied = (await unless(asked, EXIT.denied)) === EXIT.denied;
   }
 
   /** A grant or mapping by its id: there is no shorter way to see one than all of them. */
