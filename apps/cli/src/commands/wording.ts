@@ -43,7 +43,7 @@ const register = (path: string, field: string): Register => ({ path, field, name
 /** What a subject is called. */
 export type Names = (subject: Subject) => string;
 
-/** Says what ids stand for, as far as the caller may see it; the id is always there. */
+/** Says what ids stand for, as far as the caller may see it. */
 export class Wording {
   readonly #client: Client;
   readonly #projects: readonly Project[];
