@@ -269,6 +269,17 @@ describe('proposals', () => {
     assert.equal(codeOf(await desk.act(desk.owners[0].token, 'apply', proposal)), 'STALE_BASE');
   });
 
+  it('about what is gone are ended by who could have agreed there, and by nobody else', async () => {
+    const scope = { projectId: desk.org.projectId };
+    const [admin, outsider] = [await desk.holding('project_admin', scope), await desk.newUser()];
+    const grantId = await world.grant(desk.org, desk.grantTo(await desk.newUser()));
+    const proposal = await desk.proposed({ kind: 'grant.delete', grantId });
+    assert.equal((await desk.remove(desk.org.ownerToken, grantId)).status, 204);
+    assert.equal(codeOf(await desk.act(outsider.token, 'reject', proposal)), 'PERMISSION_DENIED');
+    assert.equal(codeOf(await desk.act(admin.token, 'apply', proposal)), 'STALE_BASE');
+    assert.equal((await desk.done(admin.token, 'reject', proposal)).state, 'rejected');
+  });
+
   it('are seen by who may see grants; another organisation has none of them', async () => {
     const proposal = await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(await desk.newUser()) });
     const stranger = await desk.newUser();
@@ -333,11 +344,9 @@ describe('proposals', () => {
     await database.end();
     const gone = await give({ projectId });
     const states = ['in_review', 'cancelled', 'expired', 'applied', 'rejected'];
-    const found = async () =>
-      await Promise.all(states.map(async (state) => await list(admin.token, `&state=${state}&projectId=${projectId}`)));
-    assert.deepEqual(await found(), [[gone], [inProject], [], [], []]);
-    const byState = async () =>
-      await Promise.all(states.map(async (state) => await list(desk.owners[1].token, `&state=${state}`)));
+    const byState = async (token = desk.owners[1].token, query = '') =>
+      await Promise.all(states.map(async (state) => await list(token, `&state=${state}${query}`)));
+    assert.deepEqual(await byState(admin.token, `&projectId=${projectId}`), [[gone], [inProject], [], [], []]);
     assert.deepEqual(await byState(), [[everywhere, gone], [inProject], [inLive], [], []]);
     // Of whoever is removed, nothing stays in review.
     await desk.ended(desk.owners[0], false);

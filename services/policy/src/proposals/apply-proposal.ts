@@ -3,7 +3,7 @@ import { AppError, isAppError } from '@sallyport/errors';
 import { isId } from '@sallyport/storage';
 
 import { stands, standsAtCommit } from '../approvals/index.ts';
-import { isAllowedNow, type Administrator, type Approval, type LockedState } from '../grants/index.ts';
+import { isAllowedNow, toScope, type Administrator, type Approval, type LockedState } from '../grants/index.ts';
 import { carryOut } from './carry-out.ts';
 import {
   approvalsNeeded,
@@ -101,7 +101,7 @@ export const applyProposal = async (
 ): Promise<void> => {
   const { orgId } = administrator.principal;
   const { proposal, plan } = await loadProposal(dependencies, orgId, asked.proposalId);
-  await administrator.context.require(plan?.permission ?? 'grant:manage', plan?.scope ?? {});
+  await administrator.context.require(plan?.permission ?? 'grant:manage', plan?.scope ?? toScope(proposal.scope));
   assertInReview(proposal);
   assertSameBase(orgId, proposal, plan);
   try {

@@ -3,7 +3,7 @@ import { AppError, isAppError } from '@sallyport/errors';
 import { isUniqueViolation } from '@sallyport/storage';
 
 import { assertSomebodyElse, standsAtCommit } from '../approvals/index.ts';
-import { describeDecision, type Administrator } from '../grants/index.ts';
+import { describeDecision, toScope, type Administrator } from '../grants/index.ts';
 import {
   assertInReview,
   assertSameBase,
@@ -26,14 +26,12 @@ export interface ProposalVerdict {
   readonly comment: string | null;
 }
 
-const ORGANIZATION = Object.freeze({});
-
 /** Who could make the change themselves, and is neither who proposed it nor behind the machine that did. */
 const entitle = async (dependencies: ProposalDependencies, administrator: Administrator, proposalId: string) => {
   const { principal, context } = administrator;
   const { orgId } = principal;
   const { proposal, plan } = await loadProposal(dependencies, orgId, proposalId);
-  const decision = await context.require(plan?.permission ?? 'grant:manage', plan?.scope ?? ORGANIZATION);
+  const decision = await context.require(plan?.permission ?? 'grant:manage', plan?.scope ?? toScope(proposal.scope));
   try {
     assertSomebodyElse(principal, involvedIn(proposal));
     assertInReview(proposal);
