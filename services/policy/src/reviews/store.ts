@@ -1,5 +1,6 @@
 import type { ReadTx, WriteTx } from '@sallyport/storage';
 
+import { portionsOf } from './portions.ts';
 import type { ItemState, Review, ReviewItem, ReviewState } from './review.ts';
 
 interface ReviewRow {
@@ -88,25 +89,10 @@ export const insertReview = async (tx: WriteTx, orgId: string, review: Review): 
 /** Rows of one statement, a group's members counted as rows: more of them would hold the event loop too long. */
 const MAX_ROWS_TOGETHER = 10_000;
 
-/** As they are, in portions of at most {@link MAX_ROWS_TOGETHER}, or of one item that is larger. */
-const portionsOf = (items: readonly ReviewItem[]): readonly (readonly ReviewItem[])[] => {
-  const portions: ReviewItem[][] = [];
-  let room = 0;
-  for (const item of items) {
-    const size = 1 + item.memberIds.length;
-    if (size > room) {
-      portions.push([]);
-      room = MAX_ROWS_TOGETHER;
-    }
-    portions.at(-1)?.push(item);
-    room -= size;
-  }
-  return portions;
-};
-
 /** What is reviewed. */
 export const insertItems = async (tx: WriteTx, orgId: string, items: readonly ReviewItem[]): Promise<void> => {
-  for (const portion of portionsOf(items)) await insertTogether(tx, orgId, portion);
+  const rowsOf = ({ memberIds }: ReviewItem): number => 1 + memberIds.length;
+  for (const portion of portionsOf(items, rowsOf, MAX_ROWS_TOGETHER)) await insertTogether(tx, orgId, portion);
 };
 
 const insertTogether = async (tx: WriteTx, orgId: string, items: readonly ReviewItem[]): Promise<void> => {
