@@ -72,6 +72,18 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
     return body.Resources.map(({ id }) => id);
   };
 
+  /** The users the evaluator finds, and SQL as well. */
+  const foundByBoth = async (filter: string): Promise<number> => {
+    const resolved = readFilter(USER, filter);
+    const expected = users.filter((user) => matchesResource(user as unknown as JsonObject, resolved));
+    assert.deepEqual(
+      await idsBy('/Users', filter),
+      expected.map(({ id }) => id),
+      filter,
+    );
+    return expected.length;
+  };
+
   it(`find the same users: ${String(RUNS)} random filters on ${String(PEOPLE)} random users (property)`, async () => {
     const ids = [...users, ...groups].map(({ id }) => id);
     const known: Known = {
@@ -82,14 +94,8 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
     let found = 0;
     await fc.assert(
       fc.asyncProperty(userFilter(known), async (filter) => {
-        const resolved = readFilter(USER, filter);
-        const expected = users.filter((user) => matchesResource(user as unknown as JsonObject, resolved));
-        assert.deepEqual(
-          await idsBy('/Users', filter),
-          expected.map(({ id }) => id),
-          filter,
-        );
-        if (expected.length > 0 && expected.length < users.length) found += 1;
+        const count = await foundByBoth(filter);
+        if (count > 0 && count < users.length) found += 1;
       }),
       { numRuns: RUNS },
     );
@@ -117,16 +123,8 @@ describe('filters in SQL and in JavaScript (RFC 7644 §3.4.2.2)', () => {
     const texts = ['nobody@nowhere.example', address ?? ''].map((text) => JSON.stringify(text));
     for (const text of texts)
       for (const part of ['value', 'display', 'type', 'primary'])
-        for (const brackets of [`value eq ${text}`, `value eq ${text} and type eq "work"`, 'type eq "work"']) {
-          const filter = `emails[${brackets}].${part} ne ${part === 'primary' ? 'true' : text}`;
-          const resolved = readFilter(USER, filter);
-          const expected = users.filter((user) => matchesResource(user as unknown as JsonObject, resolved));
-          assert.deepEqual(
-            await idsBy('/Users', filter),
-            expected.map(({ id }) => id),
-            filter,
-          );
-        }
+        for (const brackets of [`value eq ${text}`, `value eq ${text} and type eq "work"`, 'type eq "work"'])
+          await foundByBoth(`emails[${brackets}].${part} ne ${part === 'primary' ? 'true' : text}`);
   });
 
   it('find the same groups', async () => {
