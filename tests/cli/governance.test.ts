@@ -329,7 +329,7 @@ describe('sallyport requests, reviews, proposals', function () {
         [{ kind: 'separation-rule.delete', ruleId }, `end the separation rule ${ruleId}`],
         [
           { kind: 'review.start', review },
-          `start the review "All" (${where}) by user:${member.subjectId}, unanswered taken back at `,
+          `start the review "All" (${where}) by user:${member.userName}, unanswered taken back at `,
         ],
         [
           { kind: 'access-request.approve', requestId: request.id },

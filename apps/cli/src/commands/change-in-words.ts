@@ -54,10 +54,11 @@ const TELL: Readonly<Record<string, Tell>> = {
   'role.update': ({ key, role }) => roleInWords('change', key, role as Json),
   'role.delete': ({ key }) => `delete the role ${String(key)}`,
   'separation-rule.delete': ({ ruleId }) => `end the separation rule ${String(ruleId)}`,
-  'review.start': ({ review }, wording) => {
+  'review.start': async ({ review }, wording) => {
     const { title, scope, role, reviewers, deadline } = review as Json;
     const what = `${typeof role === 'string' ? `of ${role} ` : ''}(${wording.place(scope ?? {})})`;
-    const who = (reviewers as readonly string[]).map((id) => `user:${id}`).join(', ');
+    const people = (reviewers as readonly string[]).map((id): Subject => ({ type: 'user', id }));
+    const who = people.map(await wording.names(people)).join(', ');
     return `start the review "${String(title)}" ${what} by ${who}, unanswered taken back at ${String(deadline)}`;
   },
   'protection.change': async ({ protectionId, requiredApprovals }, wording) => {

@@ -91,7 +91,8 @@ export class Wording {
 
   /** Of accounts of whatever kind: `dana@acme.example`, or the id; what is no id stays as it is. */
   async accounts(ids: readonly unknown[]): Promise<(id: unknown) => unknown> {
-    await this.#read(this.#accounts, new Set(ids.filter((id) => typeof id === 'string' && UUID.test(id)) as string[]));
+    const texts = ids.filter((id) => typeof id === 'string');
+    await this.#read(this.#accounts, new Set(texts.filter((id) => UUID.test(id))));
     return (id) => (typeof id === 'string' ? (this.#accounts.names.get(id) ?? id) : id);
   }
 
