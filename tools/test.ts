@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import process from 'node:process';
 
 interface Outcome {
@@ -12,10 +12,17 @@ interface Outcome {
   readonly seconds: number;
 }
 
+interface Failed {
+  readonly title: string;
+  readonly file: string;
+  readonly reason: string;
+}
+
 interface Totals {
   readonly passes: number;
   readonly failures: number;
   readonly pending: number;
+  readonly failed: readonly Failed[];
 }
 
 // Longest first, so that the two that run at once end at about the same time.
@@ -86,9 +93,11 @@ const runSuite = async (name: string, files: readonly string[], folder: string):
   report(name, outcome, true);
   const counted = existsSync(totals)
     ? (JSON.parse(readFileSync(totals, 'utf8')) as Totals)
-    : { passes: 0, failures: 0, pending: 0 };
+    : { passes: 0, failures: 0, pending: 0, failed: [] };
   const crashed = outcome.status !== 0 && counted.failures === 0;
-  return crashed ? { ...counted, failures: 1 } : counted;
+  if (!crashed) return counted;
+  const failed = [{ title: name, file: '', reason: `mocha ended with ${String(outcome.status)}; see its output` }];
+  return { ...counted, failures: 1, failed };
 };
 
 const runSuites = async (seed: string, only: readonly string[]): Promise<Totals> => {
@@ -104,8 +113,23 @@ const runSuites = async (seed: string, only: readonly string[]): Promise<Totals>
   };
   await Promise.all(Array.from({ length: SUITES_AT_ONCE }, worker));
   rmSync(folder, { recursive: true, force: true });
-  const sum = (field: keyof Totals): number => results.reduce((total, result) => total + result[field], 0);
-  return { passes: sum('passes'), failures: sum('failures'), pending: sum('pending') };
+  const sum = (field: 'passes' | 'failures' | 'pending'): number =>
+    results.reduce((total, result) => total + result[field], 0);
+  return {
+    passes: sum('passes'),
+    failures: sum('failures'),
+    pending: sum('pending'),
+    failed: results.flatMap(({ failed }) => failed),
+  };
+};
+
+// Said again at the end, where it is looked for: a suite prints thousands of lines after a failure.
+const REASON_LINES = 25;
+const reportFailed = (failed: readonly Failed[]): void => {
+  for (const { title, file, reason } of failed) {
+    console.log(`\nFAILED ${title}\n  in ${relative('.', file)}`);
+    console.log(reason.split('\n').slice(0, REASON_LINES).join('\n').replaceAll(/^/gm, '  '));
+  }
 };
 
 const main = async (): Promise<number> => {
@@ -121,6 +145,7 @@ const main = async (): Promise<number> => {
   console.log(`order of test files: SALLYPORT_TEST_SEED=${seed}`);
   const totals = await runSuites(seed, only);
   const failed = totals.failures + totals.pending + failedChecks;
+  reportFailed(totals.failed);
   if (failedChecks > 0) console.log(`${String(failedChecks)} of the checks above failed`);
   console.log(`${String(totals.passes)} passed, ${String(failed)} failed`);
   return failed === 0 && totals.passes > 0 ? 0 : 1;
