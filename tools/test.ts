@@ -86,7 +86,7 @@ const runSuite = async (name: string, files: readonly string[], folder: string):
     '--forbid-pending',
     '--exit',
     '--timeout',
-    '60000',
+    '180000',
   ];
   const reporter = ['--reporter', join(import.meta.dirname, 'reporter.cjs'), '--reporter-option', `totals=${totals}`];
   const outcome = await run('mocha', [...args, ...reporter, ...files]);

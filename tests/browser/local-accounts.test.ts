@@ -10,7 +10,7 @@ import { pageForEachTest } from '../support/browser-page.ts';
 import { hireLocally, inviteGuest, LOCAL_PASSWORD, mailedSecret } from '../support/local-person.ts';
 
 describe('local accounts in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let origin: string;
   let context: BrowserContext;

@@ -10,7 +10,7 @@ import { pageForEachTest } from '../support/browser-page.ts';
 import { startWiki, type Wiki } from '../support/wiki.ts';
 
 describe('in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let origin: string;
   let wiki: Wiki;

@@ -7,7 +7,7 @@ import type { Company } from '../src/company.ts';
 import { pageForEachTest } from '../support/browser-page.ts';
 
 describe('single logout in a browser (SAML Profiles §4.4)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let origin: string;
   let page: Page;

@@ -13,7 +13,7 @@ import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
 import { ownerToken } from '../support/workshop.ts';
 
 describe('sallyport, the command', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let project: Project;
   let dev: Employee;

@@ -18,7 +18,7 @@ const NOBODY = '0190a000-0000-7000-8000-000000000001';
 type Body = Record<string, unknown>;
 
 describe('sallyport requests, reviews, proposals', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let terminal: Terminal;
   let owner: Operator;

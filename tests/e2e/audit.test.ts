@@ -32,7 +32,7 @@ interface Entry {
 }
 
 describe('the audit log', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let workshop: Workshop;
   let auditor: Employee;

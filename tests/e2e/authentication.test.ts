@@ -39,7 +39,7 @@ const SHAPES: Readonly<Record<Row['surface'], (reply: Reply) => void>> = {
 };
 
 describe('who is not known is answered 401', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let rows: readonly Row[];
 

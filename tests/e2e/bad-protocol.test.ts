@@ -9,7 +9,7 @@ import { GROUP_SCHEMA, PATCH_SCHEMA, USER_SCHEMA, Workshop } from '../support/wo
 const SCIM_ERROR = 'urn:ietf:params:scim:api:messages:2.0:Error';
 
 describe('bad requests', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let workshop: Workshop;
 

@@ -28,7 +28,7 @@ interface Entry {
 }
 
 describe('the decision log beside the audit log', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let project: Project;
   let auditor: Employee;

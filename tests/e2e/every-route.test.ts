@@ -49,7 +49,7 @@ const rowOf = (name: string): { method: string; path: string; service: string } 
 };
 
 describe('every route', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let rival: Rival;
   let workshop: Workshop;

@@ -12,7 +12,7 @@ import { BOOT_TIMEOUT_MS, sharedCompany } from '../support/shared-company.ts';
 import { ownerToken, signInOwner, Workshop } from '../support/workshop.ts';
 
 describe('four eyes', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let project: Project;
   let ravi: Employee;

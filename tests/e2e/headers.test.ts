@@ -27,7 +27,7 @@ const assertCommon = (reply: Reply, what: string): void => {
 };
 
 describe('what browsers are told', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let origin: string;
 

@@ -19,7 +19,7 @@ const authorize = async ({ web }: Person, { url }: Pick<Beginning, 'url'>): Prom
 };
 
 describe('an OpenID application (openid-client)', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let employee: Employee;
   let application: Application;

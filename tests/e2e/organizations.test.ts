@@ -12,7 +12,7 @@ import { BOOT_TIMEOUT_MS, sharedCompany, sharedRival } from '../support/shared-c
 import { Workshop } from '../support/workshop.ts';
 
 describe('between organisations', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let rival: Rival;
   let workshop: Workshop;

@@ -12,7 +12,7 @@ import { PATCH_SCHEMA, Workshop } from '../support/workshop.ts';
 const MAPPINGS = '/api/policy/v1/group-mappings';
 
 describe('SCIM and roles', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let workshop: Workshop;
   let directory: Caller;

@@ -11,7 +11,7 @@ import { signInOwner, Workshop } from '../support/workshop.ts';
 const SETTINGS = '/api/identity/v1/session-settings';
 
 describe('step-up', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
   let company: Company;
   let project: Project;
   let workshop: Workshop;

@@ -15,7 +15,7 @@ import { itHasSurvived } from '../support/after-storm.ts';
 const ROUNDS = 2;
 
 describe('a service killed in the middle of writes', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let company: Company;
   let random: Random;
   let storm: Storm;

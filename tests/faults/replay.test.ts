@@ -87,7 +87,7 @@ const REPEATED: readonly Repeated[] = [
 ];
 
 describe('a directory that repeats itself', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
 
   before(async () => {

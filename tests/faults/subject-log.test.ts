@@ -21,7 +21,7 @@ const GROUPS = 3;
 const POSITIONS_BETWEEN_KILLS = 15;
 
 describe('policy killed again and again while transactions commit out of order', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let company: Company;
   let random: Random;
   let userIds: string[];

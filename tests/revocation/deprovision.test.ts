@@ -69,7 +69,7 @@ const canSignIn = async (company: Company, { userName }: Employee): Promise<bool
 };
 
 describe('access that ended', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
 
   before(async () => {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 
 import { waitFor } from '@sallyport/dev-env';
 import { expectStatus, type Answer, type Caller } from '@sallyport/dev-env/actors';
+import { experiencedMs } from '@sallyport/testing';
 
 import { employ, openCompany, type Company, type Employee } from '../src/company.ts';
 import { allowedAfter, askOnce, lastValidMs, watchDecisions } from '../src/decisions.ts';
@@ -18,7 +19,7 @@ import { setActive } from '../src/storm.ts';
 import { LEASE, nowMs, SERVER_WAIT_MS } from '../src/time.ts';
 
 /** A killed service stays away for longer than any lease. */
-const AWAY_MS = 2_000;
+const AWAY_MS = 5_000;
 /** What two busy cores may add to a promise about time. */
 const SLACK_MS = 600;
 const FLAG = 'toggled';
@@ -39,15 +40,11 @@ const openScene = async (company: Company): Promise<Scene> => {
 
 /** Waits until policy lets somebody toggle in staging. */
 const allowed = async (company: Company, { subjectId }: Employee, project: Project): Promise<void> => {
-  await waitFor(async () => (await askOnce(company, subjectId, project)).allowed, {
-    timeoutMs: 15_000,
-    message: 'policy to allow',
-  });
+  await waitFor(async () => (await askOnce(company, subjectId, project)).allowed, { message: 'policy to allow' });
 };
 
 const reasonIs = async (company: Company, { subjectId }: Employee, project: Project, reason: string): Promise<void> => {
   await waitFor(async () => (await askOnce(company, subjectId, project)).reason === reason, {
-    timeoutMs: 15_000,
     message: `the reason ${reason}`,
   });
 };
@@ -56,7 +53,7 @@ const reasonIs = async (company: Company, { subjectId }: Employee, project: Proj
 const toggles = async (caller: Caller, project: Project): Promise<void> => {
   const toggle = async (): Promise<number> =>
     (await caller.call('PATCH', project.flagPath(FLAG, 'staging'), { state: 'DISABLED' })).status;
-  await waitFor(async () => (await toggle()) === 200, { timeoutMs: 10_000, message: 'flags to be changed again' });
+  await waitFor(async () => (await toggle()) === 200, { message: 'flags to be changed again' });
 };
 
 /** Everything flags has written so far. */
@@ -70,7 +67,7 @@ const writtenByFlags = async ({ database }: Company): Promise<unknown> => {
 };
 
 describe('identity and policy cut off from each other', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let company: Company;
   let relay: Relay;
 
@@ -105,9 +102,9 @@ describe('identity and policy cut off from each other', function () {
       try {
         relay.cut(cut);
         const cutMs = nowMs();
-        await company.idp.act(leaver.key, 'deactivate');
+        const tookMs = await experiencedMs(() => company.idp.act(leaver.key, 'deactivate'));
         const answeredMs = nowMs();
-        assert.ok(answeredMs - cutMs <= SERVER_WAIT_MS + SLACK_MS, `answered after ${String(answeredMs - cutMs)} ms`);
+        assert.ok(tookMs <= SERVER_WAIT_MS + SLACK_MS, `answered after ${String(tookMs)} ms`);
         await waitFor(() => watch.samples.some(({ reason }) => reason === 'STANDING_STALE'));
         assert.ok(lastValidMs(watch.samples) <= cutMs + LEASE.ttlMs, 'a lease outlived its time');
         assert.ok(lastValidMs(watch.samples) <= answeredMs, 'an answer outlived the answer to the directory');
@@ -132,16 +129,16 @@ describe('identity and policy cut off from each other', function () {
         if (round % 2 === 0) relay.cut('both');
         else relay.mend();
         // As many questions as fit into a part of a lease: the pace follows the machine.
-        await waitFor(() => flapping.over || watch.samples.length > seen + 100, { timeoutMs: 10_000 });
+        await waitFor(() => flapping.over || watch.samples.length > seen + 100);
       }
       relay.mend();
     };
     const flapped = flap();
     try {
-      await waitFor(() => watch.samples.length > 250, { timeoutMs: 10_000 });
+      await waitFor(() => watch.samples.length > 250);
       await company.idp.act(leaver.key, 'deactivate');
       const answeredMs = nowMs();
-      await waitFor(() => (watch.samples.at(-1)?.beganMs ?? 0) > answeredMs + LEASE.ttlMs, { timeoutMs: 10_000 });
+      await waitFor(() => (watch.samples.at(-1)?.beganMs ?? 0) > answeredMs + LEASE.ttlMs);
       assert.deepEqual(allowedAfter(watch.samples, answeredMs), []);
     } finally {
       flapping.over = true;
@@ -211,17 +208,19 @@ describe('identity and policy cut off from each other', function () {
     policy.pause();
     let asked: Promise<unknown>[] = [];
     try {
-      const startedMs = nowMs();
       const answered = async (path: string, patch: object): Promise<number> => {
         await expectStatus(company.directory, 200, 'PATCH', path, patch);
         return nowMs();
       };
       const path = `/scim/v2/Users/${leaver.subjectId}`;
       // Whoever comes second finds the account closed, and is not told sooner for it.
-      const moments = await Promise.all([1, 2].map(async () => await answered(path, setActive(false))));
+      const moments: number[] = [];
+      const tookMs = await experiencedMs(async () => {
+        moments.push(...(await Promise.all([1, 2].map(async () => await answered(path, setActive(false))))));
+      });
       const answeredMs = Math.max(...moments);
       assert.ok(Math.min(...moments) >= held.validUntilMs, 'a directory was told while somebody could still allow');
-      assert.ok(answeredMs - startedMs <= SERVER_WAIT_MS + SLACK_MS, `after ${String(answeredMs - startedMs)} ms`);
+      assert.ok(tookMs <= SERVER_WAIT_MS + SLACK_MS, `after ${String(tookMs)} ms`);
       // They lie in front of policy before anything that could tell it better.
       asked = [
         ...[1, 2, 3].map(async () => (await askOnce(company, leaver.subjectId, project, 4_000)).allowed),
@@ -250,9 +249,8 @@ describe('identity and policy cut off from each other', function () {
     }
     assert.deepEqual(await evaluate(), { status: 200, value: true });
     await expectStatus(stayer.person, 200, 'GET', '/api/identity/v1/me');
-    const startedMs = nowMs();
-    await company.idp.act(leaver.key, 'deactivate');
-    assert.ok(nowMs() - startedMs <= SERVER_WAIT_MS + SLACK_MS, 'nobody is left who could allow');
+    const tookMs = await experiencedMs(() => company.idp.act(leaver.key, 'deactivate'));
+    assert.ok(tookMs <= SERVER_WAIT_MS + SLACK_MS, 'nobody is left who could allow');
     assert.equal(policy.pid, undefined, 'policy was back too early for this test to mean anything');
     assert.deepEqual(await writtenByFlags(company), before);
     const watch = watchDecisions(company, leaver.subjectId, project);

@@ -160,7 +160,7 @@ export const assertPolicyKnowsAll = async (company: Company): Promise<void> => {
       context: undefined,
       requestId: '',
     }));
-    const { results } = await policy.unary('checkMany', { checks }, { deadlineMs: 5_000 });
+    const { results } = await policy.unary('checkMany', { checks }, { deadlineMs: 10_000 });
     for (const [index, { reason, decision }] of results.entries()) {
       const account = page[index];
       assert.notEqual(decision, Decision.DECISION_UNSPECIFIED);

@@ -101,7 +101,7 @@ export const serveFlag = async (
   const body = JSON.stringify({ context: { targetingKey: 'customer-1' } });
   return async () => {
     const url = `${constellation.origin}/ofrep/v1/evaluate/flags/${flag}`;
-    const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(5_000) });
+    const response = await fetch(url, { method: 'POST', headers, body, signal: AbortSignal.timeout(20_000) });
     const { value } = (await response.json()) as { value?: unknown };
     return { status: response.status, value };
   };

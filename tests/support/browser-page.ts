@@ -41,7 +41,7 @@ export const pageForEachTest = (tolerated?: RegExp): (() => BrowserTest) => {
   beforeEach(async () => {
     context = await chromium.browser.newContext();
     page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(30_000);
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error' && tolerated?.test(message.text()) !== true) problems.push(message.text());

@@ -5,7 +5,7 @@ import { type RecordingScim, startRecordingScim } from './support/recording-scim
 import { startTestIdp, type TestIdp } from './support/running-idp.ts';
 
 describe('the page in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let chromium: Browser;
   let page: Page;
   let idp: TestIdp;
@@ -17,7 +17,7 @@ describe('the page in a browser', function () {
     const saml = { spEntityId: 'https://app.example', acsUrl: `${scim.baseUrl}/acs` };
     await idp.api('PUT', '/api/targets', { scim: { baseUrl: scim.baseUrl, token: 'top-secret' }, saml });
     page = await chromium.newPage();
-    page.setDefaultTimeout(10_000);
+    page.setDefaultTimeout(30_000);
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') problems.push(message.text());

@@ -18,7 +18,7 @@ interface Launcher {
 }
 
 describe('npm start', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
   let parent: string;
   let stateDir: string;
   let port: number;

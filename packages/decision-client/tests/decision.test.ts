@@ -10,6 +10,7 @@ import {
   DecisionServiceService,
   type CheckRequest,
 } from '@sallyport/proto/policy/v1';
+import { experiencedMs } from '@sallyport/testing';
 
 import { createDecisionClient, decideWith, type DecisionClient, type DecisionRequest } from '../src/index.ts';
 import { World } from './world.ts';
@@ -183,9 +184,8 @@ describe('decision client', () => {
     it('when policy is late: within 300 ms', async () => {
       respond = () => new Promise(() => undefined);
       const startedAt = performance.now();
-      await assert.rejects(client.check(request), isUnavailable);
-      const tookMs = performance.now() - startedAt;
-      assert.ok(tookMs >= 250 && tookMs < 600, `${String(tookMs)} ms`);
+      const experienced = await experiencedMs(() => assert.rejects(client.check(request), isUnavailable));
+      assert.ok(performance.now() - startedAt >= 250 && experienced < 600, `${String(experienced)} ms`);
     });
 
     it('whatever error policy answers, also PERMISSION_DENIED, which is about us and not about the subject', async () => {

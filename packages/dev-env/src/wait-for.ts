@@ -4,7 +4,7 @@ import { DevEnvironmentError } from './errors.ts';
 
 /** How long, how often and with which words {@link waitFor} waits. */
 export interface WaitOptions {
-  /** ms; default 15,000: long enough for a machine that does other things as well. */
+  /** ms; default 30,000: long enough for a machine that does other things as well. */
   readonly timeoutMs?: number;
   /** ms between two looks; default 20. */
   readonly intervalMs?: number;
@@ -22,7 +22,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined>> {
-  const { timeoutMs = 15_000, intervalMs = 20, message = 'the condition' } = options;
+  const { timeoutMs = 30_000, intervalMs = 20, message = 'the condition' } = options;
   const deadline = systemClock.monotonicMs() + timeoutMs;
   let cause: unknown;
   for (;;) {

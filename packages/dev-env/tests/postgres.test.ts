@@ -46,7 +46,7 @@ const clusterDirectory = (dataDir: string): string =>
   (JSON.parse(readFileSync(join(dataDir, 'cluster.json'), 'utf8')) as { directory: string }).directory;
 
 describe('the embedded PostgreSQL', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let directory: string;
   let running: Postgres[];
 
@@ -188,10 +188,7 @@ describe('the embedded PostgreSQL', function () {
       const files = clusterDirectory(dataDir);
       assert.ok(identity !== null);
       owner.kill(signal);
-      await waitFor(() => !isRunning(identity) && !existsSync(files), {
-        timeoutMs: 15_000,
-        message: 'the orphan to go',
-      });
+      await waitFor(() => !isRunning(identity) && !existsSync(files), { message: 'the orphan to go' });
     });
   }
 });

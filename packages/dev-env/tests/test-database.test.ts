@@ -13,7 +13,7 @@ const ask = async (url: string, sql: string): Promise<Record<string, unknown>[]>
 };
 
 describe('testDatabase', function () {
-  this.timeout(30_000);
+  this.timeout(180_000);
 
   for (const service of SERVICE_NAMES) {
     it(`gives ${service} its migrated schema and its own login role, which owns nothing`, async () => {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { isAppError, type AppError } from '@sallyport/errors';
 import { FollowResponse } from '@sallyport/proto/identity/v1';
+import { experiencedMs } from '@sallyport/testing';
 
 import { TcpProxy, World, answer, decisionService, feedService, question } from './world.ts';
 
@@ -36,7 +37,7 @@ describe('drain', () => {
       for (let count = 0; !load.signal.aborted; count += 1) {
         const id = `${String(index)}-${String(count)}`;
         try {
-          const { reason } = (await client?.unary('check', question(id), { deadlineMs: 4_000 })) ?? { reason: '' };
+          const { reason } = (await client?.unary('check', question(id), { deadlineMs: 10_000 })) ?? { reason: '' };
           assert.equal(reason, id);
           answered.add(id);
         } catch (error) {
@@ -100,20 +101,20 @@ describe('drain', () => {
     const client = await world.decisionClient(server.port);
     const pending = client.unary('check', question(), { deadlineMs: 5_000 }).catch((error: unknown) => error);
     await started.promise;
-    const startedAtMs = performance.now();
-    await server.drain(200);
-    assert.ok(performance.now() - startedAtMs < 1_500);
-    const error = await pending;
-    assert.ok(isAppError(error));
-    assert.ok(['UNAVAILABLE', 'CANCELLED'].includes(error.code), error.code);
-    assert.ok(performance.now() - startedAtMs < 2_000);
+    const tookMs = await experiencedMs(async () => {
+      await server.drain(200);
+      const error = await pending;
+      assert.ok(isAppError(error));
+      assert.ok(['UNAVAILABLE', 'CANCELLED'].includes(error.code), error.code);
+    });
+    assert.ok(tookMs < 2_000, String(tookMs));
   });
 
   it('takes no new connections, and can be asked twice', async () => {
     const server = await world.server([decisionService(() => Promise.resolve(answer('')))]);
     await Promise.all([server.drain(), server.drain()]);
     const client = await world.decisionClient(server.port);
-    const error: unknown = await client.unary('check', question(), { deadlineMs: 1_000 }).catch((e: unknown) => e);
+    const error: unknown = await client.unary('check', question(), { deadlineMs: 10_000 }).catch((e: unknown) => e);
     assert.equal(codeOf(error), 'UNAVAILABLE');
   });
 });
@@ -130,7 +131,7 @@ describe('connection age', () => {
       const client = await world.decisionClient(await proxy.listen());
       const worker = async (name: string): Promise<void> => {
         while (proxy.connections < 5) {
-          const { reason } = await client.unary('check', question(name), { deadlineMs: 2_000 });
+          const { reason } = await client.unary('check', question(name), { deadlineMs: 10_000 });
           assert.equal(reason, name);
         }
       };

@@ -26,13 +26,13 @@ const server = await world.server(
   { tls: serverTls },
 );
 const decisions = await world.decisionClient(server.port, { tls: clientTls });
-assert.equal((await decisions.unary('check', question('good'), { deadlineMs: 2_000 })).reason, 'good');
-await assert.rejects(decisions.unary('check', question('bad'), { deadlineMs: 2_000 }), {
+assert.equal((await decisions.unary('check', question('good'), { deadlineMs: 10_000 })).reason, 'good');
+await assert.rejects(decisions.unary('check', question('bad'), { deadlineMs: 10_000 }), {
   code: 'STALE_BASE',
   metadata: { flag: 'checkout' },
 });
 // Names of Object.prototype cannot be assigned any more: such details may be lost, the refusal and the process not.
-await assert.rejects(decisions.unary('check', question('odd'), { deadlineMs: 2_000 }), { name: 'AppError' });
+await assert.rejects(decisions.unary('check', question('odd'), { deadlineMs: 10_000 }), { name: 'AppError' });
 const feed = await world.feedClient(server.port, { tls: clientTls });
 const stream = feed.bidi('follow');
 await stream.write({ message: undefined });

@@ -38,7 +38,7 @@ describe('health', () => {
   it('answers for the server and for each of its services; NOT_FOUND for others', async () => {
     const { port, health } = await world.server([decisionService(() => Promise.resolve(answer('')))]);
     const client = await healthClient(port);
-    const status = async (service: string) => (await client.unary('check', { service }, { deadlineMs: 1_000 })).status;
+    const status = async (service: string) => (await client.unary('check', { service }, { deadlineMs: 10_000 })).status;
     assert.equal(await status(''), Serving.SERVING);
     assert.equal(await status(SERVICE), Serving.SERVING);
     health.setServing(false, SERVICE);

@@ -41,7 +41,7 @@ describe('mutual TLS between services', () => {
 
   const call = async (options: { tls?: TlsFiles; serverName?: string; port?: number }): Promise<string> => {
     const client = await world.decisionClient(options.port ?? port, options);
-    const { reason } = await client.unary('check', question(), { deadlineMs: 1_000 });
+    const { reason } = await client.unary('check', question(), { deadlineMs: 10_000 });
     return reason;
   };
   const isRefused = async (options: Parameters<typeof call>[0], code: ErrorCode): Promise<void> => {

@@ -21,13 +21,13 @@ describe('traces across gRPC', () => {
       const outer = await world.server([
         decisionService(async () => {
           seen.push(currentTraceId());
-          return await next.unary('check', question(), { deadlineMs: 1_000 });
+          return await next.unary('check', question(), { deadlineMs: 10_000 });
         }),
       ]);
       const client = await world.decisionClient(outer.port);
       const parent = extractTrace({ traceparent: `00-${traceId}-b7ad6b7169203331-01` });
-      await withSpan('test', { parent }, () => client.unary('check', question(), { deadlineMs: 1_000 }));
-      await client.unary('check', question(), { deadlineMs: 1_000 });
+      await withSpan('test', { parent }, () => client.unary('check', question(), { deadlineMs: 10_000 }));
+      await client.unary('check', question(), { deadlineMs: 10_000 });
       assert.deepEqual(seen, [traceId, traceId, undefined, undefined]);
     } finally {
       await world.dispose();

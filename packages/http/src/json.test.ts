@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { isAppError } from '@sallyport/errors';
+import { computingMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { decodeUtf8, parseJson } from './json.ts';
@@ -152,14 +153,7 @@ describe('parseJson', () => {
   });
 
   it('stays near JSON.parse for the worst bodies a megabyte can hold, so that no cap of ours blocks the process long', () => {
-    const best = (work: () => unknown): number =>
-      Math.min(
-        ...Array.from({ length: 3 }, () => {
-          const startedAtMs = performance.now();
-          work();
-          return performance.now() - startedAtMs;
-        }),
-      );
+    const best = (work: () => unknown): number => Math.min(...Array.from({ length: 3 }, () => computingMs(work)));
     const keys = Array.from({ length: 10_000 }, (_, index) => `"k${String(index)}":1`).join(',');
     const escaped = keys.replaceAll('"k', '"\\u006b');
     for (const text of [

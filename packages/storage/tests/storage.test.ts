@@ -325,7 +325,7 @@ describe('storage: transactions', () => {
         await sample.db.ping();
         return true;
       },
-      { timeoutMs: 5_000, message: 'the pool did not recover' },
+      { message: 'the pool did not recover' },
     );
   });
 });
@@ -343,14 +343,14 @@ describe('storage: LISTEN', () => {
       },
     );
     await adminQuery(adminUrl, `NOTIFY news, 'first'`);
-    await waitFor(() => heard.includes('first'), { timeoutMs: 5_000, message: 'no first notification' });
+    await waitFor(() => heard.includes('first'), { message: 'no first notification' });
     await adminQuery(
       adminUrl,
       `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sample-test-listen'`,
     );
-    await waitFor(() => armed === 2, { timeoutMs: 5_000, message: 'not armed again' });
+    await waitFor(() => armed === 2, { message: 'not armed again' });
     await adminQuery(adminUrl, `NOTIFY news, 'second'`);
-    await waitFor(() => heard.includes('second'), { timeoutMs: 5_000, message: 'no second notification' });
+    await waitFor(() => heard.includes('second'), { message: 'no second notification' });
     await unlisten();
     await db.close();
   });

@@ -77,7 +77,7 @@ describe('subject feed', () => {
       onApplied: () => undefined,
     });
     feed.start();
-    await waitFor(() => source.renewals.length === 1, { timeoutMs: 5_000, message: 'no first renewal' });
+    await waitFor(() => source.renewals.length === 1, { message: 'no first renewal' });
     const subjects = [{ subjectId, type: 1, active: false, epoch: 2n, groupIds: [], deleted: false }];
     const entries = [1n, 2n].map((position) => ({
       orgId,
@@ -88,7 +88,7 @@ describe('subject feed', () => {
       requestId: 'r',
     }));
     source.give({ $case: 'delta', value: { entries } } as never);
-    await waitFor(() => source.renewals.length === 2, { timeoutMs: 5_000, message: 'no acknowledgement' });
+    await waitFor(() => source.renewals.length === 2, { message: 'no acknowledgement' });
     assert.deepEqual(source.renewals[1]?.applied, [{ orgId, position: 2n }]);
     await feed.close();
   });

@@ -48,7 +48,7 @@ const play = (steps: readonly SimulationStep[], boundMs: number): SimulatedFeed 
 
 describe(`replica of the subject log under faults (seed ${String(SEED)})`, () => {
   it('never lets anybody pass later than ttl after the commit that ended their access', function bounded() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     fc.assert(
       fc.property(script(network), (steps) => {
         play(steps, TTL_MS);
@@ -59,7 +59,7 @@ describe(`replica of the subject log under faults (seed ${String(SEED)})`, () =>
 
   // While the monotonic clock stands still the lease does not age; up to the tolerance this goes unnoticed.
   it('adds at most the suspension tolerance when the machine is suspended', function suspended() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const networkOnly = network.filter(({ kind }) => kind !== 'wall');
     fc.assert(
       fc.property(script(networkOnly, suspend), (steps) => {
@@ -70,7 +70,7 @@ describe(`replica of the subject log under faults (seed ${String(SEED)})`, () =>
   });
 
   it('knows exactly what is committed once the faults end', function converges() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     fc.assert(
       fc.property(script(network, suspend, restore), (steps) => {
         const feed = new SimulatedFeed();
@@ -83,7 +83,7 @@ describe(`replica of the subject log under faults (seed ${String(SEED)})`, () =>
   });
 
   it('applies every position once and in order, whatever is lost, doubled or late', function ordered() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     fc.assert(
       fc.property(script(network), (steps) => {
         const feed = play(steps, TTL_MS);

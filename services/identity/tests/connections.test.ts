@@ -40,7 +40,7 @@ describe('connections', () => {
   };
 
   it('carries a state through to more accounts than one transaction takes, each with its receipt', async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const directory = await newDirectory(identity, organization, newId());
     await populate(directory, 1_100);
     const path = `/connections/${directory.connectionId}`;

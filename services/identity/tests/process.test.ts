@@ -15,7 +15,7 @@ describe('the process', () => {
   let httpPort: number;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     database = await testDatabase('identity');
     arranging = await startIdentity({ database });
     ({ child, httpPort } = await startProcess(database));

@@ -187,7 +187,7 @@ describe('who a directory may speak for', () => {
         logger: silentLogger(),
       });
       const { orgId } = organization;
-      await client.unary('verifyDomain', { orgId, connectionId, domain, verified }, { deadlineMs: 5_000 });
+      await client.unary('verifyDomain', { orgId, connectionId, domain, verified }, { deadlineMs: 10_000 });
       client.close();
     };
 

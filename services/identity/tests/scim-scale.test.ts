@@ -165,7 +165,7 @@ describe('SCIM at size', () => {
       assert.deepEqual([...new Set(answers.map(({ status }) => status))], [204]);
       assert.deepEqual(await membersOf(id), outside);
     }
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   it('a user is created in a bounded number of statements, the audit entry and the subject log among them', async () => {
     const post = (name: string) =>

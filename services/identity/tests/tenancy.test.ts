@@ -50,12 +50,12 @@ describe('organisations and their walls', () => {
     it('creates organisation, logs and the break-glass Owner; a second call leaves all as it is', async () => {
       const client = await operator();
       const slug = `acme-${newId()}`;
-      const first = await client.unary('createOrganization', request(slug), { deadlineMs: 5_000 });
+      const first = await client.unary('createOrganization', request(slug), { deadlineMs: 10_000 });
       assert.equal(first.created, true);
       const second = await client.unary(
         'createOrganization',
         { ...request(slug), ownerPassword: 'another password 123' },
-        { deadlineMs: 5_000 },
+        { deadlineMs: 10_000 },
       );
       assert.deepEqual(second, { orgId: first.orgId, ownerSubjectId: first.ownerSubjectId, created: false });
       const [row] = await identity.admin(
@@ -79,7 +79,7 @@ describe('organisations and their walls', () => {
       const client = await operator();
       const slug = `race-${newId()}`;
       const answers = await Promise.all(
-        [1, 2, 3].map(() => client.unary('createOrganization', request(slug), { deadlineMs: 5_000 })),
+        [1, 2, 3].map(() => client.unary('createOrganization', request(slug), { deadlineMs: 10_000 })),
       );
       assert.equal(new Set(answers.map(({ orgId }) => orgId)).size, 1);
       assert.equal(answers.filter(({ created }) => created).length, 1);
@@ -90,7 +90,7 @@ describe('organisations and their walls', () => {
       for (const service of ['policy', 'flags']) {
         const client = await operator(service);
         await assert.rejects(
-          client.unary('createOrganization', request('x-y-z'), { deadlineMs: 5_000 }),
+          client.unary('createOrganization', request('x-y-z'), { deadlineMs: 10_000 }),
           (error) => isAppError(error) && error.code === 'PERMISSION_DENIED',
         );
         client.close();
@@ -103,7 +103,7 @@ describe('organisations and their walls', () => {
         { ownerPassword: 'short' },
       ])
         await assert.rejects(
-          client.unary('createOrganization', { ...request(`w-${newId()}`), ...wrong }, { deadlineMs: 5_000 }),
+          client.unary('createOrganization', { ...request(`w-${newId()}`), ...wrong }, { deadlineMs: 10_000 }),
           (error) => isAppError(error) && error.kind.grpc === 'INVALID_ARGUMENT',
           JSON.stringify(wrong),
         );

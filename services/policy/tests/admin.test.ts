@@ -6,7 +6,7 @@ import { newId } from '@sallyport/storage';
 
 import { World, type Organization } from './support/world.ts';
 
-const OPTIONS = { deadlineMs: 5_000 };
+const OPTIONS = { deadlineMs: 10_000 };
 
 const codeOf = async (work: Promise<unknown>): Promise<string> => {
   try {

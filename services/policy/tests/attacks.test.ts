@@ -24,7 +24,7 @@ const MIN_ATTACKS = 40;
 const all = Object.values(ATTACKS).flat();
 
 describe('attacks', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let world: World;
 
   before(async () => {

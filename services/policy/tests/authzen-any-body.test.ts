@@ -11,7 +11,7 @@ const RUNS = 150;
 
 /** Whatever is sent: an answer or a refusal, never an error of ours. */
 describe('AuthZEN, whatever is sent', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let world: World;
   let people: SearchDesk;
   let desk: AuthzenDesk;

@@ -56,7 +56,7 @@ describe('AuthZEN searches (§8)', () => {
       const { orgId, projectId, stagingId, liveId, ownerId } = desk.org;
       const [otherId, elsewhereId] = [newId(), newId()];
       const scopes = world.client(ScopeServiceClient, 'flags');
-      const options = { deadlineMs: 5_000 };
+      const options = { deadlineMs: 10_000 };
       const project = { orgId, projectId: otherId, deleted: false };
       await scopes.unary('putProject', { ...project, key: 'other', sequence: 10n }, options);
       const environment = { ...project, environmentId: elsewhereId, key: 'staging', tier: 1 as const, sequence: 11n };

@@ -10,10 +10,11 @@ import {
   type DecisionServiceService,
 } from '@sallyport/proto/policy/v1';
 import { newId } from '@sallyport/storage';
+import { experiencedMs } from '@sallyport/testing';
 
 import { World, type Organization } from './support/world.ts';
 
-const OPTIONS = { deadlineMs: 2_000 };
+const OPTIONS = { deadlineMs: 10_000 };
 
 describe('answers over a stream, and answers that know of a revision', () => {
   let world: World;
@@ -158,12 +159,13 @@ describe('answers over a stream, and answers that know of a revision', () => {
   });
 
   it('are denials where the revision cannot be had in time, and say which knowledge is missing', async () => {
-    const began = performance.now();
-    const grants = await ask(revisionOf(1n, 999_999n));
-    assert.deepEqual([grants.decision, grants.reason], [Decision.DECISION_DENY, 'GRANTS_STALE']);
-    const standing = await ask(revisionOf(999_999n, 1n));
-    assert.deepEqual([standing.decision, standing.reason], [Decision.DECISION_DENY, 'STANDING_STALE']);
-    assert.ok(performance.now() - began < 1_500, 'within 200 ms each');
+    const tookMs = await experiencedMs(async () => {
+      const grants = await ask(revisionOf(1n, 999_999n));
+      assert.deepEqual([grants.decision, grants.reason], [Decision.DECISION_DENY, 'GRANTS_STALE']);
+      const standing = await ask(revisionOf(999_999n, 1n));
+      assert.deepEqual([standing.decision, standing.reason], [Decision.DECISION_DENY, 'STANDING_STALE']);
+    });
+    assert.ok(tookMs < 1_500, `${String(tookMs)} ms, where it waits for 200 ms each`);
     // Within the caller's deadline, whatever it waits for.
     const inTime = await decisions.unary('check', question({ atLeastAsFresh: revisionOf(999_999n, 1n) }), {
       deadlineMs: 150,
@@ -240,7 +242,7 @@ describe('answers over a stream, and answers that know of a revision', () => {
 
   it('say no revision of a write that may not be known yet', async () => {
     await world.identity.stop();
-    await waitFor(() => world.context.standingLease.remainingMs() === 0, { timeoutMs: 5_000, message: 'lease' });
+    await waitFor(() => world.context.standingLease.remainingMs() === 0, { message: 'lease' });
     assert.equal(world.context.currentRevision(org.orgId), null);
   });
 });

@@ -44,7 +44,7 @@ describe('conditional grants', () => {
 
     const issued = await world
       .client(OperatorServiceClient, 'operator')
-      .unary('issueDecisionToken', { orgId: org.orgId, name: 'gateway' }, { deadlineMs: 5_000 });
+      .unary('issueDecisionToken', { orgId: org.orgId, name: 'gateway' }, { deadlineMs: 10_000 });
     const evaluated = async (context: object): Promise<unknown> =>
       (
         await world.call('POST', '/access/v1/evaluation', {

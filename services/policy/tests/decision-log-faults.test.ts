@@ -217,7 +217,7 @@ describe('the decision log when things go wrong', () => {
     const flushed = log.flush();
     const isWaiting = async (): Promise<boolean> =>
       ((await admin.query(`SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted`)).rowCount ?? 0) > 0;
-    await waitFor(isWaiting, { timeoutMs: 10_000, message: 'the batch does not wait' });
+    await waitFor(isWaiting, { message: 'the batch does not wait' });
     assert.equal(await written(requestId), 0);
     await admin.query('SELECT pg_advisory_unlock(725593018)');
     await flushed;

@@ -24,7 +24,7 @@ describe('following the subject log', () => {
     (await world.check({ orgId: org.orgId, subjectId, action: 'organization:read', epoch })).reason;
 
   const eventually = async (expected: string, subjectId = org.ownerId): Promise<void> => {
-    await waitFor(async () => (await reason(subjectId)) === expected, { timeoutMs: 5_000, message: expected });
+    await waitFor(async () => (await reason(subjectId)) === expected, { message: expected });
   };
 
   it('denies a deactivated subject, and every older epoch after a reactivation', async () => {
@@ -44,7 +44,7 @@ describe('following the subject log', () => {
 
   it('acknowledges what it applied with the next renewal', async () => {
     const position = world.identity.commit(org.orgId, [{ subjectId: org.ownerId }]);
-    await waitFor(() => world.identity.applied.get(org.orgId) === position, { timeoutMs: 5_000, message: 'no ack' });
+    await waitFor(() => world.identity.applied.get(org.orgId) === position, { message: 'no ack' });
   });
 
   it('takes roles from the groups the log names', async () => {
@@ -129,7 +129,7 @@ describe('following the subject log', () => {
 
   it('re-reads when the feed orders it', async () => {
     world.identity.send({ $case: 'resync', value: { orgId: org.orgId, reason: 'test' } });
-    await waitFor(() => world.identity.snapshots.length > 0, { timeoutMs: 5_000, message: 'no snapshot was read' });
+    await waitFor(() => world.identity.snapshots.length > 0, { message: 'no snapshot was read' });
     await eventually('GRANTED');
   });
 

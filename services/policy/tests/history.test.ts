@@ -60,7 +60,7 @@ describe('time travel', () => {
         ]);
         return BigInt(row?.position ?? 0);
       });
-    await waitFor(async () => (await stands()) >= position, { timeoutMs: 10_000, message: 'standing was not written' });
+    await waitFor(async () => (await stands()) >= position, { message: 'standing was not written' });
   };
 
   const ask = async (request: Omit<DecisionRequest, 'orgId'>): Promise<Made> => {
@@ -232,7 +232,7 @@ describe('time travel', () => {
           deleted: kind === 'scope' && isDenied,
           sequence: state.sequence,
         },
-        { deadlineMs: 5_000 },
+        { deadlineMs: 10_000 },
       );
     }
   };

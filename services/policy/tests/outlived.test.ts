@@ -158,7 +158,7 @@ describe('roles of somebody who was removed', () => {
     await world.grant(org, { subject: { type: 'user', id: denied.id }, role: 'viewer', effect: 'deny' });
     const ask = world
       .client(OwnershipServiceClient, 'identity')
-      .unary('getOwnership', { orgId: org.orgId }, { deadlineMs: 1_000 });
+      .unary('getOwnership', { orgId: org.orgId }, { deadlineMs: 10_000 });
     const { grantsRevision, ...answer } = await ask;
     assert.ok(grantsRevision > 0n);
     assert.deepEqual(answer, {
@@ -169,11 +169,13 @@ describe('roles of somebody who was removed', () => {
     });
     for (const peer of ['flags', 'operator'])
       await assert.rejects(
-        world.client(OwnershipServiceClient, peer).unary('getOwnership', { orgId: org.orgId }, { deadlineMs: 1_000 }),
+        world.client(OwnershipServiceClient, peer).unary('getOwnership', { orgId: org.orgId }, { deadlineMs: 10_000 }),
         { code: 'PERMISSION_DENIED' },
       );
     await assert.rejects(
-      world.client(OwnershipServiceClient, 'identity').unary('getOwnership', { orgId: newId() }, { deadlineMs: 1_000 }),
+      world
+        .client(OwnershipServiceClient, 'identity')
+        .unary('getOwnership', { orgId: newId() }, { deadlineMs: 10_000 }),
       { code: 'NOT_FOUND' },
     );
   });

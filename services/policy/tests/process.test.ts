@@ -39,7 +39,7 @@ describe('the process', () => {
       child.stdout.resume();
       const isReady = async (): Promise<boolean> =>
         (await world.call('GET', '/readyz', { port: httpPort })).status === 200;
-      await waitFor(isReady, { timeoutMs: 10_000, message: 'the process is not ready' });
+      await waitFor(isReady, { message: 'the process is not ready' });
       return { child, httpPort };
     }
     throw new Error('the process ended before it was ready');
@@ -78,7 +78,7 @@ describe('the process', () => {
   });
 
   it('loses nothing it acknowledged when it is killed while writing, and shows no half change', async function killed() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const users = Array.from({ length: 120 }, () => newId());
     await world.applied(
       org.orgId,

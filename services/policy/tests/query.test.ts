@@ -13,7 +13,7 @@ import { newId } from '@sallyport/storage';
 
 import { World, type Organization } from './support/world.ts';
 
-const OPTIONS = { deadlineMs: 5_000 };
+const OPTIONS = { deadlineMs: 10_000 };
 const PAGE = { pageSize: 0, pageToken: '', atLeastAsFresh: '' };
 
 describe('questions about the policy over gRPC', () => {
@@ -271,7 +271,7 @@ describe('questions about the policy while nothing can be told', () => {
       const begun = await queries.unary('listSubjects', question, OPTIONS);
       assert.notEqual(begun.page?.nextPageToken, '');
       await world.identity.stop();
-      await waitFor(() => world.context.standingLease.remainingMs() === 0, { timeoutMs: 5_000, message: 'lease' });
+      await waitFor(() => world.context.standingLease.remainingMs() === 0, { message: 'lease' });
       await assert.rejects(queries.unary('listSubjects', question, OPTIONS), { code: 'DECISION_UNAVAILABLE' });
       await assert.rejects(
         queries.unary('listSubjects', { ...question, pageToken: begun.page?.nextPageToken ?? '' }, OPTIONS),

@@ -197,7 +197,6 @@ describe('escalation through roles', () => {
       `${String(removal.status)} ${String(grant.status)}`,
     );
     await waitFor(() => world.context.knowledge.organization(org.orgId)?.quarantined.length === 0, {
-      timeoutMs: 5_000,
       message: 'something was quarantined',
     });
   });

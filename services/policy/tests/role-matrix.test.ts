@@ -35,7 +35,7 @@ describe('role matrix, role × permission × place', () => {
     ({ token } = await operator.unary(
       'issueDecisionToken',
       { orgId: org.orgId, name: 'matrix' },
-      { deadlineMs: 5_000 },
+      { deadlineMs: 10_000 },
     ));
   });
   after(async () => {
@@ -52,7 +52,7 @@ describe('role matrix, role × permission × place', () => {
       requestId: '',
     }));
     const client = world.client(DecisionServiceClient, 'flags');
-    const { results } = await client.unary('checkMany', { checks }, { deadlineMs: 5_000 });
+    const { results } = await client.unary('checkMany', { checks }, { deadlineMs: 10_000 });
     assert.equal(results.length, MATRIX.length);
     for (const [index, { role, permission, place, allowed }] of MATRIX.entries()) {
       const expected = allowed ? Decision.DECISION_ALLOW : Decision.DECISION_DENY;
@@ -95,7 +95,7 @@ describe('role matrix, role × permission × place', () => {
   };
 
   it('is what AuthZEN answers', async function viaAuthzen() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const ask = async ({ role, permission, place, allowed }: MatrixCase): Promise<void> => {
       const question = { subject: subjectOf(role), action: { name: permission }, resource: resourceAt(place) };
       assert.deepEqual(await post(EVALUATION, question), { decision: allowed }, `${role} ${permission} ${place}`);

@@ -109,7 +109,7 @@ describe("roles of an organisation's own", () => {
     const user = await desk.holding('switcher', { projectId: org.projectId });
     const until = new Date(world.context.clock.now().getTime() + 200).toISOString();
     await desk.holding('switcher', { projectId: org.projectId }, until);
-    await waitFor(() => world.context.clock.now().toISOString() > until, { timeoutMs: 5_000, message: 'time stands' });
+    await waitFor(() => world.context.clock.now().toISOString() > until, { message: 'time stands' });
     const refused = await roles.remove('switcher');
     assert.deepEqual([refused.status, codeOf(refused)], [409, 'ROLE_IN_USE']);
     assert.match(refused.text, /1 times/);
@@ -209,7 +209,7 @@ describe("roles of an organisation's own", () => {
     const poison = `INSERT INTO policy.role_permission VALUES ($1, 'switcher', 'production', 'flag:of-the-future')`;
     await sql(poison, [org.orgId]);
     await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
-    await waitFor(async () => (await mayToggle(user.id)) === 'NO_GRANT', { timeoutMs: 5_000, message: 'still there' });
+    await waitFor(async () => (await mayToggle(user.id)) === 'NO_GRANT', { message: 'still there' });
     const { quarantined = [] } = world.context.knowledge.organization(org.orgId) ?? {};
     assert.deepEqual(quarantined.map(({ table }) => table).sort(), ['grant', 'grant', 'role']);
     const reads = await world.check({
@@ -239,7 +239,7 @@ describe("roles of an organisation's own", () => {
       [org.orgId],
     );
     await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
-    await waitFor(async () => (await mayToggle(user.id)) === 'GRANTS_STALE', { timeoutMs: 5_000, message: 'decides' });
+    await waitFor(async () => (await mayToggle(user.id)) === 'GRANTS_STALE', { message: 'decides' });
     assert.equal(world.context.knowledge.status(org.orgId).state, 'held');
     await sql(
       `UPDATE policy.role_permission SET permission = 'flag:toggle' WHERE permission = 'flag:gone'
@@ -247,7 +247,7 @@ describe("roles of an organisation's own", () => {
       [org.orgId],
     );
     await sql('UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1', [org.orgId]);
-    await waitFor(async () => (await mayToggle(user.id)) === 'EXPLICIT_DENY', { timeoutMs: 5_000, message: 'held' });
+    await waitFor(async () => (await mayToggle(user.id)) === 'EXPLICIT_DENY', { message: 'held' });
   });
 
   it('come to replicas as what changed, which makes the same index as everything', async () => {

@@ -105,7 +105,7 @@ describe('live shadow', () => {
     await world.context.shadow.settled();
     await world.policy.stop();
     await world.startPolicy();
-    await waitFor(() => !world.context.standing.isStale(org.orgId), { timeoutMs: 5_000, message: 'no standing' });
+    await waitFor(() => !world.context.standing.isStale(org.orgId), { message: 'no standing' });
     assert.equal((await world.check(question)).reason, 'NO_GRANT');
     assert.equal((await status()).engine, 'casbin');
   });

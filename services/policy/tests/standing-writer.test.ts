@@ -99,7 +99,7 @@ describe('the written copy of the subject log', () => {
   });
 
   it('loses nothing and invents nothing, with two replicas writing at their own pace', async function twoReplicas() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     await fc.assert(
       fc.asyncProperty(
         fc.array(change, { minLength: 1, maxLength: 20 }),

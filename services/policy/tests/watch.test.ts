@@ -83,7 +83,7 @@ describe('watching a policy', () => {
     assert.deepEqual([taken.grants[0]?.grantId, taken.grants[0]?.gone], [grantId, true]);
     assert.equal(taken.grantsRevision, given.grantsRevision + 1n);
     const project = { orgId: org.orgId, projectId: newId(), key: 'new', deleted: false, sequence: 1n };
-    await world.client(ScopeServiceClient, 'flags').unary('putProject', project, { deadlineMs: 5_000 });
+    await world.client(ScopeServiceClient, 'flags').unary('putProject', project, { deadlineMs: 10_000 });
     const scoped = await nextChange(stream);
     assert.deepEqual([scoped.grants, scoped.everything], [[], true]);
     stream.cancel();
@@ -166,7 +166,7 @@ describe('watching a policy', () => {
     await give(await person());
     const projectId = newId();
     const project = { orgId: other.orgId, projectId, key: 'theirs', deleted: false, sequence: 9n };
-    await world.client(ScopeServiceClient, 'flags').unary('putProject', project, { deadlineMs: 5_000 });
+    await world.client(ScopeServiceClient, 'flags').unary('putProject', project, { deadlineMs: 10_000 });
     const change = await nextChange(stream);
     assert.ok(change.revision.startsWith(`${other.orgId}@`));
     assert.deepEqual([change.grants, change.everything], [[], true]);
@@ -191,7 +191,7 @@ describe('watching a policy', () => {
       told.push(message);
       await Promise.resolve();
     });
-    await waitFor(() => told.length >= 4, { timeoutMs: 5_000, message: 'no heartbeat' });
+    await waitFor(() => told.length >= 4, { message: 'no heartbeat' });
     ended.abort();
     await watching;
     assert.ok(told.every(({ change }) => change === null));

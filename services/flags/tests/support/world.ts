@@ -190,7 +190,7 @@ export class World {
       logger: silentLogger(),
     });
     try {
-      return await client.unary('createOrganization', { orgId, slug: 'acme' }, { deadlineMs: 4_000 });
+      return await client.unary('createOrganization', { orgId, slug: 'acme' }, { deadlineMs: 10_000 });
     } finally {
       client.close();
     }
@@ -234,7 +234,7 @@ export class World {
             );
             return rows[0]?.waiting === true;
           },
-          { timeoutMs: 5_000, message: 'nobody waits for the lock' },
+          { message: 'nobody waits for the lock' },
         );
         const { rows } = await client.query<{ now: Date }>('SELECT clock_timestamp() AS now');
         const until = Number(rows[0]?.now) + ms;

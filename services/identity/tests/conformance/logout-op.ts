@@ -112,7 +112,7 @@ export const rpInitiatedLogoutOp: Modules<RpInitiatedLogoutModule> = {
 /** The logout token of a session; those of other tests may come before it. */
 const logoutTokenOf = async (stage: Stage, sid: unknown): Promise<string> => {
   const find = (): string | undefined => stage.receiver.tokens.find((token) => decodeJwt(token)['sid'] === sid);
-  await waitFor(() => find() !== undefined, { timeoutMs: 15_000, message: 'the logout token' });
+  await waitFor(() => find() !== undefined, { message: 'the logout token' });
   return find() ?? assert.fail();
 };
 

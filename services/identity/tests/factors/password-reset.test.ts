@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { AppError } from '@sallyport/errors';
+import { experiencedMs } from '@sallyport/testing';
 
 import { Browser } from '../support/browser.ts';
 import { newOrganization, OWNER_PASSWORD } from '../support/identity.ts';
@@ -120,17 +121,19 @@ describe('forgotten passwords', () => {
     });
 
     it('in time: the medians differ by less than the noise', async () => {
+      const longEnough: boolean[] = [];
       const timed = async (email: string): Promise<number> => {
         const startedAt = performance.now();
-        await ask(email);
-        return performance.now() - startedAt;
+        const experienced = await experiencedMs(() => ask(email));
+        longEnough.push(performance.now() - startedAt >= 990);
+        return experienced;
       };
       const median = (times: number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
       const known = await Promise.all(Array.from({ length: 9 }, () => timed(OWNER_EMAIL)));
       const unknown = await Promise.all(Array.from({ length: 9 }, () => timed('nobody@example.com')));
       assert.ok(Math.abs(median(known) - median(unknown)) < 100, `${String(median(known))} ${String(median(unknown))}`);
-      assert.ok(Math.min(...known, ...unknown) >= 990);
-    }).timeout(30_000);
+      assert.ok(longEnough.every(Boolean));
+    }).timeout(180_000);
 
     it('when mail cannot be written', async () => {
       await scene.identity.admin('ALTER TABLE identity.mail_outbox RENAME TO mail_outbox_away');
@@ -148,7 +151,7 @@ describe('forgotten passwords', () => {
       );
       await scene.identity.context.mail.deliverDue();
       assert.equal(scene.mailer.sent.length, 3);
-    }).timeout(30_000);
+    }).timeout(180_000);
   });
 
   it('are for local accounts alone, and not while those are switched off', async () => {
@@ -189,7 +192,7 @@ describe('forgotten passwords', () => {
       Array.from({ length: 61 }, (_, index) => ask(`nobody-${String(index)}@example.com`)),
     );
     assert.equal(answers.filter(({ status }) => status === 429).length, 1);
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   describe('mail', () => {
     const outbox = async (): Promise<number> =>

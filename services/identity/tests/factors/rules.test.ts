@@ -200,5 +200,5 @@ describe('what organisations ask of local accounts, and what administrators do a
       'SECOND_FACTOR_REQUIRED',
       'looked at, not throttled',
     );
-  }).timeout(60_000);
+  }).timeout(180_000);
 });

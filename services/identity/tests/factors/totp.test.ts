@@ -128,7 +128,7 @@ describe('authenticator apps and recovery codes', () => {
     assert.equal(statuses.filter((one) => one === 429).length, 3);
     // Bounded, too: what was not looked at is not recorded.
     assert.equal((await scene.entries('factor.refused')).length, 20);
-  }).timeout(60_000);
+  }).timeout(180_000);
 
   it('are of no use any more after a hundred wrong codes in a row; a recovery code still is', async () => {
     const { secret, recoveryCodes } = await enrolled();

@@ -47,7 +47,7 @@ describe('Back-channel logout to applications', () => {
 
   const isAcknowledged = async (): Promise<void> => {
     const all = async () => (await notices()).every(({ acknowledged_at: at }) => at !== null);
-    await waitFor(all, { timeoutMs: 15_000, message: 'every notice acknowledged' });
+    await waitFor(all, { message: 'every notice acknowledged' });
   };
 
   const logOutThroughApplication = async (name: string): Promise<void> => {
@@ -178,7 +178,7 @@ describe('Back-channel logout to applications', () => {
       { logger: silentLogger(), decisions: decisionsWithout(new Set()) },
     );
     const server = await startServer(context);
-    await waitFor(() => receiver.tokens.length > before, { timeoutMs: 15_000, message: 'the next process tells' });
+    await waitFor(() => receiver.tokens.length > before, { message: 'the next process tells' });
     await isAcknowledged();
     await server.close();
     await context.dispose();

@@ -39,7 +39,7 @@ export class LogoutReceiver {
 
   /** Waits until so many tokens have come. */
   async received(count: number): Promise<readonly string[]> {
-    await waitFor(() => this.tokens.length >= count, { timeoutMs: 15_000, message: `${count} logout tokens` });
+    await waitFor(() => this.tokens.length >= count, { message: `${count} logout tokens` });
     return this.tokens;
   }
 

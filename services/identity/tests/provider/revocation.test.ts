@@ -36,7 +36,7 @@ describe('credentials end with their account', () => {
   });
 
   const introspect = async (credential: { $case: 'session' | 'bearer'; value: string }) =>
-    await policy.unary('introspect', { credential }, { deadlineMs: 2_000 });
+    await policy.unary('introspect', { credential }, { deadlineMs: 10_000 });
 
   const sessionOf = (browser: Browser): string => browser.cookie(scene.origin, '__Host-sallyport_session') ?? '';
 
@@ -191,7 +191,7 @@ describe('credentials end with their account', () => {
     it('serves policy and flags only', async () => {
       const other = await introspectionClient(scene.identity, 'operator');
       const credential = { $case: 'bearer', value: 'x' } as const;
-      await assert.rejects(other.unary('introspect', { credential }, { deadlineMs: 2_000 }), {
+      await assert.rejects(other.unary('introspect', { credential }, { deadlineMs: 10_000 }), {
         code: 'PERMISSION_DENIED',
       });
       other.close();

@@ -166,7 +166,7 @@ describe('The token endpoint', () => {
             );
             return row?.['waiting'] !== 0;
           },
-          { timeoutMs: 10_000, message: 'nobody waits for the account' },
+          { message: 'nobody waits for the account' },
         );
         // In the other order the two would wait for each other here.
         await tx.query('DELETE FROM provider_artifact WHERE model = $1 AND id_hash = $2', [

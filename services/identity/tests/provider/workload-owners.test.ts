@@ -32,7 +32,7 @@ describe('Whoever answers for a service account', () => {
   };
 
   const introspect = async (value: string) =>
-    await policy.unary('introspect', { credential: { $case: 'bearer', value } }, { deadlineMs: 2_000 });
+    await policy.unary('introspect', { credential: { $case: 'bearer', value } }, { deadlineMs: 10_000 });
 
   const sponsorsOf = async (bearer: string): Promise<readonly string[]> =>
     [...((await introspect(bearer)).principal?.sponsorSubjectIds ?? [])].sort();

@@ -62,5 +62,5 @@ describe('SAML sign-on with encrypted assertions, while our keys rotate', () => 
     assert.equal(pages.size, 1);
     assert.equal(await scene.sessions(), before);
     assert.equal((await scene.answer(started)).status, 303);
-  }).timeout(60_000);
+  }).timeout(180_000);
 });

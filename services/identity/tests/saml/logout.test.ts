@@ -256,7 +256,7 @@ describe('SAML single logout over HTTP', () => {
       }
       assert.equal(pages.size, 1);
       assert.equal(await isSignedIn(browser), true);
-    }).timeout(60_000);
+    }).timeout(180_000);
 
     it('a form with two messages, or none', async () => {
       const xml = encoded(logoutText(message()));

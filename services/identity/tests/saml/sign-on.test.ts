@@ -111,7 +111,7 @@ describe('SAML sign-on over HTTP', () => {
       assert.equal(pages.size, 1);
       assert.equal(await scene.sessions(), before);
       assert.equal((await scene.answer(started)).status, 303); // The request they all answered is still good.
-    }).timeout(120_000);
+    }).timeout(180_000);
 
     it('a replay of the same response', async () => {
       const started = await scene.begin();

@@ -72,5 +72,5 @@ describe('the migration that makes accounts searchable', () => {
       await client.end();
       await database.drop();
     }
-  }).timeout(60_000);
+  }).timeout(180_000);
 });

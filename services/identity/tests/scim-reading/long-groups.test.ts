@@ -13,7 +13,7 @@ describe('groups that are long', () => {
   let group: Body;
 
   before(async function () {
-    this.timeout(60_000);
+    this.timeout(180_000);
     identity = await startIdentity();
     directory = await newDirectory(identity, await newOrganization(identity));
     people = await insertUsers(identity, directory, MEMBERS);

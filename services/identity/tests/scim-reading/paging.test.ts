@@ -110,7 +110,7 @@ describe('paging (RFC 7644 §3.4.2.4, RFC 9865)', () => {
       assert.equal(new Set(seen).size, seen.length, 'nobody twice');
       const missed = [...staying].filter((id) => !seen.includes(id));
       assert.deepEqual(missed, []);
-    }).timeout(60_000);
+    }).timeout(180_000);
 
     it('is opaque: no name of anybody is in it', async () => {
       await directory.scim('POST', '/Users', { userName: 'aaa.visible@example.com' });

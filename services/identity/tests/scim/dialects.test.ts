@@ -15,7 +15,7 @@ interface Stage extends Cast {
 }
 
 describe('SCIM dialects (facts, scim.md §2)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let identity: TestIdentity;
   before(async () => {
     identity = await startIdentity();

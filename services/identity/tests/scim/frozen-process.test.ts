@@ -12,7 +12,7 @@ import { openScene, type Scene } from './hostile/scene.ts';
 const PROBE = new URL('../support/pollution-probe.ts', import.meta.url);
 
 describe('SCIM under attack, in the process as it is deployed', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let database: TestDatabase;
   let arranging: TestIdentity;
   let served: ServedProcess;

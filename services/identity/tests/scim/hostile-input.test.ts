@@ -62,7 +62,7 @@ const LONG_TEXTS: readonly (readonly [number, number, readonly (readonly [number
 ];
 
 describe('SCIM under attack (facts, scim.md §10)', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let identity: TestIdentity;
   let scene: Scene;
 

@@ -91,7 +91,7 @@ const WAYS: readonly Way[] = [
 ];
 
 describe('out means out, in every shape of SCIM', function () {
-  this.timeout(60_000);
+  this.timeout(180_000);
   let scene: ProviderScene;
   before(async () => {
     scene = await ProviderScene.start();

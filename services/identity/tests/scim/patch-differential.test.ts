@@ -62,7 +62,7 @@ const operations = fc.array(
 const document = userResource(name, fc.constantFrom('e1', 'e2')).map(({ doc }): Doc => ({ active: true, ...doc }));
 
 describe('PATCH in memory against the reference model', function () {
-  this.timeout(120_000);
+  this.timeout(180_000);
 
   it('leaves exactly the document of the model, or refuses with one of its words (property, 100,000 operations)', () => {
     const seed = openSeed('SCIM PATCH differential');

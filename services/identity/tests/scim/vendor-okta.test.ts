@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
+import { experiencedMs } from '@sallyport/testing';
 
 import { ask, newDirectory, type Answer, type Body, type Client, type Directory } from '../support/http.ts';
 import { newOrganization, startIdentity, type TestIdentity } from '../support/identity.ts';
@@ -111,11 +112,12 @@ describe('what Okta validates', () => {
   });
 
   it('10: GET /Groups is 200 in under 600 ms with Resources', async () => {
-    const startedAt = performance.now();
-    const { status, body } = await scim('GET', '/Groups');
-    assert.equal(status, 200);
-    assert.ok(Array.isArray(body.Resources));
-    assert.ok(performance.now() - startedAt < GROUPS_WITHIN_MS);
+    const tookMs = await experiencedMs(async () => {
+      const { status, body } = await scim('GET', '/Groups');
+      assert.equal(status, 200);
+      assert.ok(Array.isArray(body.Resources));
+    });
+    assert.ok(tookMs < GROUPS_WITHIN_MS, String(tookMs));
   });
 
   it('11: a wrong token is 401 with an Error body, status "401"', async () => {

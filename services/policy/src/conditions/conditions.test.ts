@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { stripTypeScriptTypes } from 'node:module';
 
+import { computingMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { randomCondition, randomGiven } from '../../tests/support/random-condition.ts';
@@ -110,9 +111,10 @@ describe('conditions', () => {
     ];
     for (const [pattern, text, outcome] of cases)
       assert.equal(both(test('like', pattern), context(text)), outcome, pattern);
-    const started = performance.now();
-    assert.equal(both(test('like', '*a*a*a*a*a*a*a*b'), context('a'.repeat(1_024))), 'not met');
-    assert.ok(performance.now() - started < 1_000);
+    const tookMs = computingMs(() => {
+      assert.equal(both(test('like', '*a*a*a*a*a*a*a*b'), context('a'.repeat(1_024))), 'not met');
+    });
+    assert.ok(tookMs < 1_000, String(tookMs));
   });
 
   it('know networks; an IPv4 address written as IPv6 is the IPv4 address', () => {

@@ -30,7 +30,7 @@ const explainIn = async (
 
 describe('explanations', () => {
   it('name grants that are there, and roles that would indeed do, for any policy', async function any() {
-    this.timeout(120_000);
+    this.timeout(180_000);
     const seen = new Map<string, number>();
     let lifted = 0;
     const property = fc.asyncProperty(

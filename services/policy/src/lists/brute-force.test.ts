@@ -57,7 +57,7 @@ const orRefused = async <T>(list: Promise<readonly T[]>): Promise<readonly T[]> 
 
 describe('lists', () => {
   it('are what one decision each would say, whatever the policy, the question and the size of a page', async function all() {
-    this.timeout(120_000);
+    this.timeout(180_000);
     const seen = { actions: 0, resources: 0, subjects: 0 };
     const property = fc.asyncProperty(
       randomPolicy,

@@ -103,7 +103,7 @@ const applyStep = (
 
 describe('incremental maintenance', () => {
   it('leaves what a build from nothing makes, whatever changes in whatever order (property)', function any() {
-    this.timeout(60_000);
+    this.timeout(180_000);
     const seen = { patched: 0, roles: 0 };
     fc.assert(
       fc.property(randomPolicy, fc.array(step, { minLength: 1, maxLength: 8 }), (policy, steps) => {

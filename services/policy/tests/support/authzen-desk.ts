@@ -78,5 +78,5 @@ export class AuthzenDesk {
 /** A decision token of the organisation. */
 export const tokenOf = async (world: World, { orgId }: Organization): Promise<string> => {
   const client = world.client(OperatorServiceClient, 'operator');
-  return (await client.unary('issueDecisionToken', { orgId, name: 'gateway' }, { deadlineMs: 5_000 })).token;
+  return (await client.unary('issueDecisionToken', { orgId, name: 'gateway' }, { deadlineMs: 10_000 })).token;
 };

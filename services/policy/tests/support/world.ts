@@ -127,8 +127,7 @@ export class World {
       await context.dispose();
     };
     this.#policy = { context, server, stop: () => (stopping ??= stop()) };
-    if (waitUntilReady)
-      await waitFor(() => context.standingLease.remainingMs() > 0, { timeoutMs: 10_000, message: 'no lease was had' });
+    if (waitUntilReady) await waitFor(() => context.standingLease.remainingMs() > 0, { message: 'no lease was had' });
     return this.#policy;
   }
 
@@ -180,10 +179,10 @@ export class World {
     await this.client(OperatorServiceClient, 'operator').unary(
       'createOrganization',
       { orgId, slug: 'acme', ownerSubjectId: ownerId },
-      { deadlineMs: 5_000 },
+      { deadlineMs: 10_000 },
     );
     const scopes = this.client(ScopeServiceClient, 'flags');
-    const options = { deadlineMs: 5_000 };
+    const options = { deadlineMs: 10_000 };
     await scopes.unary('putProject', { orgId, projectId, key: 'shop', deleted: false, sequence: 1n }, options);
     const environment = { orgId, projectId, deleted: false };
     await scopes.unary(
@@ -209,7 +208,6 @@ export class World {
   /** Waits until policy has applied the position. */
   async applied(orgId: string, position: bigint): Promise<void> {
     await waitFor(() => this.context.standing.position(orgId) >= position && !this.context.standing.isStale(orgId), {
-      timeoutMs: 10_000,
       message: `policy did not apply position ${String(position)}`,
     });
   }

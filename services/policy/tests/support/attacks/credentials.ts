@@ -10,7 +10,7 @@ import { newId } from '@sallyport/storage';
 import { GRANTS } from '../grant-desk.ts';
 import type { Attack, Scene } from './scene.ts';
 
-const OPTIONS = { deadlineMs: 5_000 };
+const OPTIONS = { deadlineMs: 10_000 };
 const TOKENS = '/api/policy/v1/decision-tokens';
 const NOBODY = '401 UNAUTHENTICATED';
 

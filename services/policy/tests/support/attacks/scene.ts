@@ -87,7 +87,7 @@ export class Scene extends GrantDesk {
   }
 
   async until(isSo: () => Promise<boolean>, message: string): Promise<void> {
-    await waitFor(isSo, { timeoutMs: 10_000, message });
+    await waitFor(isSo, { message });
   }
 
   /** `<status> <code> <reason, rule or code of the field>` */
