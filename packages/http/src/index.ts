@@ -15,7 +15,7 @@ export { decodeCursor, encodeCursor, listOf, listQuery } from './cursor.ts';
 export { hardenProcess } from './harden.ts';
 export { contentSecurityPolicy, type ContentSecurityPolicyOptions } from './headers.ts';
 export type { ReadinessChecks } from './health.ts';
-export { parseJson, type JsonRules } from './json.ts';
+export { checkText, isStorable, parseJson, type JsonRules } from './json.ts';
 export type { Mount } from './mount.ts';
 export { openApi, type OpenApiDocument, type OpenApiOptions } from './openapi.ts';
 export type { AuditContext, Decision, GrantedDecision, Principal, Scope } from './principal.ts';

@@ -1,5 +1,6 @@
 /** oidc-provider's storage interface on our table: see facts of each method, and artifact-store.ts for the joins. */
 import { type AuditContext, type AuditLog } from '@sallyport/audit';
+import { isStorable } from '@sallyport/http';
 import { newId, secretHash, type Clock, type Database, type ReadTx, type WriteTx } from '@sallyport/storage';
 import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider';
 
@@ -46,6 +47,8 @@ const WHY = 'state of the OpenID Provider; grants are audited';
 const ALL = 'all-organizations';
 /** Each of them lost to another one that was written meanwhile. */
 const MAX_RENEWALS = 10;
+/** In JSON: what PostgreSQL stores no text with. */
+const NUL = /(?<!\\)(?:\\\\)*\\u0000/;
 
 type Dependencies = AdapterDependencies & { readonly machines: MachineClients };
 
@@ -90,6 +93,7 @@ class ClientAdapter implements Adapter {
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
+    if (!isStorable(id)) return undefined; // Nothing of that name can be there to be looked for.
     if (isMachineId(id)) return await this.#dependencies.machines.find(id);
     const client = await this.#find(id);
     return client === undefined ? undefined : clientMetadata(client, this.#dependencies.signingAlgorithm);
@@ -217,6 +221,8 @@ class ArtifactAdapter implements Adapter {
 
   #artifact(id: string, payload: AdapterPayload, expiresIn: number | undefined): NewArtifact {
     const now = this.#dependencies.clock.now();
+    // From a pushed request: what comes in an address is refused before (RFC 6749 App. A).
+    if (NUL.test(JSON.stringify(payload))) throw new errors.InvalidRequest('a parameter contains U+0000');
     const isGrantChild = payload.grantId !== undefined && this.#model !== 'Interaction';
     return {
       model: this.#model,

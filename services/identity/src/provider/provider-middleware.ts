@@ -1,5 +1,5 @@
 import { AppError } from '@sallyport/errors';
-import { contentSecurityPolicy } from '@sallyport/http';
+import { checkText, contentSecurityPolicy } from '@sallyport/http';
 import type Koa from 'koa';
 import type { Provider } from 'oidc-provider';
 
@@ -25,8 +25,7 @@ export const providerMiddleware = (provider: Provider, options: MiddlewareOption
   const keys = [...options.cookieKeys];
   const writeIssued = issuedWriter(options);
   return async (ctx, next) => {
-    // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
-    if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
+    checkTarget(ctx);
     if (ctx.method === 'POST' && ctx.path === '/auth') return await redirectToGet(ctx);
     // The library signs its cookies with the keys of the application it is mounted in.
     ctx.app.keys = keys;
@@ -60,6 +59,14 @@ export const providerMiddleware = (provider: Provider, options: MiddlewareOption
     if (session !== null && (isEverything || applications.length > 0))
       await options.onSignedOut({ session, isEverything, applications, origin });
   };
+};
+
+/** @throws INVALID_REQUEST for an address that nothing can be answered to */
+const checkTarget = (ctx: Koa.ParameterizedContext): void => {
+  // An absolute-form target would put its own host into every URL of the answer (RFC 9112 §3.2.2).
+  if (!ctx.originalUrl.startsWith('/')) throw new AppError('INVALID_REQUEST', 'The request target must be a path.');
+  for (const [name, value] of Object.entries(ctx.query))
+    for (const text of [value ?? ''].flat()) checkText(text, `?${name}`);
 };
 
 const runAll = async (

@@ -5,6 +5,8 @@ import { refreshTokenGrant } from 'openid-client';
 import type { Browser } from '../support/browser.ts';
 import { ProviderScene, REDIRECT_URI, type Application } from './scene.ts';
 
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
+
 const errorOf = async (answer: Response): Promise<unknown> => ((await answer.json()) as { error?: unknown }).error;
 
 describe('OpenID Provider under attack', () => {
@@ -193,6 +195,35 @@ describe('OpenID Provider under attack', () => {
       assert.equal(answer.status, 400);
       assert.equal(await errorOf(answer), expected, grant);
     }
+  });
+
+  it('refuses text that cannot be stored, wherever it comes, as a mistake of whoever sent it', async () => {
+    const nul = String.fromCodePoint(0);
+    const jwt = [{ alg: 'ES256' }, { sub: nul, aud: nul }]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+    const assertion = { client_assertion: `${jwt}.aa`, client_assertion_type: ASSERTION_TYPE };
+    for (const path of ['/token', '/token/introspection', '/token/revocation', '/request'])
+      for (const shown of [{ client_id: nul }, { client_id: `sp_sc_${nul}` }, assertion]) {
+        const body = new URLSearchParams({ grant_type: 'client_credentials', token: 'x', ...shown });
+        const answer = await fetch(scene.issuer + path, { method: 'POST', body });
+        assert.deepEqual([answer.status, await errorOf(answer)], [401, 'invalid_client'], path);
+      }
+    const { url } = await scene.request(app);
+    const ways = ['client_id', 'state', 'nonce', 'login_hint', 'ui_locales'].map((name) => {
+      const way = new URL(url);
+      way.searchParams.set(name, nul);
+      return way;
+    });
+    for (const query of [`client_id=${app.clientId}&state=%00`, 'client_id=%00', `id_token_hint=${jwt}.aa`])
+      ways.push(new URL(`${scene.issuer}/session/end?${query}`));
+    for (const way of ways) assert.equal((await browser.open(way)).status, 400, way.search);
+    const pushed = await scene.form('/oidc/request', app, {
+      ...Object.fromEntries(url.searchParams),
+      nonce: nul,
+    });
+    const { request_uri: requestUri } = (await pushed.json()) as { request_uri: string };
+    assert.equal(await outcome({ request_uri: requestUri }), 'invalid_request');
   });
 
   it('leaves no unregistered address in the way out', async () => {
