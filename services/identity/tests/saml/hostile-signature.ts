@@ -2,6 +2,7 @@
 import type { HostileCase } from './hostile.ts';
 
 const SHA1 = 'http://www.w3.org/2000/09/xmldsig#sha1';
+const MANY_PREFIXES = Array.from({ length: 20_000 }, (_, index) => `p${index}`).join(' ');
 
 const insertBefore =
   (mark: string, inner: string) =>
@@ -88,6 +89,17 @@ export const signatureCases: readonly HostileCase[] = [
         xml.replace(
           'enveloped-signature"></ds:Transform>',
           'enveloped-signature"><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="x"/></ds:Transform>',
+        ),
+    },
+  },
+  {
+    name: 'tens of thousands of prefixes to canonicalise with, looked for at every element',
+    reason: 'TOO_MANY_NAMESPACES',
+    response: {
+      afterSigning: (xml) =>
+        xml.replace(
+          /(xml-exc-c14n#")><\/ds:Transform>/,
+          `$1><ec:InclusiveNamespaces xmlns:ec="http://www.w3.org/2001/10/xml-exc-c14n#" PrefixList="${MANY_PREFIXES}"/></ds:Transform>`,
         ),
     },
   },

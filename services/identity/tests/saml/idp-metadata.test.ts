@@ -163,5 +163,20 @@ describe('reading the metadata of an identity provider', () => {
       assert.match(problem(signed(used(pin)).replace('/sso', '/evil'), pins), /DIGEST_MISMATCH/);
       assert.match(problem(signed(used(pin)), ['no certificate']), /NO_USABLE_CERTIFICATE/);
     });
+
+    it('canonicalises with as many prefixes as a document may declare, and no more', () => {
+      const listing = (count: number): string => {
+        const inclusive = Array.from({ length: count }, (_, index) => `p${index}`).join(' ');
+        const xml = plain();
+        return xml.replace(
+          /(<md:EntityDescriptor[^>]*>)/,
+          (_, tag: string) => tag + signatureFor(xml, '_m1', { with: used(pin), inclusive }),
+        );
+      };
+      const pins = [used(pin).cert];
+      assert.equal(problem(listing(64), pins), 'taken');
+      // Each costs a look at every element, before anything is verified: 23 s with as many as fit into a document.
+      for (const count of [65, 50_000]) assert.match(problem(listing(count), pins), /TOO_MANY_NAMESPACES/);
+    });
   });
 });

@@ -7,6 +7,7 @@ import { createHash, timingSafeEqual, verify, X509Certificate, type KeyObject } 
 
 import { refuse } from '../reasons.ts';
 import { canonicalize } from '../xml/canonicalize.ts';
+import { MESSAGE_LIMITS } from '../xml/limits.ts';
 import { attributeOf, childElements, childrenNamed, textOf, type XmlElement } from '../xml/tree.ts';
 import { DS, ENVELOPED_SIGNATURE, EXCLUSIVE_C14N } from './names.ts';
 
@@ -153,11 +154,13 @@ export function checkSignedBy(keys: readonly KeyObject[], { algorithm: uri, sign
   if (!candidates.some(matches)) refuse('SIGNATURE_INVALID');
 }
 
+/** Each is looked for at every element that is canonicalised, before anything is verified. @throws SamlRefusal */
 function inclusivePrefixesOf(method: XmlElement): string[] {
   const list = childElements(method)[0];
   if (list === undefined) return [];
-  const prefixes = (attributeOf(list, 'PrefixList') ?? '').split(' ').filter((prefix) => prefix !== '');
-  return prefixes.map((prefix) => (prefix === '#default' ? '' : prefix));
+  const prefixes = new Set((attributeOf(list, 'PrefixList') ?? '').split(' ').filter((prefix) => prefix !== ''));
+  if (prefixes.size > MESSAGE_LIMITS.maxNamespaces) refuse('TOO_MANY_NAMESPACES', 'ec:InclusiveNamespaces');
+  return [...prefixes].map((prefix) => (prefix === '#default' ? '' : prefix));
 }
 
 /** The algorithm an element names; the empty text when it names none. */

@@ -67,10 +67,11 @@ function declarationsFor(
     .sort(([left], [right]) => (left < right ? -1 : 1)); // prefixes are ASCII
 }
 
-const byCodePoint = (left: string, right: string): number => Buffer.compare(Buffer.from(left), Buffer.from(right));
+const byCodePoint = (left: string, right: string): number =>
+  left === right ? 0 : Buffer.compare(Buffer.from(left), Buffer.from(right));
 
 const byNamespaceAndName = (left: XmlAttribute, right: XmlAttribute): number =>
-  byCodePoint(left.namespace, right.namespace) || byCodePoint(left.localName, right.localName);
+  byCodePoint(left.namespace, right.namespace) || (left.localName < right.localName ? -1 : 1); // names are ASCII
 
 const TEXT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['&', '&amp;'],
