@@ -199,7 +199,7 @@ describe('sallyport, the command', function () {
     const inLive = await json<{ id: string }[]>('who-can', 'flag:toggle', ...place);
     const inStaging = await expect(0, 'who-can', 'flag:toggle', '--project', project.key, '--environment', 'staging');
     assert.ok(inLive.length > 0 && inLive.every(({ id }) => id !== dev.subjectId));
-    assert.match(inStaging.stdout, new RegExp(`user:${dev.subjectId}`));
+    assert.match(inStaging.stdout, new RegExp(`^user:${dev.userName} +${dev.subjectId}$`, 'm'));
   });
 
   describe('audit', () => {

@@ -4,7 +4,8 @@ import type { Credentials } from './config.ts';
 import { CliError, EXIT, type ExitCode } from './exit-codes.ts';
 
 export type Json = Record<string, unknown>;
-export type Query = Readonly<Record<string, string | number | undefined>>;
+/** A list is sent as one parameter for each of its values. */
+export type Query = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export interface Page<Item> {
   readonly items: readonly Item[];
@@ -129,7 +130,7 @@ export class Client {
       });
     }
     for (const [name, value] of Object.entries(options.query ?? {})) {
-      if (value !== undefined) url.searchParams.set(name, String(value));
+      for (const each of [value ?? []].flat()) url.searchParams.append(name, String(each));
     }
     const headers: Record<string, string> = {
       authorization: `Bearer ${this.#credentials.token}`,

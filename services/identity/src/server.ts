@@ -17,6 +17,7 @@ import { oidcAdminRoutes, oidcRoutes } from './oidc/index.ts';
 import { invitationPageRoutes, invitationRoutes } from './invitations/index.ts';
 import { localSignInRoutes, passkeySignInRoutes, sweepLocalSignIns } from './local-sign-in/index.ts';
 import { operatorService } from './organizations/index.ts';
+import { nameRoutes } from './names/index.ts';
 import { renderErrorPage } from './pages/index.ts';
 import { passwordResetRoutes, sweepResets } from './password-reset/index.ts';
 import { clientRoutes, interactionRoutes } from './provider/index.ts';
@@ -36,6 +37,7 @@ export const routes = (context: IdentityContext): Route[] => [
   ...driftRoutes(context), //      …/drift-reports
   ...accountRoutes(context), //    /api/identity/v1/accounts
   ...groupRoutes(context), //      /api/identity/v1/groups
+  ...nameRoutes(context), //       /api/identity/v1/names
   ...auditRoutes(context.audit, '/api/identity/v1'), // …/audit, …/audit/export
   ...loginRoutes(context), //      /, /login, /login/start, /account, /logout
   ...localSignInRoutes(context), // /login/password, /login/second-factor, /login/enrol, /api/identity/v1/login

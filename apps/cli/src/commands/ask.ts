@@ -3,7 +3,8 @@ import { Command } from 'commander';
 import type { Json } from '../client.ts';
 import { EXIT } from '../exit-codes.ts';
 import type { SessionOf } from '../run.ts';
-import { resolveScope, resolveSubject, type ScopeOptions } from './names.ts';
+import { resolveScope, resolveSubject, type ScopeOptions, type Subject } from './names.ts';
+import { Wording } from './wording.ts';
 
 interface ExplainOptions extends ScopeOptions {
   readonly subject?: string;
@@ -11,6 +12,7 @@ interface ExplainOptions extends ScopeOptions {
 }
 
 const PAGE = 1_000;
+const MAX_NAMED = 2_000;
 
 /** `explain`: why a decision comes out as it does, and what is missing; exit code 0 for allow, 4 for deny. */
 export const explainCommand = (sessionOf: SessionOf): Command =>
@@ -61,6 +63,13 @@ export const whoCanCommand = (sessionOf: SessionOf): Command =>
         page = await client.post<Found>('/api/policy/v1/list/subjects', { ...question, cursor: page.nextCursor });
         items.push(...page.items);
       }
-      output.table(items, [{ title: 'SUBJECT', value: ({ type, id }) => `${String(type)}:${String(id)}` }]);
+      const subjectOf = ({ type, id }: Json): Subject => ({ type: String(type), id: String(id) });
+      // Whoever has more to read does not read it by eye.
+      const named = output.json || items.length > MAX_NAMED ? [] : items.map(subjectOf);
+      const name = await (await Wording.of(client)).names(named);
+      output.table(items, [
+        { title: 'subject', value: (item) => name(subjectOf(item)) },
+        { title: 'id', value: ({ id }) => id },
+      ]);
       if (!output.json) output.note(`${String(page.total)} as of policy revision ${page.revision}`);
     });

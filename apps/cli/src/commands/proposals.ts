@@ -190,13 +190,14 @@ export const protectionsCommand = (sessionOf: SessionOf): Command =>
       const client = open();
       const protections = await Array.fromAsync(client.all('/api/policy/v1/protections'));
       const wording = await Wording.of(client);
+      const account = await wording.accounts(protections.map(({ changedBy }) => changedBy));
       output.table(protections, [
         { title: 'protection', value: ({ id }) => id },
         { title: 'where', value: ({ scope }) => wording.place(scope as Place) },
         { title: 'approvals', value: ({ requiredApprovals }) => requiredApprovals },
         { title: 'since', value: ({ createdAt }) => createdAt },
         { title: 'changed', value: ({ changedAt }) => changedAt },
-        { title: 'by', value: ({ changedBy }) => changedBy },
+        { title: 'by', value: ({ changedBy }) => account(changedBy) },
       ]);
     }),
   );

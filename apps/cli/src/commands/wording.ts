@@ -1,5 +1,5 @@
 import type { Client, Json } from '../client.ts';
-import { CliError, EXIT, type ExitCode } from '../exit-codes.ts';
+import { CliError, EXIT } from '../exit-codes.ts';
 import { listProjects, UUID, type Project, type Subject } from './names.ts';
 
 /** A scope as answers have it: null, or nothing at all, means everywhere. */
@@ -8,37 +8,23 @@ export interface Place {
   readonly environmentId?: string | null;
 }
 
-/** What is wanted; the exit code instead where it is one of these. */
-const unless = async <T, Code extends ExitCode>(wanted: Promise<T>, ...codes: readonly Code[]): Promise<T | Code> => {
+/** Undefined when the caller may not see it, or it is not there any more. */
+const ifSeen = async <T extends object>(wanted: Promise<T | undefined>): Promise<T | undefined> => {
   try {
     return await wanted;
   } catch (error) {
-    const code = error instanceof CliError ? codes.find((each) => each === error.exitCode) : undefined;
-    if (code === undefined) throw error;
-    return code;
+    const isHidden = error instanceof CliError && (error.exitCode === EXIT.denied || error.exitCode === EXIT.notFound);
+    if (!isHidden) throw error;
+    return undefined;
   }
 };
 
-/** Undefined when the caller may not see it, or it is not there any more. */
-const ifSeen = async <T extends object>(wanted: Promise<T | undefined>): Promise<T | undefined> => {
-  const found = await unless(wanted, EXIT.denied, EXIT.notFound);
-  return typeof found === 'number' ? undefined : found;
-};
+/** As many ids as are named at once. */
+const NAMED_AT_ONCE = 100;
 
-/** Beyond as many, reading everybody takes fewer requests than asking about each. */
-const MAX_ASKED_SINGLY = 10;
-
-interface Register {
-  readonly path: string;
-  /** Of an entry, its name. */
-  readonly field: string;
-  /** By id; undefined for who is not there, or may not be seen. */
-  readonly names: Map<string, string | undefined>;
-  /** Each refusal is on record: one is enough. */
-  isDenied: boolean;
+interface Named {
+  readonly items: readonly { readonly id: string; readonly name: string }[];
 }
-
-const register = (path: string, field: string): Register => ({ path, field, names: new Map(), isDenied: false });
 
 /** What a subject is called. */
 export type Names = (subject: Subject) => string;
@@ -47,8 +33,10 @@ export type Names = (subject: Subject) => string;
 export class Wording {
   readonly #client: Client;
   readonly #projects: readonly Project[];
-  readonly #groups = register('/api/identity/v1/groups', 'displayName');
-  readonly #accounts = register('/api/identity/v1/accounts', 'userName');
+  /** By id; undefined for what is not there any more, or may not be named. */
+  readonly #names = new Map<string, string | undefined>();
+  /** A token that is limited to other permissions names nobody. Each refusal is on record: one is enough. */
+  #isRefused = false;
   #own: Promise<Json> | undefined;
 
   private constructor(client: Client, projects: readonly Project[]) {
@@ -81,40 +69,27 @@ export class Wording {
     return name === `${type}:${id}` ? name : `${name} (${id})`;
   }
 
-  /** For lists: `user:dana@acme.example`, or `user:<id>` of who may not be seen. Asks for all of them at once. */
+  /** For lists: `user:dana@acme.example`, or `user:<id>` where there is no name. Asks for all of them at once. */
   async names(subjects: readonly Subject[]): Promise<Names> {
-    const registerOf = ({ type }: Subject): Register => (type === 'group' ? this.#groups : this.#accounts);
-    for (const each of [this.#groups, this.#accounts])
-      await this.#read(each, new Set(subjects.filter((subject) => registerOf(subject) === each).map(({ id }) => id)));
-    return (subject) => `${subject.type}:${registerOf(subject).names.get(subject.id) ?? subject.id}`;
+    await this.#learn(subjects.map(({ id }) => id));
+    return ({ type, id }) => `${type}:${this.#names.get(id) ?? id}`;
   }
 
   /** Of accounts of whatever kind: `dana@acme.example`, or the id; what is no id stays as it is. */
   async accounts(ids: readonly unknown[]): Promise<(id: unknown) => unknown> {
-    const texts = ids.filter((id) => typeof id === 'string');
-    await this.#read(this.#accounts, new Set(texts.filter((id) => UUID.test(id))));
-    return (id) => (typeof id === 'string' ? (this.#accounts.names.get(id) ?? id) : id);
+    await this.#learn(ids.filter((id) => typeof id === 'string'));
+    return (id) => (typeof id === 'string' ? (this.#names.get(id) ?? id) : id);
   }
 
-  async #read(held: Register, ids: ReadonlySet<string>): Promise<void> {
-    const { path, field, names } = held;
-    const unknown = [...ids].filter((id) => !names.has(id));
-    const note = (id: string, entry: Json | undefined): void => {
-      const name = entry?.[field];
-      names.set(id, typeof name === 'string' ? name : undefined);
-    };
-    const everybody = async (): Promise<void> => {
-      for await (const entry of this.#client.all(path)) note(String(entry['id']), entry);
-    };
-    const each = async (): Promise<void> => {
-      for (const id of unknown) {
-        const found = await unless(this.#client.get(`${path}/${encodeURIComponent(id)}`), EXIT.notFound);
-        note(id, typeof found === 'number' ? undefined : found);
-      }
-    };
-    if (held.isDenied || unknown.length === 0) return;
-    const asked = unknown.length > MAX_ASKED_SINGLY ? everybody() : each();
-    held.isDenied = (await unless(asked, EXIT.denied)) === EXIT.denied;
+  async #learn(ids: readonly string[]): Promise<void> {
+    const unknown = [...new Set(ids)].filter((id) => UUID.test(id) && !this.#names.has(id));
+    for (let from = 0; from < unknown.length && !this.#isRefused; from += NAMED_AT_ONCE) {
+      const asked = unknown.slice(from, from + NAMED_AT_ONCE);
+      const found = await ifSeen(this.#client.get<Named>('/api/identity/v1/names', { id: asked }));
+      this.#isRefused = found === undefined;
+      const names = new Map(found?.items.map(({ id, name }) => [id, name]));
+      for (const id of asked) this.#names.set(id, names.get(id));
+    }
   }
 
   /** A grant or mapping by its id: there is no shorter way to see one than all of them. */
