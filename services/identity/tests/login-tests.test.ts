@@ -32,6 +32,7 @@ describe('the test of a SAML connection', () => {
     const accountRule = { createOnFirstLogin: true, groupsAttribute: 'groups' };
     await scene.putFacet(jit, { accountRule });
     await scene.api('PUT', `/connections/${jit}/domains`, { domains: ['example.org'] });
+    await scene.prove(jit, 'example.org');
   });
   after(async () => {
     await scene.close();

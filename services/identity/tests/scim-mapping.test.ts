@@ -53,6 +53,28 @@ describe('who a directory may speak for', () => {
 
   const newName = (domain = 'example.com'): string => `${newId()}@${domain}`;
 
+  const verify = async (connectionId: string, domain: string, verified = true): Promise<void> => {
+    const client = createGrpcClient(OperatorServiceClient, {
+      address: `127.0.0.1:${String(identity.server.grpcPort)}`,
+      tls: await certificate('operator'),
+      serverName: 'identity',
+      deployment: DEPLOYMENT,
+      logger: silentLogger(),
+    });
+    const { orgId } = organization;
+    await client.unary('verifyDomain', { orgId, connectionId, domain, verified }, { deadlineMs: 10_000 });
+    client.close();
+  };
+
+  /** A directory whose connection lists a domain that the operator vouches for. */
+  const proven = async (): Promise<Directory & { readonly domain: string }> => {
+    const domain = `d-${newId()}.example`;
+    const own = await newDirectory(identity, organization, newId());
+    assert.equal((await api('PUT', `/connections/${own.connectionId}/domains`, { domains: [domain] })).status, 200);
+    await verify(own.connectionId, domain);
+    return { ...own, domain };
+  };
+
   const create = async (body: object, client = scim): Promise<Answer> => {
     const created = await client('POST', '/Users', body);
     assert.equal(created.status, 201, JSON.stringify(created.body));
@@ -178,28 +200,6 @@ describe('who a directory may speak for', () => {
   });
 
   describe('an account of nobody', () => {
-    const verify = async (connectionId: string, domain: string, verified = true): Promise<void> => {
-      const client = createGrpcClient(OperatorServiceClient, {
-        address: `127.0.0.1:${String(identity.server.grpcPort)}`,
-        tls: await certificate('operator'),
-        serverName: 'identity',
-        deployment: DEPLOYMENT,
-        logger: silentLogger(),
-      });
-      const { orgId } = organization;
-      await client.unary('verifyDomain', { orgId, connectionId, domain, verified }, { deadlineMs: 10_000 });
-      client.close();
-    };
-
-    /** A directory whose connection lists a domain that the operator vouches for. */
-    const proven = async (): Promise<Directory & { readonly domain: string }> => {
-      const domain = `d-${newId()}.example`;
-      const own = await newDirectory(identity, organization, newId());
-      assert.equal((await api('PUT', `/connections/${own.connectionId}/domains`, { domains: [domain] })).status, 200);
-      await verify(own.connectionId, domain);
-      return { ...own, domain };
-    };
-
     it('is linked when its address is in a proven domain: same id, a new epoch, an entry', async () => {
       const own = await proven();
       const name = newName(own.domain);
@@ -384,9 +384,8 @@ describe('who a directory may speak for', () => {
     });
 
     it('whom the directory removed, a first login does not make anew once the directory is off', async () => {
-      const own = await newDirectory(identity, organization, newId());
-      const domain = `d-${newId()}.example`;
-      await api('PUT', `/connections/${own.connectionId}/domains`, { domains: [domain] });
+      const own = await proven();
+      const { domain } = own;
       const [name, address, fresh] = [newName(domain), newName(domain), newName(domain)];
       const { body } = await create(userOf(name, { emails: [{ value: address }] }), own.scim);
       await own.scim('DELETE', `/Users/${body.id}`);

@@ -36,4 +36,5 @@ export {
   listByConnectionHold,
   lockAccounts,
 } from './store.ts';
+export { hasUnseen, hasUnseenInName } from './unseen.ts';
 export { updateAccount, type AccountUpdate } from './update-account.ts';

@@ -15,7 +15,7 @@ export const accountRuleSchema = z.object({
     .min(1)
     .max(2)
     .default(['externalId', 'userName']),
-  /** Whether a first login may create an account; never while the directory is on. */
+  /** Whether a first login may create an account, in a proven domain; never while the directory is on. */
   createOnFirstLogin: z.boolean().default(false),
   /** Values of the IdP's `acr`, `amr` or AuthnContextClassRef that are believed to mean more than one factor. */
   multiFactor: z.array(z.string().min(1).max(256)).max(20).default([]),

@@ -36,7 +36,7 @@ const assertNobodys = (domains: readonly string[]): void => {
   throw new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/domains', code: 'public' }] });
 };
 
-/** The mail domains whose people a connection signs in: for finding where to go, and as a limit for first logins. */
+/** The mail domains whose people a connection signs in: for finding where to go, and as a limit for first logins. Only proven ones count. */
 export const domainRoutes = (context: IdentityContext): Route[] => [
   route({
     method: 'GET',

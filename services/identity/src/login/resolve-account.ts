@@ -10,8 +10,9 @@ import {
   insertLink,
   isNameInUse,
   listAccountsNamed,
-  listDomains,
+  listConnectionDomains,
 } from './identity-store.ts';
+import { newcomerOf } from './newcomer.ts';
 
 export type Resolution =
   | { readonly ok: true; readonly accountId: string }
@@ -25,7 +26,7 @@ const refused = (reason: AccountRefusal): Resolution => ({ ok: false, reason });
  * 1. The connection is enabled. 2. With a directory (SCIM) on, the account is the one it provisioned under the
  * configured identifier; nobody is ever created or revived. 3. Without one, the account is the one that was created at
  * the subject's first login; a first login creates it only where the connection says so, for an address of its own
- * domains that nobody else goes by. 4. The account is active, and what the IdP issued is newer than its epoch.
+ * proven domains that nobody else goes by. 4. The account is active, and what the IdP issued is newer than its epoch.
  *
  * A name or address alone never finds anybody of another connection, and never adopts an account (nOAuth).
  */
@@ -62,14 +63,16 @@ const linkedAccount = async (
   const linked = await findLinkedAccount(tx, { orgId, connectionId, subjectKey });
   if (linked !== null) return { ok: true, accountId: linked };
   if (!login.rule.createOnFirstLogin) return refused('ACCOUNT_UNKNOWN');
-  const email = singleValue(login, login.rule.emailAttribute);
-  if (email === null || !email.includes('@')) return refused('IDENTIFIER_MISSING');
-  const domain = email.slice(email.lastIndexOf('@') + 1).toLowerCase();
-  if (!(await listDomains(tx, orgId, connectionId)).includes(domain)) return refused('DOMAIN_NOT_OF_CONNECTION');
+  const newcomer = newcomerOf(login);
+  if (newcomer === null) return refused('IDENTIFIER_MISSING');
+  const { email, domain, displayName } = newcomer;
+  // A claim alone makes nobody: whoever lists a domain could make people of somebody else's company.
+  const domains = await listConnectionDomains(tx, orgId, connectionId);
+  if (!domains.some((each) => each.domain === domain && each.verifiedAt !== null))
+    return refused('DOMAIN_NOT_OF_CONNECTION');
   if (await isNameInUse(tx, orgId, foldCase(email))) return refused('NAME_TAKEN');
   // Whom a directory removed, only a directory brings back.
   if (await wasNameOfRemoved(tx, { orgId, connectionId, name: email })) return refused('ACCOUNT_INACTIVE');
-  const displayName = singleValue(login, login.rule.displayNameAttribute);
   const account = await createAccount(tx, dependencies, {
     kind: 'user',
     connectionId,

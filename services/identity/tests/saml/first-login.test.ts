@@ -30,8 +30,13 @@ describe('SAML sign-on without a directory', () => {
     await scene.isRefused(await signIn('p-1', 'first@example.org'), 'ACCOUNT_UNKNOWN');
   });
 
-  it('creates at the first login and knows the subject again, whatever its address becomes', async () => {
+  it('creates nobody in a domain that the connection lists and nobody has proven', async () => {
     await scene.putFacet(id, { accountRule: { createOnFirstLogin: true } });
+    await scene.isRefused(await signIn('p-1', 'first@example.org'), 'DOMAIN_NOT_OF_CONNECTION');
+  });
+
+  it('creates at the first login and knows the subject again, whatever its address becomes', async () => {
+    await scene.prove(id, 'example.org');
     assert.equal((await signIn('p-1', 'first@example.org')).status, 303);
     assert.equal((await signIn('p-1', 'renamed@example.org')).status, 303);
     const rows = await scene.identity.admin('SELECT id FROM identity.account WHERE connection_id = $1', [id]);
@@ -42,13 +47,39 @@ describe('SAML sign-on without a directory', () => {
     await scene.isRefused(await signIn('p-2', 'first@example.org'), 'NAME_TAKEN');
     await scene.isRefused(await signIn('p-2', 'ada@example.com'), 'DOMAIN_NOT_OF_CONNECTION');
     await scene.api('PUT', `/connections/${id}/domains`, { domains: ['example.org', 'example.com'] });
+    await scene.prove(id, 'example.com');
     await scene.isRefused(await signIn('p-2', 'ada@example.com'), 'NAME_TAKEN');
     await scene.isRefused(await signIn('p-2', 'OWNER@example.com'), 'NAME_TAKEN');
   });
 
+  it('makes nobody of what is no address, or looks like another one', async () => {
+    const addresses = ['@example.org', 'a@b@example.org', 'a b@example.org', 'a\tb@example.org', ' a@example.org'];
+    const unseen = ['\u202e', '\u200b', '\u200d', '\u00ad', '\ufeff'].map((character) => `a${character}b@example.org`);
+    const long = `${'a'.repeat(250)}@example.org`;
+    for (const email of [...addresses, ...unseen, long])
+      await scene.isRefused(await signIn(`p-${email.length}`, email), 'IDENTIFIER_MISSING');
+  });
+
+  it('leaves out a display name that is none', async () => {
+    for (const [at, displayName] of ['Eve\u202eadA', 'E'.repeat(1_025)].entries()) {
+      const email = `shown-${at}@example.org`;
+      const attributes = [
+        ['email', [email]],
+        ['displayName', [displayName]],
+      ] as const;
+      const answer = await scene.answer(await scene.begin(new Browser(), id), { nameId: email, attributes });
+      assert.equal(answer.status, 303);
+      const [made] = await scene.identity.admin<{ display_name: string }>(
+        'SELECT display_name FROM identity.account WHERE user_name = $1',
+        [email],
+      );
+      assert.equal(made?.display_name, email);
+    }
+  });
+
   it('lets nobody back in who was closed out', async () => {
     const [row] = await scene.identity.admin<{ id: string }>(
-      'SELECT id FROM identity.account WHERE connection_id = $1',
+      'SELECT id FROM identity.account WHERE connection_id = $1 ORDER BY id',
       [id],
     );
     assert.equal((await scene.api('POST', `/accounts/${row?.id}/deactivate`, { reason: 'left' })).status, 200);

@@ -4,6 +4,7 @@ import { inflateRawSync } from 'node:zlib';
 
 import { createSelfSigned } from '@sallyport/dev-env';
 
+import { verifyDomain } from '../../src/login/index.ts';
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
 import {
@@ -69,6 +70,15 @@ export class SamlScene {
     const facet = { entityId: IDP, ssoUrl: SSO, certificates: [this.idp.cert], ...more };
     const answer = await api('PUT', `/connections/${connectionId}/saml`, facet);
     assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  }
+
+  /** The operator vouches for domains that a connection lists. */
+  async prove(connectionId: string, ...domains: readonly string[]): Promise<void> {
+    const { orgId } = this.organization;
+    for (const domain of domains) {
+      const claim = { orgId, connectionId, domain, verified: true };
+      await verifyDomain(this.identity.context, claim, { requestId: 'test', operator: 'operator' });
+    }
   }
 
   /** Provisions somebody; answers our id. */

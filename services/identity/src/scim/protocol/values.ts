@@ -1,6 +1,6 @@
 import { AppError } from '@sallyport/errors';
 
-import { foldCase } from '../../accounts/index.ts';
+import { foldCase, hasUnseen, hasUnseenInName } from '../../accounts/index.ts';
 import type { Dialect } from '../profiles/index.ts';
 import { findAttribute, type AttributeDefinition } from './attribute.ts';
 import { isArray, isObject, type Document, type JsonValue } from './json.ts';
@@ -28,10 +28,6 @@ const readBoolean = (name: string, value: JsonValue, { stringBooleans }: Dialect
 const isKey = ({ uniqueness }: AttributeDefinition, name: string): boolean =>
   uniqueness !== 'none' || name === 'externalId' || name === 'emails.value';
 
-// Zero-width joiners are part of words in some scripts, but not of what somebody signs in with.
-const UNSEEN = /[\p{Cc}\p{Zl}\p{Zp}\u00ad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
-const JOINERS = /[\u200c\u200d]/u;
-
 /** What people are told apart by on a screen. */
 const SHOWN: ReadonlySet<string> = new Set(['userName', 'displayName', 'emails.value', 'name.formatted']);
 const SIGNED_IN_WITH: ReadonlySet<string> = new Set(['userName', 'emails.value']);
@@ -44,7 +40,7 @@ const LEFT_OUT = /[\u0000-\u0020]/g;
 /** @throws INVALID_VALUE for a text that looks like another one, or like nothing, or that a browser would run */
 const requireHonest = ({ type, required }: AttributeDefinition, name: string, value: string): void => {
   if (required && value.trim() === '') throw invalid(name, 'is blank');
-  if (SHOWN.has(name) && (UNSEEN.test(value) || (SIGNED_IN_WITH.has(name) && JOINERS.test(value))))
+  if (SHOWN.has(name) && (SIGNED_IN_WITH.has(name) ? hasUnseenInName(value) : hasUnseen(value)))
     throw invalid(name, 'contains characters that cannot be seen');
   if (type === 'reference' && RUNS_CODE.test(value.replaceAll(LEFT_OUT, '')))
     throw invalid(name, 'is an address that would run code');
