@@ -2,7 +2,17 @@
  * YAML as data and nothing else: one document, plain values, no anchors, aliases, tags or merge keys, bounded in size and
  * depth; every value knows its line.
  */
-import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments, visit, type Document, type Node } from 'yaml';
+import {
+  LineCounter,
+  isMap,
+  isScalar,
+  isSeq,
+  parseAllDocuments,
+  visit,
+  type Document,
+  type Node,
+  type YAMLMap,
+} from 'yaml';
 import type { z } from 'zod';
 
 import { refuseFile, type FileProblem } from './policy.ts';
@@ -41,6 +51,16 @@ const nodeAt = (document: Document, path: Path): Node | null => {
   return node;
 };
 
+/** The first key a map has twice. (The library would look each key up among all before it.) */
+const repeatedIn = ({ items }: YAMLMap): unknown => {
+  const known = new Set<unknown>();
+  return items.find(({ key }) => {
+    const isRepeated = known.has(keyOf(key));
+    known.add(keyOf(key));
+    return isRepeated;
+  })?.key;
+};
+
 /** What may not be in it, wherever it stands. */
 const forbidden = (document: Document, lineOf: (node: unknown) => number): readonly FileProblem[] => {
   const found: FileProblem[] = [];
@@ -55,6 +75,8 @@ const forbidden = (document: Document, lineOf: (node: unknown) => number): reado
       if (node.anchor !== undefined) found.push(problem(lineOf(node), 'ANCHOR', 'Anchors are not allowed.'));
       if (node.tag !== undefined && !/^tag:yaml\.org,2002:(?:map|seq|str|int|float|bool|null)$/.test(node.tag))
         found.push(problem(lineOf(node), 'TAG', 'Tags are not allowed.'));
+      const repeated = isMap(node) ? repeatedIn(node) : undefined;
+      if (repeated !== undefined) found.push(problem(lineOf(repeated), 'DUPLICATE_KEY', 'Map keys must be unique.'));
       // Maps have a pair between them and their values.
       if (path.length > 2 * MAX_DEPTH || nodes > MAX_NODES) {
         found.push(problem(lineOf(node), 'TOO_DEEP', 'The file is too deep, or holds too much.'));
@@ -72,7 +94,9 @@ const parse = (text: string): { readonly document: Document; readonly lineCounte
     lineCounter,
     version: '1.2',
     schema: 'core',
-    uniqueKeys: true,
+    // Looked at below, and lines of problems found by the counter: for either the library takes the square of the time.
+    uniqueKeys: false,
+    prettyErrors: false,
     stringKeys: true,
     merge: false,
   } as const;
@@ -83,8 +107,8 @@ const parse = (text: string): { readonly document: Document; readonly lineCounte
   const [document] = Array.isArray(documents) ? documents : [];
   if (document === undefined) throw refuseFile([problem(1, 'EMPTY', 'The file is empty.')]);
   if (documents.length > 1) throw refuseFile([problem(1, 'DOCUMENTS', 'One document a file.')]);
-  const wrong = [...document.errors, ...document.warnings].map(({ message, linePos, code }) =>
-    problem(linePos?.[0].line ?? 1, code, message.split('\n', 1)[0] ?? ''),
+  const wrong = [...document.errors, ...document.warnings].map(({ message, pos, code }) =>
+    problem(Math.max(1, lineCounter.linePos(pos[0]).line), code, message.split('\n', 1)[0] ?? ''),
   );
   if (wrong.length > 0) throw refuseFile(wrong);
   return { document, lineCounter };

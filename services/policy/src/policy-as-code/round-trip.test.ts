@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { Standing } from '@sallyport/subject-feed';
+import { computingMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { randomCondition } from '../../tests/support/random-condition.ts';
@@ -278,6 +279,19 @@ describe('a policy as a file', () => {
         },
         text.slice(0, 80),
       );
+  });
+
+  it('takes time in proportion to its size, whatever is wrong with it', () => {
+    const index = compile([], []);
+    const many = 40_000;
+    const keys = Array.from({ length: many }, (_, at) => `k${String(at)}: 1`).join('\n');
+    const bad = [keys, `[${'@a, '.repeat(many)}]`, `[${'!a x, '.repeat(many)}]`];
+    for (const text of bad) {
+      const tookMs = computingMs(() => {
+        assert.throws(() => readDocument(text, index), { code: 'INVALID_REQUEST' });
+      });
+      assert.ok(tookMs < 4_000, `${text.slice(0, 10)} took ${String(tookMs)} ms`);
+    }
   });
 
   it('never ends otherwise than in a policy or a refusal (property)', () => {
