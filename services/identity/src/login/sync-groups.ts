@@ -1,7 +1,7 @@
 import type { AuditedTx } from '@sallyport/audit';
 import type { Clock } from '@sallyport/storage';
 
-import { foldCase } from '../accounts/index.ts';
+import { foldCase, hasUnseen } from '../accounts/index.ts';
 import { changeGroup, createGroup, listGroups, listGroupsOf, lockGroup } from '../groups/index.ts';
 import { valuesOf, type ExternalLogin } from './external-login.ts';
 import { findLoginConnection } from './identity-store.ts';
@@ -10,7 +10,7 @@ import { findLoginConnection } from './identity-store.ts';
 export const MAX_GROUPS = 200;
 const MAX_NAME = 256;
 
-/** The groups an answer names, as they would be kept: trimmed, each once. Too many, or one that is too long: none. */
+/** The groups an answer names, as they would be kept: trimmed, each once. Too many, or one that is no name: none. */
 export const groupsOf = (login: ExternalLogin): readonly string[] => {
   const { groupsAttribute } = login.rule;
   if (groupsAttribute === null) return [];
@@ -18,8 +18,10 @@ export const groupsOf = (login: ExternalLogin): readonly string[] => {
   const byKey = new Map(valuesOf(login, groupsAttribute).map((name) => [foldCase(name.trim()), name.trim()]));
   byKey.delete('');
   const names = [...byKey.values()];
-  return names.length > MAX_GROUPS || names.some((name) => name.length > MAX_NAME) ? [] : names;
+  return names.length > MAX_GROUPS || !names.every(isName) ? [] : names;
 };
+
+const isName = (name: string): boolean => name.length <= MAX_NAME && !hasUnseen(name);
 
 /**
  * Puts somebody into the groups the identity provider names at a login, and out of all others of the connection. Only

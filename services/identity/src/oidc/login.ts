@@ -18,6 +18,7 @@ import {
   type StoredTrace,
 } from '../login/index.ts';
 import type { OpenedSession } from '../sessions/index.ts';
+import { checkTexts, type LoginTexts } from './check-texts.ts';
 import type { OidcFacet } from './facet-store.ts';
 import { OidcRefusal, type OidcReason } from './reasons.ts';
 import { requestKeyOf } from './request-key.ts';
@@ -182,8 +183,16 @@ const neededClaims = ({ source, createOnFirstLogin, emailAttribute }: AccountRul
   ...(createOnFirstLogin ? [emailAttribute] : []),
 ];
 
-const texts = (value: unknown): string[] =>
+const stringsIn = (value: unknown): string[] =>
   (Array.isArray(value) ? (value as unknown[]) : [value]).filter((item): item is string => typeof item === 'string');
+
+const textsOf = (subject: string, claims: ReadonlyMap<string, unknown>): LoginTexts => ({
+  subject,
+  attributes: [...claims].map(([name, value]) => [name, stringsIn(value)] as const),
+  acr: stringsIn(claims.get('acr'))[0] ?? null,
+  amr: stringsIn(claims.get('amr')),
+  idpSession: stringsIn(claims.get('sid'))[0] ?? null,
+});
 
 const seconds = (value: unknown): number | null => (typeof value === 'number' && Number.isFinite(value) ? value : null);
 
@@ -198,21 +207,19 @@ const externalLogin = (
   const sessionEndsAt = seconds(claims.get('session_expiry'));
   if (sessionEndsAt !== null && sessionEndsAt * 1000 <= clock.now().getTime())
     throw new OidcRefusal('IDP_SESSION_ENDED');
+  const texts = textsOf(subject, claims);
+  checkTexts(texts);
   return {
+    ...texts,
     orgId: facet.orgId,
     connectionId: facet.connectionId,
     method: 'oidc',
     rule: facet.accountRule,
-    subject,
     subjectKey: composeKey('oidc', issuer, subject),
-    attributes: [...claims].map(([name, value]) => [name, texts(value)] as const),
     authenticatedAt: new Date((seconds(claims.get('auth_time')) ?? issuedAtSeconds) * 1000),
     provenAt: provenAtOf(seconds(claims.get('auth_time'))),
     // Whole seconds: the token may have been issued as late as at the end of its second.
     issuedAt: new Date(issuedAtSeconds * 1000 + 999),
-    acr: texts(claims.get('acr'))[0] ?? null,
-    amr: texts(claims.get('amr')),
-    idpSession: texts(claims.get('sid'))[0] ?? null,
     idpSessionEndsAtMs: sessionEndsAt === null ? null : sessionEndsAt * 1000,
   };
 };

@@ -18,6 +18,19 @@ interface Case {
   readonly parameters?: Record<string, string>;
 }
 
+const UNKEEPABLE: readonly (readonly [name: string, claims: Record<string, unknown>])[] = [
+  ['a NUL in the subject', { sub: 'a\0da' }],
+  ['half a character in the subject', { sub: 'ada\ud800' }],
+  ['a subject of 256 characters', { sub: 'a'.repeat(256) }],
+  ['a NUL in the session', { sid: 's\0' }],
+  ['a session of 513 characters', { sid: 's'.repeat(513) }],
+  ['a NUL in how they signed in', { acr: 'a\0' }],
+  ['a NUL in one of the ways they signed in', { amr: ['pwd', 'o\0tp'] }],
+  ['a way to sign in of 513 characters', { amr: ['a'.repeat(513)] }],
+  ['a NUL in a group', { groups: ['g\0'] }],
+  ['a NUL in the name of a claim', { 'x\0': 'y' }],
+];
+
 describe('OpenID Connect sign-on at a hostile provider', () => {
   let scene: OidcScene;
   let idp: MockIdp;
@@ -128,6 +141,11 @@ describe('OpenID Connect sign-on at a hostile provider', () => {
     { name: 'is a logout token', reason: 'TOKEN_TYPE_WRONG', more: () => ({ header: { typ: 'logout+jwt' } }) },
     { name: 'is no JWT', reason: 'ANSWER_INVALID', more: () => ({ idToken: 'a.b.c' }) },
     { name: 'is encrypted', reason: 'ANSWER_INVALID', more: () => ({ idToken: 'a.b.c.d.e' }) },
+    ...UNKEEPABLE.map(([name, claims]) => ({
+      name: `says what nobody can keep: ${name}`,
+      reason: 'TOKEN_MALFORMED',
+      claims: () => claims,
+    })),
     { name: 'is missing', reason: 'ANSWER_INVALID', more: () => ({ idToken: null }) },
     {
       name: 'is altered after it was signed',

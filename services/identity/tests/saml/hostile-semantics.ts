@@ -100,6 +100,16 @@ export const semanticCases: readonly HostileCase[] = [
   { name: 'NameID with a line break', reason: 'NAME_ID_INVALID', response: { nameIdXml: '00u1\n' } },
   { name: 'NameID with an invisible character', reason: 'NAME_ID_INVALID', response: { nameIdXml: '00u\u200B1' } },
   { name: 'NameID with a bidirectional override', reason: 'NAME_ID_INVALID', response: { nameIdXml: '00u\u202E1' } },
+  {
+    name: 'NameID whose qualifiers no index can hold',
+    reason: 'NAME_ID_INVALID',
+    response: { nameIdFormat: `urn:${'f'.repeat(1_500)}` },
+  },
+  {
+    name: 'session index of 513 characters',
+    reason: 'SESSION_INDEX_INVALID',
+    response: { sessionIndex: 'x'.repeat(513) },
+  },
   { name: 'NameID of 513 characters', reason: 'NAME_ID_INVALID', response: { nameIdXml: 'x'.repeat(513) } },
   {
     name: 'an element inside NameID',

@@ -160,6 +160,11 @@ describe('SAML metadata of identity providers', () => {
       /another entity/,
     ],
     [
+      'of an entity whose name no index can hold',
+      () => ({ status: 200, body: metadataOf({ certificates: [scene.idp], entityId: `urn:${'é'.repeat(511)}` }) }),
+      /longer than 1,024 bytes/,
+    ],
+    [
       'without a certificate',
       () => ({ status: 200, body: metadataOf({ certificates: [] }) }),
       /no signing certificate/,

@@ -12,6 +12,8 @@ import { usableKeys } from '../verify/signature.ts';
 
 const KIB = 1024;
 const MAX_URL = 2048;
+/** Core §8.3.6. Part of what a person is found by, in metadata as well. */
+const MAX_ENTITY_ID = 1024;
 const certificates = z.array(z.string().max(16 * KIB)).max(MAX_CERTIFICATES);
 
 /** What an administrator sets: the IdP's metadata, its address, or its facts one by one. */
@@ -25,7 +27,7 @@ export const facetInputSchema = z.object({
   metadataUrl: z.string().min(1).max(MAX_URL).optional(),
   /** Certificates (PEM or base64) one of which the metadata must be signed by. */
   metadataPins: certificates.default([]),
-  entityId: z.string().min(1).max(1024).optional(),
+  entityId: z.string().min(1).max(MAX_ENTITY_ID).optional(),
   ssoUrl: z.string().min(1).max(MAX_URL).optional(),
   /** PEM, or base64 of the certificate. */
   certificates: certificates.optional(),
@@ -119,7 +121,7 @@ const checkedUrl = ({ config }: Pick<IdentityContext, 'config'>, text: string, p
 
 /**
  * The description with its addresses normalised, once it can log anybody in.
- * @throws INVALID_VALUE for an address that is not https, or when no certificate is usable now
+ * @throws INVALID_VALUE for an address that is not https, an entityID that is too long, or when no certificate is usable now
  */
 export const checkedIdp = (
   context: Pick<IdentityContext, 'config' | 'clock'>,
@@ -132,6 +134,8 @@ export const checkedIdp = (
     const detail = 'No certificate is usable: they are expired, or their keys too weak (RSA 2048, EC P-256 at least).';
     throw invalid(pointer, detail);
   }
+  if (Buffer.byteLength(idp.entityId) > MAX_ENTITY_ID)
+    throw invalid('/entityId', 'The entityID is longer than 1,024 bytes.');
   return {
     ...idp,
     ssoUrl: checkedUrl(context, idp.ssoUrl, '/ssoUrl'),

@@ -6,7 +6,7 @@
 import { refuse } from '../reasons.ts';
 import { attributeOf, childrenNamed, textOf, type XmlElement } from '../xml/tree.ts';
 import { SKEW_MS, type Expectations, type VerifiedLogin } from './login.ts';
-import { readNameId } from './name-id.ts';
+import { isSessionIndex, readNameId } from './name-id.ts';
 import { BEARER, SAML } from './names.ts';
 import { checkIssued } from './response-checks.ts';
 import { instantOf, requiredInstantOf } from './time.ts';
@@ -94,10 +94,17 @@ function readAuthentication(assertion: XmlElement, expected: Expectations): Auth
   const contextClass = childrenNamed(only(statement, 'AuthnContext'), SAML, 'AuthnContextClassRef')[0];
   return {
     authenticatedAtMs,
-    sessionIndex: attributeOf(statement, 'SessionIndex'),
+    sessionIndex: sessionIndexOf(statement),
     sessionNotOnOrAfterMs,
     authnContextClass: contextClass === undefined ? null : textOf(contextClass).trim(),
   };
+}
+
+/** A blank one is none: no logout can name it. */
+function sessionIndexOf(statement: XmlElement): string | null {
+  const index = attributeOf(statement, 'SessionIndex') ?? '';
+  if (index.trim() === '') return null;
+  return isSessionIndex(index) ? index : refuse('SESSION_INDEX_INVALID');
 }
 
 /** Joined by name, in document order. A Map, because attribute names such as `__proto__` come from outside. */

@@ -4,6 +4,9 @@ import type { NameId } from './login.ts';
 import { NAME_ID_TRANSIENT, NAME_ID_UNSPECIFIED } from './names.ts';
 
 const MAX_NAME_ID_LENGTH = 512;
+/** Of everything that tells a subject apart: it is found by an index, whose entries PostgreSQL keeps below 2,704 bytes. */
+const MAX_SUBJECT_BYTES = 1_500;
+const MAX_SESSION_INDEX_LENGTH = 512;
 /** Leading, trailing or control characters let two readers see two names. */
 const CLEAN_TEXT = /^[^\s\p{Cc}\p{Cf}](?:[^\p{Cc}\p{Cf}]*[^\s\p{Cc}\p{Cf}])?$/u;
 
@@ -13,10 +16,12 @@ export function readNameId(element: XmlElement): NameId {
   if (value.length > MAX_NAME_ID_LENGTH || !CLEAN_TEXT.test(value)) refuse('NAME_ID_INVALID');
   const format = attributeOf(element, 'Format') ?? NAME_ID_UNSPECIFIED;
   if (format === NAME_ID_TRANSIENT) refuse('NAME_ID_TRANSIENT');
-  return {
-    value,
-    format,
-    nameQualifier: attributeOf(element, 'NameQualifier') ?? '',
-    spNameQualifier: attributeOf(element, 'SPNameQualifier') ?? '',
-  };
+  const nameQualifier = attributeOf(element, 'NameQualifier') ?? '';
+  const spNameQualifier = attributeOf(element, 'SPNameQualifier') ?? '';
+  const whole = value + format + nameQualifier + spNameQualifier;
+  if (Buffer.byteLength(whole) > MAX_SUBJECT_BYTES) refuse('NAME_ID_INVALID');
+  return { value, format, nameQualifier, spNameQualifier };
 }
+
+/** Whether a login can be told to have ended by this index later on: logouts that name any other are refused. */
+export const isSessionIndex = (text: string): boolean => text.trim() !== '' && text.length <= MAX_SESSION_INDEX_LENGTH;

@@ -18,7 +18,7 @@ import type {
   VerifiedLogoutRequest,
   VerifiedLogoutResponse,
 } from './logout.ts';
-import { readNameId } from './name-id.ts';
+import { isSessionIndex, readNameId } from './name-id.ts';
 import { SAML, SAMLP, STATUS_PARTIAL_LOGOUT, STATUS_SUCCESS } from './names.ts';
 import { readPosted, verdictOf } from './read-message.ts';
 import { readRedirect } from './redirect-message.ts';
@@ -26,8 +26,6 @@ import { checkMessage, statusOf } from './response-checks.ts';
 import { signatureOf, usableKeys, verifiedBytes } from './signature.ts';
 import { checkLogoutStructure } from './structure.ts';
 import { instantOf, requiredInstantOf } from './time.ts';
-
-const MAX_SESSION_INDEX_LENGTH = 512;
 
 /**
  * Verifies a LogoutRequest or LogoutResponse of either binding. Never throws for anything in the message.
@@ -85,8 +83,6 @@ function readRequest(message: XmlElement, { nowMs }: LogoutExpectations): Verifi
     unusableFromMs: issuedAtMs + MAX_ISSUE_AGE_MS + 2 * SKEW_MS,
   };
 }
-
-const isSessionIndex = (text: string): boolean => text.trim() !== '' && text.length <= MAX_SESSION_INDEX_LENGTH;
 
 function readResponse(message: XmlElement): VerifiedLogoutResponse {
   const inResponseTo =
