@@ -231,6 +231,17 @@ describe('policy as code', () => {
     assert.equal((await desk.listed(`?subjectId=${third.id}`, second.token)).items.length, 0);
   });
 
+  it('ends no denial for longer than who applies it holds what was denied', async () => {
+    const until = new Date(world.context.clock.now().getTime() + 3_600_000).toISOString();
+    const [forAnHour, person] = [await desk.holding('owner', {}, until), await desk.newUser()];
+    const base = await exported();
+    await world.grant(org, { subject: { type: 'user', id: person.id }, role: 'viewer', effect: 'deny' });
+    const plan = await planned(base, forAnHour.token);
+    assert.deepEqual([plan.operations.length, plan.blocked.map(({ rule }) => rule)], [1, ['BEYOND_OWN']]);
+    assert.equal(codeOf(await apply(base, plan.hash, forAnHour.token)), 'ESCALATION');
+    assert.equal((await apply(base, (await planned(base)).hash)).status, 200);
+  });
+
   it('is for who may do each of its changes at the organisation', async () => {
     const person = await desk.newUser();
     const role = { key: 'granter', name: 'Granter', levels: ['organization'] };

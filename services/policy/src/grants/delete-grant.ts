@@ -14,7 +14,7 @@ import {
 } from './change-grants.ts';
 import { describeGrant, type Grant } from './grant.ts';
 import { toScope } from './held.ts';
-import { momentOf, refuseBeyondOwn, refuseLastOwner, refuseOwn } from './rules.ts';
+import { takingOf, refuseBeyondOwn, refuseLastOwner, refuseOwn } from './rules.ts';
 import { deleteGrantRow, findGrant } from './store.ts';
 
 const notFound = (): AppError => new AppError('NOT_FOUND', 'There is no such grant.');
@@ -54,7 +54,7 @@ export const deleteGrant = async (
     // Somebody else may have taken it back while we waited for the lock.
     if ((await findGrant(tx, orgId, grantId)) === undefined) throw notFound();
     const row = toRow(grant);
-    enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, momentOf(state.nowMs)));
+    enforce(refuseOwn(state.actor, row), refuseBeyondOwn(state.before, state.actor, row, takingOf(row, state.nowMs)));
     enforce(refuseLastOwner(state.before, state.after({ remove: grantId }), state.population));
     await takeRevision(tx);
     await deleteGrantRow(tx, orgId, grantId);

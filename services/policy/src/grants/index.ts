@@ -52,6 +52,7 @@ export {
   refuseOwn,
   refuseOwnRole,
   refuseRoleBeyondOwn,
+  takingOf,
 } from './rules.ts';
 export { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 export {

@@ -28,6 +28,13 @@ export const futureOf = ({ validFromMs, validUntilMs }: GrantRow, nowMs: number)
 /** This very moment: who takes something away must hold it when they do. */
 export const momentOf = (nowMs: number): Period => ({ fromMs: nowMs, untilMs: nowMs + 1 });
 
+/**
+ * When whoever takes a grant away must hold what it is about: an allowance now; a denial for as long as it would have
+ * lasted, because its end gives back what it took.
+ */
+export const takingOf = (row: GrantRow, nowMs: number): Period =>
+  row.effect === 'deny' ? futureOf(row, nowMs) : momentOf(nowMs);
+
 /** Nobody edits their own grants, nor those of a group they are in. */
 export const refuseOwn = (actor: Holder, { subjectType, subjectId }: GrantRow): Refusal => {
   const own = subjectType === 'group' ? actor.groupIds.includes(subjectId) : actor.id === subjectId;

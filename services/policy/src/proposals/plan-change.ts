@@ -13,9 +13,9 @@ import {
   findGrant,
   futureOf,
   knownScope,
-  momentOf,
   refuseBeyondOwn,
   refuseOwn,
+  takingOf,
   toGrantInput,
   toMappingInput,
   toRow,
@@ -79,7 +79,8 @@ const planDeletion = async (
       revision: grant.revision.toString(),
       permissions: role === undefined ? null : { ...role.permissions },
     },
-    refuse: ({ before, nowMs }, actor) => refuseOwn(actor, row) ?? refuseBeyondOwn(before, actor, row, momentOf(nowMs)),
+    refuse: ({ before, nowMs }, actor) =>
+      refuseOwn(actor, row) ?? refuseBeyondOwn(before, actor, row, takingOf(row, nowMs)),
   };
 };
 

@@ -6,13 +6,13 @@ import { isAppError } from '@sallyport/errors';
 import {
   enforce,
   futureOf,
-  momentOf,
   refuseBeyondOwn,
   refuseCombination,
   refuseLastOwner,
   refuseOwn,
   refuseOwnRole,
   refuseRoleBeyondOwn,
+  takingOf,
   type Holder,
   type Population,
 } from '../grants/index.ts';
@@ -104,7 +104,7 @@ export const blockedBy = (
     if (change.kind === 'put-role' || change.kind === 'remove-role') return roleRefusals(context, change, at);
     const row = change.kind === 'add' ? change.row : findGrantIn(before, change.grantId)?.row;
     if (row === undefined) return [];
-    const period = change.kind === 'add' ? futureOf(row, nowMs) : momentOf(nowMs);
+    const period = change.kind === 'add' ? futureOf(row, nowMs) : takingOf(row, nowMs);
     // What a role means that comes with the proposal is looked at as it will be.
     const index = before.roles.has(row.roleKey) ? before : after;
     return [

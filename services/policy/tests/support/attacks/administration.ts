@@ -68,6 +68,15 @@ const BEYOND_OWN: readonly Attack[] = [
     const period = { validFrom: scene.inMs(2 * HOUR_MS), validUntil: scene.inMs(3 * HOUR_MS) };
     return () => scene.http('POST', GRANTS, owner.token, { subject, role: 'viewer', ...period });
   }),
+  http(
+    'an Owner for an hour ends a denial that would have lasted',
+    [BEYOND, 'grant.deleted ESCALATION'],
+    async (scene) => {
+      const [owner, subject] = [await scene.holding('owner', {}, scene.inMs(HOUR_MS)), await scene.target()];
+      const id = await scene.world.grant(scene.org, { subject, role: 'viewer', effect: 'deny' });
+      return () => scene.http('DELETE', `${GRANTS}/${id}`, owner.token);
+    },
+  ),
 ];
 
 const HERE = { property: 'context.ip', operator: 'inNetwork', value: ['127.0.0.0/8', '::1/128'] };

@@ -198,6 +198,16 @@ const FOUR_EYES: readonly Attack[] = [
     const { id } = await proposed(scene);
     return () => scene.http('POST', `${PROPOSALS}/${id}/approve`, other.token, { hash: '0'.repeat(64) });
   }),
+  http(
+    'an Owner for an hour proposes to end a denial that would have lasted',
+    ['403 ESCALATION BEYOND_OWN', 'proposal.refused ESCALATION'],
+    async (scene) => {
+      const [owner, subject] = [await scene.holding('owner', {}, scene.inMs(HOUR_MS)), await scene.target()];
+      const grantId = await scene.world.grant(scene.org, { subject, role: 'viewer', effect: 'deny' });
+      const body = { change: { kind: 'grant.delete', grantId }, reason: 'On call.' };
+      return () => scene.http('POST', PROPOSALS, owner.token, body);
+    },
+  ),
   http("another organisation's proposal is approved", ['404 NOT_FOUND', null], async (scene) => {
     await protect(scene);
     const [{ id, hash }, { ownerToken }] = [await proposed(scene), await scene.rival()];
