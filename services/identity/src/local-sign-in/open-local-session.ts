@@ -4,7 +4,8 @@ import type { Clock } from '@sallyport/storage';
 
 import { acrOf, enrolledFactors, hasSecondFactor, type Amr } from '../factors/index.ts';
 import { findPassword, readLocalRules, type LocalRules } from '../local-login/index.ts';
-import type { ReplacedSession } from '../login/index.ts';
+import type { CredentialVoiders } from '../accounts/index.ts';
+import { settleReplaced, type ReplacedSession } from '../login/index.ts';
 import { lockAccountForIssue, openSession, type LoginMethod, type OpenedSession } from '../sessions/index.ts';
 
 /** Why somebody who proved who they are is not let in all the same; for the record. */
@@ -35,13 +36,14 @@ export interface LocalProof {
 /**
  * Opens the session of a local account. What was true when the proofs were looked at must still be: 1. what the
  * organisation asks of local accounts, held until the end; 2. the account, locked against the door, in the same epoch;
- * 3. the password; 4. that no second factor is there, or demanded, which was not shown.
+ * 3. the password; 4. that no second factor is there, or demanded, which was not shown. 5. Whoever was signed in already is
+ * signed out of no application by proving it once more: this is how a local account steps up.
  *
  * @throws LOGIN_REFUSED with the reason in its metadata
  */
 export const openLocalSession = async (
   tx: AuditedTx,
-  { clock }: { readonly clock: Pick<Clock, 'now'> },
+  { clock, credentialVoiders }: { readonly clock: Pick<Clock, 'now'>; readonly credentialVoiders: CredentialVoiders },
   proof: LocalProof,
 ): Promise<OpenedSession> => {
   const rules = await readLocalRules(tx, tx.orgId); // 1
@@ -49,7 +51,8 @@ export const openLocalSession = async (
   await assertStanding(tx, proof); // 2
   await assertProofs(tx, proof, rules); // 3, 4
   const now = clock.now();
-  return await openSession(tx, {
+  const replaced = proof.replaces?.orgId === tx.orgId ? proof.replaces : null;
+  const session = await openSession(tx, {
     accountId: proof.accountId,
     connectionId: null,
     method: proof.method,
@@ -59,9 +62,12 @@ export const openLocalSession = async (
     idpSessionEndsAtMs: null,
     idpSubjectKey: null,
     idpSession: null,
-    replaces: proof.replaces?.orgId === tx.orgId ? proof.replaces : null,
+    replaces: replaced,
     now,
   });
+  const isContinued = replaced?.accountId === proof.accountId;
+  await settleReplaced(tx, { credentialVoiders }, { replaced, sessionId: session.sessionId, isContinued }); // 5
+  return session;
 };
 
 const assertStanding = async (tx: AuditedTx, { accountId, epoch }: LocalProof): Promise<void> => {

@@ -3,10 +3,10 @@ import { AppError, isAppError } from '@sallyport/errors';
 import type { WriteTx } from '@sallyport/storage';
 
 import type { IdentityContext } from '../context.ts';
-import { carryOver } from '../provider/index.ts';
 import { openSession, type OpenedSession, type Proof } from '../sessions/index.ts';
 import type { AccountRefusal, ExternalLogin } from './external-login.ts';
 import type { PendingLogin } from './pending-store.ts';
+import { settleReplaced } from './settle-replaced.ts';
 import { syncGroups } from './sync-groups.ts';
 import { resolveAccount, type Resolution } from './resolve-account.ts';
 
@@ -72,8 +72,8 @@ export const completeLogin = async <Conflict extends string = never>(
         replaces,
         now: context.clock.now(),
       });
-      if (request.pending?.purpose === 'step-up' && replaces !== null)
-        await carryOver(tx, { orgId: tx.orgId, from: replaces.sessionId, to: session.sessionId });
+      const isContinued = request.pending?.purpose === 'step-up';
+      await settleReplaced(tx, context, { replaced: replaces, sessionId: session.sessionId, isContinued });
       return { ok: true, session };
     });
     return value;

@@ -27,6 +27,7 @@ export { safeReturnTo } from './return-to.ts';
 export { domainRoutes } from './domain-routes.ts';
 export { verifyDomain, type VerifyDomain } from './verify-domain.ts';
 export { loginRoutes, originOf } from './routes.ts';
+export { settleReplaced } from './settle-replaced.ts';
 export { stepUpRoutes } from './step-up-routes.ts';
 export { startSweeping, type Sweep } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';

@@ -5,6 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose';
 
 import { createContext } from '../../src/context.ts';
 import { startServer } from '../../src/server.ts';
+import type { Browser } from '../support/browser.ts';
 import { decisionsWithout } from '../support/identity.ts';
 import { silentLogger } from '@sallyport/telemetry';
 import { LogoutReceiver } from './receiver.ts';
@@ -74,6 +75,27 @@ describe('Back-channel logout to applications', () => {
     assert.ok((payload.exp ?? 0) - (payload.iat ?? 0) <= 120);
     await isAcknowledged();
     assert.equal(receiver.tokens.length, 1);
+  });
+
+  it('tells of a session that somebody else takes the place of in that browser', async () => {
+    const signIns: readonly ((browser: Browser) => Promise<unknown>)[] = [
+      async (browser) => {
+        await scene.signInLocally(browser);
+      },
+      async (browser) => await scene.signInAt(browser, `/saml/${scene.directory.connectionId}/login`, 'dan'),
+    ];
+    await scene.person('dan');
+    for (const [index, signInAfter] of signIns.entries()) {
+      const id = await scene.person(`cat${index}`);
+      const browser = await scene.signIn(`cat${index}`);
+      const tokens = await scene.tokens(browser, app);
+      await signInAfter(browser);
+      const told = await receiver.received(index + 1);
+      const { payload } = await verified(told[index] ?? '');
+      assert.deepEqual([payload.sub, payload['sid']], [id, tokens.claims()?.['sid']]);
+      assert.deepEqual(await scene.introspect(app, tokens.refresh_token ?? ''), { active: false });
+    }
+    await isAcknowledged();
   });
 
   it('announces it in discovery (§2.1)', async () => {

@@ -167,6 +167,18 @@ describe('OpenID Provider', () => {
     assert.equal(await scene.me(tokens.access_token), 200);
   });
 
+  it('signs nobody out of them when a local account steps up', async () => {
+    const local = new Browser();
+    await scene.signInLocally(local);
+    const tokens = await scene.tokens(local, app);
+    const before = local.cookie(scene.origin, '__Host-sallyport_session');
+    assert.equal((await local.open(`${scene.origin}/login/step-up`)).status, 200);
+    await scene.signInLocally(local);
+    assert.notEqual(local.cookie(scene.origin, '__Host-sallyport_session'), before);
+    assert.equal(await scene.me(tokens.access_token), 200);
+    await refreshTokenGrant(app.configuration, tokens.refresh_token ?? '');
+  });
+
   it('answers an id_token_hint of somebody else with an error, not with another sign-in (OIDC Core §3.1.2.1)', async () => {
     await scene.person('cyd');
     const hint = (await scene.tokens(await scene.signIn('cyd'), app)).id_token ?? '';

@@ -20,7 +20,13 @@ import {
 import type { IdentityConfig } from '../../src/config.ts';
 import { Browser } from '../support/browser.ts';
 import { apiClient, newDirectory, type Client, type Directory } from '../support/http.ts';
-import { newOrganization, startIdentity, type TestIdentity, type TestOrganization } from '../support/identity.ts';
+import {
+  newOrganization,
+  OWNER_PASSWORD,
+  startIdentity,
+  type TestIdentity,
+  type TestOrganization,
+} from '../support/identity.ts';
 import { encoded, responseText, type SigningKey } from '../saml/idp.ts';
 
 export const REDIRECT_URI = 'https://app.example/callback';
@@ -147,6 +153,20 @@ export class ProviderScene {
     });
     const form = { SAMLResponse: encoded(xml), RelayState: searchParams.get('RelayState') ?? '' };
     return await browser.post(acsUrl, form, 'https://idp.example');
+  }
+
+  /** Signs the Owner in with the password. */
+  async signInLocally(browser: Browser): Promise<void> {
+    const [organization] = await this.identity.admin<{ slug: string }>(
+      'SELECT slug FROM identity.organization WHERE org_id = $1',
+      [this.organization.orgId],
+    );
+    const credentials = {
+      email: 'owner@example.com',
+      password: OWNER_PASSWORD,
+      organization: organization?.slug ?? '',
+    };
+    assert.equal((await browser.post(`${this.origin}/login/password`, credentials)).status, 303);
   }
 
   async register(over: object = {}, api = this.api): Promise<Application> {
