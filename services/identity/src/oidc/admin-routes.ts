@@ -15,7 +15,7 @@ const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]{1,128}$/);
 const inputSchema = z.object({
   issuer: z.string().min(1).max(1024),
   clientId: z.string().min(1).max(512),
-  /** Left out: a secret set before is kept. null: a public client. */
+  /** Left out: a secret set before is kept, for the issuer and client it was set for. null: a public client. */
   clientSecret: z.string().min(1).max(1024).nullable().optional(),
   scopes: z.array(scope).max(20).default(['openid', 'profile', 'email']),
   accountRule: accountRuleSchema.prefault({}),
@@ -79,6 +79,16 @@ const checkIssuer = (issuer: string, allowPlain: boolean): void => {
   throw new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/issuer', code: 'issuer', detail }] });
 };
 
+/**
+ * A secret goes to nobody but whom it was given for: the next login would send it to the token endpoint of the issuer.
+ * @throws INVALID_VALUE
+ */
+const assertSameClient = (before: OidcFacet | null, { issuer, clientId }: Input): void => {
+  if (before?.issuer === issuer && before.clientId === clientId) return;
+  const detail = 'The secret was set for another issuer or client: give the one of this client, or null.';
+  throw new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/clientSecret', code: 'secret', detail }] });
+};
+
 const putFacet = async (
   context: IdentityContext,
   who: Authorized,
@@ -96,6 +106,7 @@ const putFacet = async (
     const before = await findOidcFacet(tx, orgId, connectionId);
     const { clientSecret } = input;
     const kept = before?.clientSecretSealed ?? null;
+    if (clientSecret === undefined && kept !== null) assertSameClient(before, input);
     const now = context.clock.now();
     const facet: OidcFacet = {
       orgId,

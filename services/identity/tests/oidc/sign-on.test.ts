@@ -253,6 +253,21 @@ describe('OpenID Connect sign-on over HTTP', () => {
     assert.equal(body['hasClientSecret'], true);
     assert.equal((await answer(await start())).status, 303);
   });
+
+  it('gives the secret to nobody but whom it was set for', async () => {
+    const other = await MockIdp.start();
+    const put = (more: object) => api('PUT', `/connections/${connectionId}/oidc`, { clientId: CLIENT_ID, ...more });
+    for (const moved of [{ issuer: other.issuer }, { issuer: idp.issuer, clientId: 'another' }]) {
+      const refused = await put(moved);
+      assert.deepEqual([refused.status, refused.body['code']], [400, 'INVALID_VALUE']);
+    }
+    assert.equal((await answer(await start())).status, 303);
+    const open = await put({ issuer: other.issuer, clientSecret: null });
+    assert.deepEqual([open.status, open.body['hasClientSecret']], [200, false]);
+    assert.equal((await put({ issuer: idp.issuer })).status, 200);
+    await putFacet(connectionId, {});
+    await other.close();
+  });
 });
 
 describe('OpenID Connect sign-on in production', () => {
