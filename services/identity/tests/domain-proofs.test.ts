@@ -106,6 +106,15 @@ describe('the DNS proof of a domain', () => {
     assert.equal((await check()).body['problem'], 'UNREACHABLE');
   });
 
+  it('is taken for whoever may manage connections once DNS has answered, however long that took', async () => {
+    await publish();
+    dns.heard = () => void identity.denied.add('connection:manage');
+    assert.equal((await check()).status, 403);
+    dns.heard = () => undefined;
+    identity.denied.clear();
+    assert.equal((await proofOf()).status, 'unproven');
+  });
+
   it('of an old claim does not prove a new one', async () => {
     await publish();
     const path = `/connections/${connectionId}/domains`;

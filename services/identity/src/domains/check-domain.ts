@@ -79,13 +79,15 @@ const settle = async (tx: AuditedTx, looked: DomainClaim, proof: DomainProof, no
 export const checkDomain = async (
   context: Pick<IdentityContext, 'audit' | 'clock' | 'db' | 'challengeLookup'>,
   key: ClaimKey,
-  who: { readonly audit: AuditContext; readonly decision: GrantedDecision | null },
+  who: { readonly audit: AuditContext; readonly decide: () => Promise<GrantedDecision | null> },
 ): Promise<DomainClaim> => {
   const claim = await context.db.read(key.orgId, async (tx) => await findClaim(tx, key));
   if (claim === null) throw new AppError('NOT_FOUND', 'The connection does not list this domain.');
   const proof = await context.challengeLookup(key.domain, claim.challenge);
+  // Name servers may take longer than a decision lasts.
+  const decision = await who.decide();
   const { value } = await context.audit.mutate(who.audit, async (tx) => {
-    if (who.decision !== null) tx.fence(who.decision);
+    if (decision !== null) tx.fence(decision);
     return await settle(tx, claim, proof, context.clock.now());
   });
   return value;

@@ -14,7 +14,8 @@ type Service = Pick<IdentityContext, 'audit' | 'clock' | 'db' | 'challengeLookup
 const recheck = async (service: Service, key: ClaimKey): Promise<void> => {
   const { orgId, connectionId, domain } = key;
   const actor = { type: 'system', id: 'identity' } as const;
-  const who = { audit: { orgId, actor, requestId: `domain-check-${connectionId}` }, decision: null };
+  const audit = { orgId, actor, requestId: `domain-check-${connectionId}` };
+  const who = { audit, decide: () => Promise.resolve(null) };
   try {
     const { problem, failingSince, verifiedAt } = await checkDomain(service, key, who);
     if (problem === null) return;

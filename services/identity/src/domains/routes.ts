@@ -71,7 +71,7 @@ export const domainProofRoutes = (context: IdentityContext): Route[] => [
     body: z.object({ domain: z.string().max(253).toLowerCase() }),
     responses: { 200: proofSchema, 404: null, 409: null, 429: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const who = { audit: request.auditContext(), decision: request.decision };
+      const who = { audit: request.auditContext(), decide: async () => await request.require('connection:manage') };
       const { orgId } = who.audit;
       await countedAttempt(context, domainCheckRules(orgId));
       const claim = await checkDomain(context, { orgId, connectionId, domain: body.domain }, who);

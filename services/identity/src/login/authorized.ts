@@ -13,6 +13,19 @@ export const authorizedBy = (request: RequestContext): Authorized => ({
   decision: request.decision,
 });
 
+/** Who changes something once somebody else has answered, and the decision to be had then. */
+export interface LateAuthorized {
+  readonly audit: AuditContext;
+  /** Decisions last as long as a lease; one from before the wait would have expired. Null: nobody has to allow it. */
+  readonly decide: () => Promise<GrantedDecision | null>;
+}
+
+/** The caller of a request whose command waits for a name server or an identity provider before it changes anything. */
+export const authorizedLater = (request: RequestContext, permission: string): LateAuthorized => ({
+  audit: request.auditContext(),
+  decide: async () => await request.require(permission),
+});
+
 /** The transaction commits only while the decision it rests on is valid. */
 export const fence = (tx: AuditedTx, { decision }: Authorized): void => {
   if (decision !== null) tx.fence(decision);

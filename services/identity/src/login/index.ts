@@ -6,7 +6,7 @@
  * message proves (saml/, oidc/), passwords (local-login/), sessions (sessions/).
  */
 export { accountRuleSchema, type AccountRule } from './account-rule.ts';
-export { authorizedBy, fence, type Authorized } from './authorized.ts';
+export { authorizedBy, authorizedLater, fence, type Authorized, type LateAuthorized } from './authorized.ts';
 export { browserForLogin, derivedSecret, findBrowser, loginCookie, type Browser } from './browser.ts';
 export { completeLogin, recordRefusedLogin, type CompletedLogin, type LoginOrigin } from './complete-login.ts';
 export { composeKey, type AccountRefusal, type ExternalLogin } from './external-login.ts';

@@ -46,6 +46,8 @@ describe('SAML metadata of identity providers', () => {
   let server: Server;
   let url: string;
   let served: { status: number; body: string };
+  /** Happens before the next request is answered, with what was served when it came. */
+  let meanwhile: () => Promise<unknown> = async () => {};
   let [next, pin, foreign]: SigningKey[] = [];
   const lines: Record<string, unknown>[] = [];
 
@@ -61,7 +63,13 @@ describe('SAML metadata of identity providers', () => {
     [next, pin, foreign] = await Promise.all(['next', 'pin', 'foreign'].map((name) => createSelfSigned(name)));
     await scene.person('00u1', 'ada@example.com');
     server = createServer((_request, response) => {
-      response.writeHead(served.status).end(served.body);
+      const { status, body } = served;
+      const happens = meanwhile;
+      meanwhile = async () => {};
+      happens().then(
+        () => response.writeHead(status).end(body),
+        () => response.destroy(),
+      );
     });
     await new Promise<void>((resolve) => {
       server.listen(0, '127.0.0.1', resolve);
@@ -233,6 +241,44 @@ describe('SAML metadata of identity providers', () => {
     serve({ certificates: [foreign as SigningKey], signedBy: foreign as SigningKey });
     assert.equal((await refresh()).status, 400);
     assert.deepEqual([await signsIn(scene.idp), await signsIn(foreign)], [true, false]);
+  });
+
+  it('that was asked for before the facet was set anew is not taken: no key comes back, no pin is passed by', async () => {
+    const rewound = async (more: object): Promise<void> => {
+      serve({ certificates: [scene.idp, foreign as SigningKey] });
+      meanwhile = async () => {
+        serve({ certificates: [scene.idp], signedBy: pin as SigningKey });
+        assert.equal((await scene.api('PUT', path(), { metadataUrl: url, ...more })).status, 200);
+      };
+      await makeDue();
+      await round();
+      assert.deepEqual([await signsIn(scene.idp), await signsIn(foreign)], [true, false]);
+    };
+    await rewound({});
+    await rewound({ metadataPins: [pin?.cert] });
+  });
+
+  it('that was asked for before it was read by somebody else is not taken', async () => {
+    serve({ certificates: [scene.idp, foreign as SigningKey] });
+    meanwhile = async () => {
+      serve({ certificates: [scene.idp] });
+      assert.equal((await refresh()).status, 200);
+    };
+    await makeDue();
+    await round();
+    assert.deepEqual([await signsIn(scene.idp), await signsIn(foreign)], [true, false]);
+  });
+
+  it('is taken for whoever may manage connections once it is there, however long that took', async () => {
+    const { denied } = scene.identity;
+    const tries = [async () => await scene.api('PUT', path(), { metadataUrl: url }), refresh];
+    for (const attempt of tries) {
+      serve({ certificates: [scene.idp, foreign as SigningKey] });
+      meanwhile = () => Promise.resolve(denied.add('connection:manage'));
+      assert.equal((await attempt()).status, 403);
+      denied.clear();
+      assert.equal(await signsIn(foreign), false);
+    }
   });
 
   it('is given in one way, not two or none', async () => {

@@ -32,6 +32,8 @@ export class DnsServer {
   readonly zone = new Map<string, DnsAnswer>();
   /** The names it was asked for. */
   readonly asked: string[] = [];
+  /** Called before a question is answered. */
+  heard: () => void = () => undefined;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -60,6 +62,7 @@ export class DnsServer {
   #answer(message: Buffer): Buffer | null {
     const { bytes, name } = questionOf(message);
     this.asked.push(name);
+    this.heard();
     const said = this.zone.get(name) ?? 'NXDOMAIN';
     if (said === 'SILENCE') return null;
     const records = typeof said === 'string' ? [] : said.map(recordOf);

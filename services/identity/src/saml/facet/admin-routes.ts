@@ -3,7 +3,7 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../../context.ts';
-import { accountRuleSchema, authorizedBy } from '../../login/index.ts';
+import { accountRuleSchema, authorizedBy, authorizedLater } from '../../login/index.ts';
 import { describeCertificate } from '../metadata/certificate.ts';
 import { putFacet, removeFacet } from './change-facet.ts';
 import { facetInputSchema } from './facet-input.ts';
@@ -115,12 +115,8 @@ const refreshRoute = (context: IdentityContext): Route =>
     params,
     responses: { 200: facetSchema, 400: null, 404: null },
     handler: async ({ params: { connectionId }, context: request }) => {
-      const who = authorizedBy(request);
-      const refreshed = await refreshMetadata(
-        context,
-        who.audit,
-        await getFacet(context, who.audit.orgId, connectionId),
-      );
+      const who = authorizedLater(request, 'connection:manage');
+      const refreshed = await refreshMetadata(context, who, await getFacet(context, who.audit.orgId, connectionId));
       if (refreshed.outcome === 'failed') {
         const { problem: detail } = refreshed;
         const fields = [{ pointer: '/metadataUrl', code: 'saml-metadata', detail }];
@@ -156,7 +152,10 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     bodyLimitBytes: MIB,
     responses: { 200: facetSchema, 404: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const facet = await putFacet(context, authorizedBy(request), { connectionId, input: body });
+      const facet = await putFacet(context, authorizedLater(request, 'connection:manage'), {
+        connectionId,
+        input: body,
+      });
       return { status: 200, body: render(context, facet) };
     },
   }),

@@ -1,7 +1,7 @@
 import { AppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../../context.ts';
-import { fence, findLoginConnection, type Authorized } from '../../login/index.ts';
+import { fence, findLoginConnection, type Authorized, type LateAuthorized } from '../../login/index.ts';
 import { describeCertificate } from '../metadata/certificate.ts';
 import { describeIdp, type FacetInput } from './facet-input.ts';
 import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './facet-store.ts';
@@ -12,14 +12,15 @@ import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './
  */
 export const putFacet = async (
   context: IdentityContext,
-  who: Authorized,
+  who: LateAuthorized,
   change: { readonly connectionId: string; readonly input: FacetInput },
 ): Promise<SamlFacet> => {
   const { connectionId, input } = change;
-  const now = context.clock.now();
   const { idp, metadata } = await describeIdp(context, input);
+  const decision = await who.decide();
+  const now = context.clock.now();
   const { value } = await context.audit.mutate(who.audit, async (tx) => {
-    fence(tx, who);
+    fence(tx, { audit: who.audit, decision });
     const connection = await findLoginConnection(tx, connectionId);
     if (connection === null) throw new AppError('NOT_FOUND', 'There is no such connection.');
     const before = await findSamlFacet(tx, tx.orgId, connectionId);

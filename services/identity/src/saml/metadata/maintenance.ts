@@ -51,7 +51,8 @@ const refreshDue = async (context: IdentityContext): Promise<void> => {
     });
     for (const facet of facets) {
       const actor = { type: 'system', id: 'identity' } as const;
-      await refreshMetadata(context, { orgId: facet.orgId, actor, requestId: newId() }, facet);
+      const audit = { orgId: facet.orgId, actor, requestId: newId() };
+      await refreshMetadata(context, { audit, decide: () => Promise.resolve(null) }, facet);
     }
     if (facets.length < READINGS_AT_ONCE) return;
   }

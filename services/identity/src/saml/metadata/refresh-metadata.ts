@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 
-import type { AuditContext } from '@sallyport/audit';
 import { isAppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../../context.ts';
+import { fence, type LateAuthorized } from '../../login/index.ts';
 import { recordedFacet } from '../facet/change-facet.ts';
 import { checkedIdp } from '../facet/facet-input.ts';
 import { lockSamlFacet, noteMetadataReading, putSamlFacet, type SamlFacet } from '../facet/facet-store.ts';
@@ -23,7 +23,7 @@ export type RefreshOutcome =
  */
 export const refreshMetadata = async (
   context: IdentityContext,
-  who: AuditContext,
+  who: LateAuthorized,
   facet: SamlFacet,
 ): Promise<RefreshOutcome> => {
   const outcome = await attempt(context, who, facet);
@@ -37,7 +37,7 @@ export const refreshMetadata = async (
   return outcome;
 };
 
-const attempt = async (context: IdentityContext, who: AuditContext, facet: SamlFacet): Promise<RefreshOutcome> => {
+const attempt = async (context: IdentityContext, who: LateAuthorized, facet: SamlFacet): Promise<RefreshOutcome> => {
   const { url, pins } = facet.metadata;
   if (url === null) return { outcome: 'failed', problem: 'The connection has no metadata address.' };
   try {
@@ -70,13 +70,19 @@ interface Taken {
   readonly xml: string;
 }
 
-/** True when something changed. A facet that was set anew meanwhile is left alone. */
-const takeOver = async ({ audit, clock }: IdentityContext, who: AuditContext, taken: Taken): Promise<boolean> => {
+/** Differs once a facet has been set anew, or its metadata taken, at the same address as well: pins may have come. */
+const stateOf = ({ createdAt, updatedAt, metadata }: SamlFacet): string =>
+  [createdAt, updatedAt, metadata.readAt].map((at) => at?.toISOString()).join(' ');
+
+/** True when something changed. A facet that was set or read anew meanwhile is left alone: what we have is older. */
+const takeOver = async ({ audit, clock }: IdentityContext, who: LateAuthorized, taken: Taken): Promise<boolean> => {
   const { facet, idp, xml } = taken;
+  const decision = await who.decide();
   const now = clock.now();
-  const { value } = await audit.mutate(who, async (tx) => {
+  const { value } = await audit.mutate(who.audit, async (tx) => {
+    fence(tx, { audit: who.audit, decision });
     const before = await lockSamlFacet(tx, facet.orgId, facet.connectionId);
-    if (before === null || before.metadata.url !== facet.metadata.url || before.idpEntityId !== facet.idpEntityId) {
+    if (before === null || stateOf(before) !== stateOf(facet)) {
       tx.unchanged();
       return false;
     }
