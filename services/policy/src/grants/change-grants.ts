@@ -21,7 +21,7 @@ import {
 import { ORGANIZATION_REACH, refuseUnproposed, type Reach } from '../protections/index.ts';
 import type { Standing } from '@sallyport/subject-feed';
 import type { NewGrant } from './grant.ts';
-import type { Holder } from './held.ts';
+import { holderOf, type Holder } from './held.ts';
 import type { GrantKnowledge } from './knowledge.ts';
 import { compileRaw, type RawOrganization } from './read-rows.ts';
 import type { Population } from './population.ts';
@@ -133,13 +133,12 @@ const locked = async (
   { standing, clock }: GrantDependencies,
   { principal, context }: Administrator,
 ): Promise<LockedState> => {
-  const { orgId, subjectId: id, type, scopes } = principal;
   const policy = await lockPolicy(tx);
-  const groupIds = standing.find(orgId, id)?.groupIds ?? [];
+  const population = populationOf(standing, principal.orgId);
   return {
-    actor: { type, id, groupIds, limitedTo: scopes },
+    actor: holderOf(population, principal),
     ...policy,
-    population: populationOf(standing, orgId),
+    population,
     nowMs: clock.now().getTime(),
     given: adminProperties(principal, context.auditContext().ip),
   };

@@ -19,6 +19,7 @@ import {
   type Place,
   type SubjectCells,
 } from '../model/index.ts';
+import type { Population } from './population.ts';
 
 /** Where a grant applies. Both null: the organisation. */
 export interface GrantScope {
@@ -45,7 +46,26 @@ export interface Holder {
   readonly groupIds: readonly string[];
   /** Permissions the credential is limited to; empty: the grants alone count. */
   readonly limitedTo: readonly string[];
+  /** The people behind a machine: what is theirs is its own. Absent: none. */
+  readonly behind?: readonly Pick<Holder, 'id' | 'groupIds'>[];
 }
+
+/** Who acts, with a credential limited to what. */
+export interface Acts {
+  readonly type: Holder['type'];
+  readonly subjectId: string;
+  readonly scopes: readonly string[];
+  readonly sponsorIds?: readonly string[];
+}
+
+/** Who acts, and who is behind it, with the groups they are in now. */
+export const holderOf = (
+  { find }: Pick<Population, 'find'>,
+  { type, subjectId, scopes: limitedTo, sponsorIds = [] }: Acts,
+): Holder => {
+  const known = (id: string) => ({ id, groupIds: find(id)?.groupIds ?? [] });
+  return { type, ...known(subjectId), limitedTo, behind: sponsorIds.map(known) };
+};
 
 const FOR_EVER: Period = { fromMs: Number.NEGATIVE_INFINITY, untilMs: Number.POSITIVE_INFINITY };
 

@@ -23,7 +23,7 @@ export { describeGrant, type Grant, type NewGrant } from './grant.ts';
 export { assertGrantable, createGrant, knownScope, type GrantInput } from './create-grant.ts';
 export { deleteGrant } from './delete-grant.ts';
 export { endGrant } from './end-grant.ts';
-export { firstMissing, givenBy, heldBy, toScope, type GrantScope, type Holder } from './held.ts';
+export { firstMissing, givenBy, heldBy, holderOf, toScope, type Acts, type GrantScope, type Holder } from './held.ts';
 export { GrantKnowledge, databaseSource, type GrantKnowledgeOptions, type GrantSource } from './knowledge.ts';
 export { compileRaw, type RawOrganization } from './read-rows.ts';
 export type { IndexStatus } from './residents.ts';

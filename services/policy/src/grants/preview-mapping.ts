@@ -7,7 +7,7 @@ import { AppError, isAppError } from '@sallyport/errors';
 import { BUILT_IN_ROLES, compileOrganization, rowsOf, type GrantRow, type OrganizationIndex } from '../model/index.ts';
 import { populationOf, type Administrator, type GrantDependencies } from './change-grants.ts';
 import { assertGrantable, knownScope } from './create-grant.ts';
-import { givenBy, heldBy, permissionsIn, type Extent, type GrantScope, type Holder } from './held.ts';
+import { givenBy, heldBy, holderOf, permissionsIn, type Extent, type GrantScope, type Holder } from './held.ts';
 import { refuseBeyondOwn, refuseOwn } from './rules.ts';
 import { newViolations, refuseCombination, violationsOf, type Violation } from './separation.ts';
 
@@ -96,9 +96,10 @@ const gainsOf = ({ before, after, row, extent }: Comparison, holder: Omit<Holder
  */
 export const previewMapping = (
   { knowledge, standing, clock }: Pick<GrantDependencies, 'knowledge' | 'standing' | 'clock'>,
-  { principal: { orgId, subjectId, type, scopes } }: Pick<Administrator, 'principal'>,
+  { principal }: Pick<Administrator, 'principal'>,
   proposal: MappingProposal,
 ): MappingPreview => {
+  const { orgId } = principal;
   const before = knowledge.organization(orgId);
   if (before === undefined) throw new AppError('UNAVAILABLE', 'The policy cannot be read right now.');
   const scope = knownScope(before, proposal.scope);
@@ -118,7 +119,7 @@ export const previewMapping = (
     const gains = gainsOf({ before, after, row, extent }, { ...member, id });
     return [{ type: member.type, id, active: member.active, gains, violations }];
   });
-  const actor = { type, id: subjectId, groupIds: population.find(subjectId)?.groupIds ?? [], limitedTo: scopes };
+  const actor = holderOf(population, principal);
   const refusals = [
     isThere(before, row) ? new AppError('ALREADY_EXISTS', 'The group has this role here already.') : null,
     refuseOwn(actor, row),

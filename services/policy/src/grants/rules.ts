@@ -35,9 +35,11 @@ export const momentOf = (nowMs: number): Period => ({ fromMs: nowMs, untilMs: no
 export const takingOf = (row: GrantRow, nowMs: number): Period =>
   row.effect === 'deny' ? futureOf(row, nowMs) : momentOf(nowMs);
 
-/** Nobody edits their own grants, nor those of a group they are in. */
+/** Nobody edits their own grants, nor those of a group they are in; neither does a machine for who is behind it. */
 export const refuseOwn = (actor: Holder, { subjectType, subjectId }: GrantRow): Refusal => {
-  const own = subjectType === 'group' ? actor.groupIds.includes(subjectId) : actor.id === subjectId;
+  const own = [actor, ...(actor.behind ?? [])].some(({ id, groupIds }) =>
+    subjectType === 'group' ? groupIds.includes(subjectId) : id === subjectId,
+  );
   if (!own) return null;
   return new AppError('ESCALATION', 'Nobody changes their own grants. Ask another administrator.', {
     metadata: { rule: 'OWN_GRANT' },

@@ -2,7 +2,7 @@
 import type { Principal } from '@sallyport/http';
 import type { Database, ReadTx } from '@sallyport/storage';
 
-import { populationOf, type Administrator, type GrantDependencies } from '../grants/index.ts';
+import { holderOf, populationOf, type Acts, type Administrator, type GrantDependencies } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { listSeparationRules } from '../roles/index.ts';
 import {
@@ -86,18 +86,18 @@ export interface PlanPreview {
  */
 export const previewPlan = async (
   dependencies: DeskDependencies,
-  { orgId, subjectId: id, type, scopes }: Pick<Principal, 'orgId' | 'subjectId' | 'type' | 'scopes'>,
+  caller: Acts & Pick<Principal, 'orgId'>,
   sent: SentPolicy,
 ): Promise<PlanPreview> => {
   const { clock } = dependencies;
-  const present = await presentOf(dependencies, orgId);
+  const present = await presentOf(dependencies, caller.orgId);
   const { index, population, nowMs } = present;
   const plan = planPolicy(present, readWanted(sent, present));
   const changes = toChanges(plan.operations, (at) => `proposed-${String(at)}`);
   const separations = separationsAfter(index, plan.operations);
   const after = { ...(await inTurns(policyAfterSteps(index, changes), clock)), separations };
   const { difference, lockOuts } = await compareInTurns({ before: index, after, nowMs }, population, clock);
-  const actor = { type, id, groupIds: population.find(id)?.groupIds ?? [], limitedTo: scopes };
+  const actor = holderOf(population, caller);
   const blocked = blockedBy({ before: { ...index, separations }, actor, population, nowMs }, after, changes);
   return { plan, index, after, counts: difference.counts, blocked, lockOuts };
 };

@@ -27,11 +27,11 @@ const NOTHING_GIVEN = Object.freeze({});
 const couldNow = (
   dependencies: ProposalDependencies,
   state: LockedState,
-  participant: Participant,
+  { participant, sponsorIds }: { readonly participant: Participant; readonly sponsorIds: readonly string[] },
   plan: Plan,
 ): boolean => {
   const { orgId } = state.before;
-  const actor = toHolder(dependencies, orgId, participant);
+  const actor = toHolder(dependencies, orgId, participant, sponsorIds);
   return (
     stands(dependencies, orgId, participant) &&
     isAllowedNow({ ...state, actor, given: NOTHING_GIVEN }, plan) &&
@@ -58,19 +58,21 @@ const approvalOf = (
     const proposal = await lockInReview(tx, dependencies, { proposalId, hash });
     const plan = await planChange(dependencies, tx, state.before, proposal.change);
     assertSameBase(tx.orgId, proposal, plan);
-    if (!couldNow(dependencies, state, proposal.proposer, plan))
+    const { proposer, sponsorIds } = proposal;
+    if (!couldNow(dependencies, state, { participant: proposer, sponsorIds }, plan))
       throw new AppError('CONFLICT', 'Who proposed it could no longer make this change.', {
         metadata: { reason: 'PROPOSER' },
       });
     const confirmed = proposal.approvals
       .map(({ approver }) => approver)
-      .filter((approver) => couldNow(dependencies, state, approver, plan));
+      // People only: nobody is behind them.
+      .filter((approver) => couldNow(dependencies, state, { participant: approver, sponsorIds: [] }, plan));
     const needed = await approvalsNeeded(tx, tx.orgId, plan);
     if (confirmed.length < needed)
       throw new AppError('APPROVAL_REQUIRED', 'Not enough others have agreed, or they no longer could.', {
         metadata: { requiredApprovals: String(needed), counted: String(confirmed.length) },
       });
-    for (const { id, epoch } of [proposal.proposer, ...confirmed])
+    for (const { id, epoch } of [proposer, ...confirmed])
       tx.fence(standsAtCommit(dependencies, tx.orgId, { id, epoch }));
     const closed = {
       closedAt: dependencies.clock.now(),

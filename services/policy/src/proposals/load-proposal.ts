@@ -3,7 +3,7 @@ import { AppError } from '@sallyport/errors';
 import type { Principal } from '@sallyport/http';
 import type { ReadTx } from '@sallyport/storage';
 
-import type { Administrator, Holder } from '../grants/index.ts';
+import { holderOf, populationOf, type Administrator, type Holder } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { approvalsRequired } from '../protections/index.ts';
 import { planChange } from './plan-change.ts';
@@ -21,12 +21,13 @@ export const toParticipant = ({ type, subjectId: id, epoch, scopes }: Principal)
   scopes,
 });
 
-/** The same as the rules of grants look at them: with the groups they are in now. */
+/** The same as the rules of grants look at them: with who is behind a machine, and the groups they are in now. */
 export const toHolder = (
   { standing }: Pick<ProposalDependencies, 'standing'>,
   orgId: string,
-  { type, id, scopes }: Participant,
-): Holder => ({ type, id, groupIds: standing.find(orgId, id)?.groupIds ?? [], limitedTo: scopes });
+  { type, id: subjectId, scopes }: Participant,
+  sponsorIds: readonly string[] = [],
+): Holder => holderOf(populationOf(standing, orgId), { type, subjectId, scopes, sponsorIds });
 
 /** @throws UNAVAILABLE */
 export const indexOf = ({ knowledge }: ProposalDependencies, orgId: string): OrganizationIndex => {

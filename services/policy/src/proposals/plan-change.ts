@@ -96,7 +96,7 @@ const planAccess = async (
     ...plan,
     base: { request: hash, grant: plan.base },
     refuse: (judging, actor) =>
-      involved.includes(actor.id)
+      [actor, ...(actor.behind ?? [])].some(({ id }) => involved.includes(id))
         ? new AppError('SELF_APPROVAL', 'Nobody decides about what they asked for themselves.')
         : plan.refuse(judging, actor),
   };

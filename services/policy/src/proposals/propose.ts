@@ -36,7 +36,7 @@ const authorize = async (
   const index = indexOf(dependencies, orgId);
   const plan = await dependencies.db.read(orgId, async (tx) => await planChange(dependencies, tx, index, change));
   const decision = await context.require(plan.permission, plan.scope);
-  const actor = toHolder(dependencies, orgId, toParticipant(principal));
+  const actor = toHolder(dependencies, orgId, toParticipant(principal), principal.sponsorIds);
   const refusal = plan.refuse({ before: index, nowMs: dependencies.clock.now().getTime() }, actor);
   const target = { type: 'proposal', id: proposalId };
   if (refusal !== null)

@@ -9,7 +9,7 @@ import type { Principal } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
 import type { Standing } from '@sallyport/subject-feed';
 
-import { populationOf, type GrantKnowledge, type Population } from '../grants/index.ts';
+import { holderOf, populationOf, type Acts, type GrantKnowledge, type Population } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { differenceSteps, type Difference, type DifferenceCounts, type DifferenceEntry } from './difference.ts';
 import { inTurns } from './in-turns.ts';
@@ -72,17 +72,14 @@ export interface WhatIfOrder {
   readonly start: PageStart | null;
 }
 
-type Caller = Pick<Principal, 'orgId' | 'subjectId' | 'type' | 'scopes'>;
+type Caller = Acts & Pick<Principal, 'orgId'>;
 
 /** What the rules refuse, to whoever proposes it. */
 const refusals = (
   { before, after, population, nowMs }: Pair & { readonly population: Population },
-  { subjectId: id, type, scopes }: Caller,
+  caller: Caller,
   changes: readonly ProposedChange[],
-): readonly Blocked[] => {
-  const actor = { type, id, groupIds: population.find(id)?.groupIds ?? [], limitedTo: scopes };
-  return blockedBy({ before, actor, population, nowMs }, after, changes);
-};
+): readonly Blocked[] => blockedBy({ before, actor: holderOf(population, caller), population, nowMs }, after, changes);
 
 /** Two policies compared; others have the event loop in between. */
 export const compareInTurns = async (

@@ -145,6 +145,22 @@ const OWN_GRANTS: readonly Attack[] = [
     const subject = { type: 'service_account', id: robot.id };
     return () => scene.http('POST', GRANTS, robot.token, { subject, role: 'project_admin' });
   }),
+  http('a service account gives a role to who is behind it', [OWN, GRANT], async (scene) => {
+    const person = await scene.newUser();
+    const [robot, subject] = [await scene.robot('owner', {}, [person]), { type: 'user', id: person.id }];
+    return () => scene.http('POST', GRANTS, robot.token, { subject, role: 'project_admin' });
+  }),
+  http('a service account gives a role to a group of who is behind it', [OWN, GRANT], async (scene) => {
+    const groupId = await scene.newGroup();
+    const robot = await scene.robot('owner', {}, [await scene.newUser(), await scene.newUser([groupId])]);
+    return () => scene.http('POST', GRANTS, robot.token, { subject: { type: 'group', id: groupId }, role: 'viewer' });
+  }),
+  http('a service account ends what denies who is behind it', [OWN, 'grant.deleted ESCALATION'], async (scene) => {
+    const person = await scene.newUser();
+    const [robot, subject] = [await scene.robot('owner', {}, [person]), { type: 'user', id: person.id }];
+    const id = await scene.world.grant(scene.org, { subject, role: 'viewer', effect: 'deny' });
+    return () => scene.http('DELETE', `${GRANTS}/${id}`, robot.token);
+  }),
   http('a service account that develops makes somebody Viewer', [DENIED, REQUEST], async (scene) => {
     const [robot, subject] = [await scene.robot('developer'), await scene.target()];
     return () => scene.http('POST', GRANTS, robot.token, { subject, role: 'viewer' });

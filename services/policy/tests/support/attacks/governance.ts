@@ -208,6 +208,26 @@ const FOUR_EYES: readonly Attack[] = [
       return () => scene.http('POST', PROPOSALS, owner.token, body);
     },
   ),
+  http(
+    'a service account proposes a role for who is behind it',
+    ['403 ESCALATION OWN_GRANT', 'proposal.refused ESCALATION'],
+    async (scene) => {
+      const person = await scene.newUser();
+      const [robot, subject] = [await scene.robot('owner', {}, [person]), { type: 'user', id: person.id }];
+      const change = { kind: 'grant.create', grant: { subject, role: 'developer' } };
+      return () => scene.http('POST', PROPOSALS, robot.token, { change, reason: 'On call.' });
+    },
+  ),
+  http(
+    'a service account proposes to approve what who is behind it asked for',
+    ['403 SELF_APPROVAL', 'proposal.refused SELF_APPROVAL'],
+    async (scene) => {
+      const person = await scene.newUser();
+      const [robot, request] = [await scene.robot('owner', {}, [person]), await asked(scene, person)];
+      const change = { kind: 'access-request.approve', requestId: request.id };
+      return () => scene.http('POST', PROPOSALS, robot.token, { change, reason: 'On call.' });
+    },
+  ),
   http("another organisation's proposal is approved", ['404 NOT_FOUND', null], async (scene) => {
     await protect(scene);
     const [{ id, hash }, { ownerToken }] = [await proposed(scene), await scene.rival()];

@@ -55,10 +55,12 @@ export class Scene extends GrantDesk {
     return { type: 'user', id: (await this.newUser()).id };
   }
 
-  async robot(role?: string, scope: GrantRequest['scope'] = {}): Promise<Person> {
+  /** @param behind who answers for it */
+  async robot(role?: string, scope: GrantRequest['scope'] = {}, behind: readonly Person[] = []): Promise<Person> {
     const { orgId } = this.org;
     const person = { id: newId(), token: `robot-${newId()}` };
-    this.world.identity.allow(person.token, { orgId, subjectId: person.id, type: 2 });
+    const sponsorSubjectIds = behind.map(({ id }) => id);
+    this.world.identity.allow(person.token, { orgId, subjectId: person.id, type: 2, sponsorSubjectIds });
     await this.world.applied(orgId, this.world.identity.commit(orgId, [{ subjectId: person.id, type: 2 }]));
     if (role !== undefined)
       await this.world.grant(this.org, { subject: { type: 'service_account', id: person.id }, role, scope });
