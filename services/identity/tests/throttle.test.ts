@@ -66,6 +66,40 @@ describe('too many attempts', () => {
     assert.match(answer.headers.get('retry-after') ?? '', /^\d+$/);
   });
 
+  it('that one address has no more of are refused and use up nobody else’s (no victim is locked out by one machine)', async () => {
+    const { context } = scene.identity;
+    const tryFrom = async (ip: string): Promise<boolean> =>
+      await countedAttempt(context, passwordRules('ada@example.com', ip)).then(
+        () => true,
+        () => false,
+      );
+    for (const [index, ip] of ['192.0.2.1', '2001:db8::1', '2001:db8::2'].entries()) {
+      const outcomes = [];
+      for (let count = 0; count < 120; count += 1) outcomes.push(await tryFrom(ip));
+      assert.equal(outcomes.filter(Boolean).length, index === 2 ? 0 : 10, ip);
+    }
+    assert.equal(await tryFrom('192.0.2.2'), true);
+    assert.equal(await tryFrom('2001:db8:0:1::1'), true);
+  });
+
+  it('that are refused leave nothing behind, at once or one after the other', async () => {
+    const { context } = scene.identity;
+    const attempt = async (name: string): Promise<unknown> =>
+      await countedAttempt(context, [
+        { key: 'one address', limit: 3 },
+        { key: `name ${name}`, limit: 10 },
+      ]);
+    await Promise.allSettled(Array.from({ length: 20 }, async (_, index) => await attempt(String(index))));
+    await assert.rejects(attempt('more'));
+    const rows = await scene.identity.admin<{ failures: number }>(
+      'SELECT failures FROM identity.login_throttle WHERE failures > 0',
+    );
+    assert.deepEqual(
+      rows.map(({ failures }) => failures).sort((left, right) => left - right),
+      [1, 1, 1, 3],
+    );
+  });
+
   it('are counted together by all replicas, however many come at once', async () => {
     const rules = [{ key: 'together', limit: 10 }];
     const outcomes = await Promise.allSettled(

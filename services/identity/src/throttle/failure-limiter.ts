@@ -1,6 +1,8 @@
 import type { Mount } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
 
+import { addressKey } from './address-key.ts';
+
 const WINDOW_MS = 15 * 60_000;
 const MAX_KEYS = 20_000;
 
@@ -81,8 +83,8 @@ export const withoutGuessing = (
         await next();
         return;
       }
-      const { ip } = ctx.request;
-      const blockedForSeconds = limiter.blockedForSeconds(ip);
+      const from = addressKey(ctx.request.ip);
+      const blockedForSeconds = limiter.blockedForSeconds(from);
       if (blockedForSeconds > 0) {
         ctx.status = 429;
         ctx.set('retry-after', String(blockedForSeconds));
@@ -90,7 +92,7 @@ export const withoutGuessing = (
         return;
       }
       await provider.middleware(ctx, next);
-      if (FAILED.has(ctx.status)) limiter.failed(ip);
+      if (FAILED.has(ctx.status)) limiter.failed(from);
     },
   };
 };

@@ -4,6 +4,7 @@
  * Owns: the counters and their windows. Does not own: what is attempted. Counters of one way to sign in say nothing
  * about another: nobody is kept from single sign-on by guesses at a password (OWASP ASVS 5.0 §6.3.1).
  */
+export { addressKey } from './address-key.ts';
 export { withoutGuessing } from './failure-limiter.ts';
 export {
   countedAttempt,

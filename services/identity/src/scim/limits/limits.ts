@@ -1,9 +1,8 @@
-import { isIPv6 } from 'node:net';
-
 import { AppError } from '@sallyport/errors';
 import type { Clock } from '@sallyport/storage';
 import type { Metrics } from '@sallyport/telemetry';
 
+import { addressKey } from '../../throttle/index.ts';
 import { FairGate } from './fair-gate.ts';
 import type { Urgency } from './fair-scheduler.ts';
 import { TokenBuckets } from './token-bucket.ts';
@@ -42,20 +41,6 @@ const WRITES: ReadonlySet<string> = new Set(['PATCH', 'PUT', 'DELETE']);
 
 /** Changes of what exists, deactivations among them, go before reads and creations of the same organisation. */
 export const urgencyOf = (method: string): Urgency => (WRITES.has(method) ? 'urgent' : 'normal');
-
-/** Whoever has an IPv6 address has the 2^64 of its network (RFC 4291 §2.5.4). */
-export const addressKey = (ip: string): string => {
-  if (!isIPv6(ip)) return ip;
-  const [head = '', tail] = (ip.split('%')[0] ?? '').toLowerCase().split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const zeros = tail === undefined ? 0 : Math.max(0, 8 - before.length - after.length);
-  const groups = [...before, ...Array<string>(zeros).fill('0'), ...after];
-  return `${groups
-    .slice(0, 4)
-    .map((group) => Number.parseInt(group, 16).toString(16))
-    .join(':')}::/64`;
-};
 
 /**
  * What keeps one directory from crowding out another, in the memory of this process: a bucket per connection, one per
