@@ -144,6 +144,23 @@ export const findLinkedAccount = async (
   return row?.account_id ?? null;
 };
 
+/** Waits until nobody else does the same at this moment; held to the end of the transaction. */
+export const takeTurn = async (
+  tx: WriteTx,
+  turn: {
+    /** In the order in which a login takes them, so that two never wait for each other. */
+    readonly of: 'first-login' | 'groups';
+    readonly orgId: string;
+    readonly connectionId: string;
+    readonly key?: string;
+  },
+): Promise<void> => {
+  const { of, orgId, connectionId, key = '' } = turn;
+  await tx.query("SELECT pg_advisory_xact_lock(hashtextextended('sallyport.login' || $1, 0))", [
+    [of, orgId, connectionId, key].join(' '),
+  ]);
+};
+
 /** Ties what an identity provider calls somebody to an account, once and for all logins to come. */
 export const insertLink = async (
   tx: WriteTx,

@@ -11,6 +11,7 @@ import {
   isNameInUse,
   listAccountsNamed,
   listConnectionDomains,
+  takeTurn,
 } from './identity-store.ts';
 import { newcomerOf } from './newcomer.ts';
 
@@ -60,9 +61,14 @@ const linkedAccount = async (
   login: ExternalLogin,
 ): Promise<Resolution> => {
   const { orgId, connectionId, subjectKey } = login;
-  const linked = await findLinkedAccount(tx, { orgId, connectionId, subjectKey });
-  if (linked !== null) return { ok: true, accountId: linked };
+  const find = async (): Promise<string | null> => await findLinkedAccount(tx, { orgId, connectionId, subjectKey });
+  const known = await find();
+  if (known !== null) return { ok: true, accountId: known };
   if (!login.rule.createOnFirstLogin) return refused('ACCOUNT_UNKNOWN');
+  // Of somebody who signs in for the first time in two windows, the second is the same person.
+  await takeTurn(tx, { of: 'first-login', orgId, connectionId, key: subjectKey });
+  const linked = await find();
+  if (linked !== null) return { ok: true, accountId: linked };
   const newcomer = newcomerOf(login);
   if (newcomer === null) return refused('IDENTIFIER_MISSING');
   const { email, domain, displayName } = newcomer;

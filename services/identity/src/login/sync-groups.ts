@@ -4,7 +4,7 @@ import type { Clock } from '@sallyport/storage';
 import { foldCase, hasUnseen } from '../accounts/index.ts';
 import { changeGroup, createGroup, listGroups, listGroupsOf, lockGroup } from '../groups/index.ts';
 import { valuesOf, type ExternalLogin } from './external-login.ts';
-import { findLoginConnection } from './identity-store.ts';
+import { findLoginConnection, takeTurn } from './identity-store.ts';
 
 /** More groups than this in one answer are a mistake of the mapping; none of them counts then. */
 export const MAX_GROUPS = 200;
@@ -37,7 +37,7 @@ export const syncGroups = async (
   if (login.rule.groupsAttribute === null) return;
   const connection = await findLoginConnection(tx, login.connectionId);
   if (connection === null || connection.hasDirectory) return;
-  const { wanted, unknown } = await findWanted(tx, login);
+  const { wanted, unknown } = await findOrReserve(tx, login);
   const held = new Set((await listGroupsOf(tx, tx.orgId, [accountId])).map(({ groupId }) => groupId));
   for (const [groupId, kind] of movesBetween(held, wanted)) {
     const group = await lockGroup(tx, tx.orgId, groupId);
@@ -50,11 +50,23 @@ export const syncGroups = async (
     await createGroup(tx, dependencies, { connectionId, externalId: null, displayName, memberIds: [accountId] });
 };
 
-/** The groups an answer names: those there are, and the names of those there are not. */
-const findWanted = async (
-  tx: AuditedTx,
-  login: ExternalLogin,
-): Promise<{ readonly wanted: ReadonlySet<string>; readonly unknown: readonly string[] }> => {
+interface Wanted {
+  /** Those there are, by id. */
+  readonly wanted: ReadonlySet<string>;
+  /** The names of those there are not. */
+  readonly unknown: readonly string[];
+}
+
+/** What is unknown stays so until the transaction ends: whom many sign in with makes a new group once. */
+const findOrReserve = async (tx: AuditedTx, login: ExternalLogin): Promise<Wanted> => {
+  const found = await findWanted(tx, login);
+  if (found.unknown.length === 0) return found;
+  await takeTurn(tx, { of: 'groups', orgId: tx.orgId, connectionId: login.connectionId });
+  return await findWanted(tx, login);
+};
+
+/** The groups an answer names. */
+const findWanted = async (tx: AuditedTx, login: ExternalLogin): Promise<Wanted> => {
   const { connectionId } = login;
   const found = await Promise.all(
     groupsOf(login).map(async (displayName) => {

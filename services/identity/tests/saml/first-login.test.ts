@@ -77,6 +77,44 @@ describe('SAML sign-on without a directory', () => {
     }
   });
 
+  describe('at the same moment', () => {
+    const countOf = async (table: string): Promise<number> =>
+      (await scene.identity.admin(`SELECT FROM identity.${table} WHERE connection_id = $1`, [id])).length;
+    const signInTogether = async (people: readonly string[], groupsOf: (at: number) => readonly string[]) => {
+      await scene.putFacet(id, { accountRule: { createOnFirstLogin: true, groupsAttribute: 'groups' } });
+      const started = await Promise.all(people.map(async () => await scene.begin(new Browser(), id)));
+      const answers = await Promise.all(
+        started.map(async (one, at) => {
+          const nameId = people[at] ?? '';
+          const attributes = [
+            ['email', [`${nameId}@example.org`]],
+            ['groups', groupsOf(at)],
+          ] as const;
+          return await scene.answer(one, { nameId, attributes, assertionId: `_together-${nameId}-${at}` });
+        }),
+      );
+      return answers.map(({ status }) => status);
+    };
+
+    it('makes somebody once who signs in in several windows', async () => {
+      const before = await countOf('account');
+      const statuses = await signInTogether(['twice', 'twice', 'twice'], () => []);
+      assert.deepEqual([statuses, (await countOf('account')) - before], [[303, 303, 303], 1]);
+    });
+
+    it('makes a group once that many are the first of, in whatever order they name it', async () => {
+      const before = await countOf('directory_group');
+      const groups = Array.from({ length: 8 }, (_, at) => `Together ${at}`);
+      const people = Array.from({ length: 6 }, (_, at) => `member-${at}`);
+      const statuses = await signInTogether(people, (at) => (at % 2 === 0 ? groups : groups.toReversed()));
+      assert.deepEqual(
+        statuses,
+        people.map(() => 303),
+      );
+      assert.equal((await countOf('directory_group')) - before, groups.length);
+    });
+  });
+
   it('lets nobody back in who was closed out', async () => {
     const [row] = await scene.identity.admin<{ id: string }>(
       'SELECT id FROM identity.account WHERE connection_id = $1 ORDER BY id',
