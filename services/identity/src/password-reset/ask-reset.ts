@@ -2,7 +2,7 @@ import type { AuditContext } from '@sallyport/audit';
 import { isMailAddress } from '@sallyport/mail';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
 
-import { foldCase } from '../accounts/index.ts';
+import { foldCase, lockAccounts } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { listLocalAccounts, readLocalRules, type LocalCandidate } from '../local-login/index.ts';
 import { startRefusalFloor } from '../local-sign-in/index.ts';
@@ -63,6 +63,7 @@ const sendReset = async (context: IdentityContext, account: LocalCandidate, orig
   await context.audit.mutate(auditContext, async (tx) => {
     const createdAt = clock.now();
     const rules = await readLocalRules(tx, orgId);
+    await lockAccounts(tx, orgId, [accountId]); // Of requests at the same time, each counts those before it.
     const since = new Date(createdAt.getTime() - 60 * MINUTE_MS);
     const isOff = !rules.localAccountsEnabled && !breakGlass;
     if (isOff || (await countResetsSince(tx, { orgId, accountId, since })) >= MAX_PER_HOUR) {
