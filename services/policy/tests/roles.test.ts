@@ -157,6 +157,17 @@ describe("roles of an organisation's own", () => {
     assert.equal(await mayToggle(user.id), 'GRANTED', 'what another organisation calls the same is nothing here');
   });
 
+  it('are told apart by their names as the database does, or it says so', async () => {
+    // A sigma at the end of a word is another letter to one of the two.
+    for (const [key, name] of [
+      ['capital', 'ΑΣ'],
+      ['small', 'ασ'],
+    ] as const) {
+      const answer = await desk.post(desk.org.ownerToken, { ...SWITCHER, key, name }, ROLES);
+      assert.ok(answer.status === 201 || codeOf(answer) === 'ALREADY_EXISTS', answer.text);
+    }
+  });
+
   it('are not made where grants of their key are left', async () => {
     const { id } = await desk.newUser();
     await sql(

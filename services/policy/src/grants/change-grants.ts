@@ -166,6 +166,13 @@ export const describeDecision = (decision: GrantedDecision): Record<string, stri
 
 const RULES: ReadonlySet<string> = new Set(['ESCALATION', 'SEPARATION_OF_DUTIES', 'LAST_OWNER', 'APPROVAL_REQUIRED']);
 
+/** What the database keeps one of a kind: of names it may take two for one that we told apart. */
+const ONE_OF_A_KIND = [
+  ['role_grant_given_once', 'The subject has this role here already.'],
+  ['role_name_unique', 'There is a role of this name already.'],
+  ['separation_rule_name_unique', 'There is a separation rule of this name already.'],
+] as const;
+
 /** That somebody else agreed to a change. */
 export interface Approval {
   /** For the audit log: `access-request:<id>`, `proposal:<id>`. */
@@ -248,8 +255,8 @@ export const changeGrants = async <T>(
     await knowledge.settled();
     return value;
   } catch (error) {
-    if (isUniqueViolation(error, 'role_grant_given_once'))
-      throw new AppError('ALREADY_EXISTS', 'The subject has this role here already.', { cause: error });
+    for (const [constraint, detail] of ONE_OF_A_KIND)
+      if (isUniqueViolation(error, constraint)) throw new AppError('ALREADY_EXISTS', detail, { cause: error });
     if (isAppError(error) && RULES.has(error.code))
       await audit.recordDenied(auditContext, {
         ...change.attempt,

@@ -137,8 +137,14 @@ const ruleOperations = (
   wanted: WantedPolicy,
   problems: FileProblem[],
 ): readonly Extract<Operation, { kind: 'add-rule' | 'remove-rule' }>[] => {
-  if (wanted.rules === null) return [];
-  const keys = new Set([...index.roles.keys(), ...wanted.roles.map(({ role }) => role.key)]);
+  const builtIn = [...index.roles.keys()].filter((key) => findRole(key) !== undefined);
+  const keys = new Set([...builtIn, ...wanted.roles.map(({ role }) => role.key)]);
+  if (wanted.rules === null) {
+    const broken = rules.find(({ roleKeys }) => roleKeys.some((key) => !keys.has(key)));
+    const detail = `the separation rule ${broken?.name ?? ''} names a role that would go`;
+    if (broken !== undefined) problems.push({ line: 1, code: 'ROLE_IN_USE', detail });
+    return [];
+  }
   const names = new Set<string>();
   for (const { line, name, roleKeys } of wanted.rules) {
     const isUnknown = roleKeys.some((key) => !keys.has(key));
@@ -159,7 +165,12 @@ const ruleOperations = (
 const isThere = (
   { population, hasGroup }: PresentPolicy,
   { subjectType, subjectId }: GrantRow | WantedGrant['row'],
-): boolean => (subjectType === 'group' ? hasGroup(subjectId) : population.find(subjectId)?.type === subjectType);
+): boolean => {
+  if (subjectType === 'group') return hasGroup(subjectId);
+  const found = population.find(subjectId);
+  // Who was removed may be there again some day; what they are given now would end at once.
+  return found?.type === subjectType && (found.removedEpoch === undefined || found.removedEpoch !== found.epoch);
+};
 
 /** A mapping gives a group a role at a scope, without any limit. */
 const isMappable = ({
@@ -262,9 +273,8 @@ export const planPolicy = (present: PresentPolicy, wanted: WantedPolicy): Plan =
   const grants = grantOperations(present, wanted, problems);
   const of = (kind: Operation['kind']): readonly Operation[] =>
     [...rules, ...roles, ...grants].filter((each) => each.kind === kind);
-  const operations = (
-    ['remove-rule', 'put-role', 'remove-grant', 'add-grant', 'remove-role', 'add-rule'] as const
-  ).flatMap(of);
+  const operations = // What goes first makes room: a role may come under the name of one that goes.
+  (['remove-rule', 'remove-grant', 'remove-role', 'put-role', 'add-grant', 'add-rule'] as const).flatMap(of);
   const known = rolesAfter(present.index, roles);
   for (const operation of grants) {
     if (operation.kind !== 'add-grant') continue;

@@ -290,7 +290,7 @@ describe('a policy as a file', () => {
       const tookMs = computingMs(() => {
         assert.throws(() => readDocument(text, index), { code: 'INVALID_REQUEST' });
       });
-      assert.ok(tookMs < 4_000, `${text.slice(0, 10)} took ${String(tookMs)} ms`);
+      assert.ok(tookMs < 6_000, `${text.slice(0, 10)} took ${String(tookMs)} ms`);
     }
   });
 
