@@ -31,6 +31,7 @@ import { SIGNING_ALGORITHMS, verifySignature } from './verify-signature.ts';
 
 const MINUTE_MS = 60_000;
 const DISCOVERY_MS = 10 * MINUTE_MS;
+const RETRY_MS = MINUTE_MS;
 const MAX_DISCOVERIES = 1_000;
 
 /** A facet with its secret opened. */
@@ -141,13 +142,16 @@ export const createRelyingParty = (options: RelyingPartyOptions): RelyingParty =
   };
 };
 
-/** Discovery documents, each used for a while; when a new one cannot be had, the last good one goes on. */
+/**
+ * Discovery documents, each used for a while. When a new one cannot be had, the last good one goes on, and is asked for
+ * again a minute later only: an address that hangs holds up one login, not all. Whoever asks at the same time shares
+ * one request, as anybody can start a login.
+ */
 const keepingDiscovery = (options: RelyingPartyOptions): ((issuer: string) => Promise<ServerMetadata>) => {
   const discovered = new Map<string, Discovered>();
-  return async (issuer) => {
-    const kept = discovered.get(issuer);
+  const underWay = new Map<string, Promise<ServerMetadata>>();
+  const read = async (issuer: string): Promise<ServerMetadata> => {
     const nowMs = options.clock.monotonicMs();
-    if (kept !== undefined && nowMs - kept.fetchedAtMs < DISCOVERY_MS) return kept.metadata;
     try {
       const metadata = await discover(issuer, options);
       if (discovered.size >= MAX_DISCOVERIES) discovered.clear();
@@ -155,9 +159,18 @@ const keepingDiscovery = (options: RelyingPartyOptions): ((issuer: string) => Pr
       return metadata;
     } catch (error) {
       if (error instanceof OidcRefusal) throw error;
-      if (kept !== undefined) return kept.metadata;
-      throw new OidcRefusal('DISCOVERY_FAILED', codeOf(error));
+      const kept = discovered.get(issuer);
+      if (kept === undefined) throw new OidcRefusal('DISCOVERY_FAILED', codeOf(error));
+      discovered.set(issuer, { ...kept, fetchedAtMs: nowMs - DISCOVERY_MS + RETRY_MS });
+      return kept.metadata;
     }
+  };
+  return async (issuer) => {
+    const kept = discovered.get(issuer);
+    if (kept !== undefined && options.clock.monotonicMs() - kept.fetchedAtMs < DISCOVERY_MS) return kept.metadata;
+    const running = underWay.get(issuer) ?? read(issuer).finally(() => underWay.delete(issuer));
+    underWay.set(issuer, running);
+    return await running;
   };
 };
 
