@@ -6,6 +6,7 @@ import { createSelfSigned } from '@sallyport/dev-env';
 import { Browser } from './support/browser.ts';
 import { apiClient } from './support/http.ts';
 import { newOrganization } from './support/identity.ts';
+import { encoded, responseText } from './saml/idp.ts';
 import { SamlScene, type Started } from './saml/scene.ts';
 
 interface Trace {
@@ -138,6 +139,18 @@ describe('the test of a SAML connection', () => {
     }
     const elsewhere = new URL(`/login/test/${jit}?ticket=${ticket}`, scene.origin);
     assert.equal((await new Browser().open(elsewhere)).status, 403);
+  });
+
+  it('is one also where the identity provider drops the relay state, as a login would go on', async () => {
+    const { browser, requestId } = await begin();
+    const before = (await traces()).length;
+    const message = encoded(responseText(scene.response(requestId)));
+    const answer = await scene.post(browser, message);
+    assert.equal(answer.status, 200);
+    assert.match(await answer.text(), /The test passed/);
+    assert.equal(browser.cookie(scene.origin, '__Host-sallyport_session'), undefined);
+    assert.equal((await traces()).length, before + 1);
+    await scene.isRefused(await scene.post(browser, message), 'REQUEST_CONSUMED');
   });
 
   it('is for those who manage connections of the organisation, and audited', async () => {

@@ -31,6 +31,8 @@ export interface PostedResponse {
 
 export type Consumed =
   | { readonly ok: true; readonly session: OpenedSession; readonly returnTo: string | null }
+  /** It answers a test, which nothing else said: the identity provider has dropped the relay state. Nothing was used. */
+  | { readonly ok: false; readonly test: PendingLogin }
   | {
       readonly ok: false;
       readonly reason: SamlReason | AccountRefusal;
@@ -60,6 +62,7 @@ export const consumeResponse = async (context: IdentityContext, posted: PostedRe
   const { login } = verdict;
   const request = await correlate(context, posted, login); // 2
   if (typeof request === 'string') return refused(request);
+  if (request?.purpose === 'test') return { ok: false, test: request };
   const completed = await completeLogin(context, externalLogin(facet, login), {
     origin: posted.origin,
     pending: request,

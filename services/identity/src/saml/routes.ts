@@ -161,6 +161,7 @@ const answer = async (context: IdentityContext, posted: Posted): Promise<RouteRe
     const location = consumed.returnTo ?? safeReturnTo(undefined, context.config.publicOrigin);
     return { status: 303, headers: { location, 'set-cookie': sessionCookie(consumed.session.token) } };
   }
+  if ('test' in consumed) return await answerTest(context, { ...posted, pending: consumed.test });
   const { reason, where, recorded } = consumed;
   const { orgId, connectionId } = facet;
   if (!recorded)
