@@ -26,6 +26,7 @@ import type { ShownClient } from './client-store.ts';
 import { issueWorkloadToken } from './issue-workload-token.ts';
 import { isMachineId, MachineClients } from './machine-clients.ts';
 import { providerRequest } from './request-session.ts';
+import { admitStranger, LEFT_BY_STRANGERS } from './strangers.ts';
 import type { TokenFlights } from './token-flights.ts';
 import type { Issued, ShownKey } from './token-store.ts';
 
@@ -128,6 +129,7 @@ class ArtifactAdapter implements Adapter {
    */
   async upsert(id: string, payload: AdapterPayload, expiresIn?: number): Promise<void> {
     const artifact = this.#artifact(id, payload, expiresIn);
+    if (LEFT_BY_STRANGERS.has(this.#model)) await admitStranger(this.#dependencies, this.#model);
     if (this.#model === 'ReplayDetection') return await this.#insertOnce(artifact);
     if (this.#model === 'ClientCredentials') return await this.#insertMachineToken(artifact);
     const accountId = subjectOf(payload);

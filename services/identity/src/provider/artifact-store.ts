@@ -322,3 +322,15 @@ export const deleteExpiredArtifacts = async (tx: WriteTx, before: Date, limit: n
   );
   return rows.length;
 };
+
+/** Deletes what strangers left and what has expired: nothing of it is recognised later. */
+export const deleteExpiredOfNobody = async (tx: WriteTx, now: Date, limit: number): Promise<number> => {
+  const rows = await tx.query<{ model: string }>(
+    statement(`DELETE FROM provider_artifact WHERE ctid IN
+       (SELECT ctid FROM provider_artifact
+         WHERE model IN ('Interaction', 'PushedAuthorizationRequest', 'Session') AND account_id IS NULL AND expires_at < $1
+         LIMIT $2) RETURNING model`),
+    [now, limit],
+  );
+  return rows.length;
+};

@@ -1,6 +1,6 @@
-import type { Database } from '@sallyport/storage';
+import type { Database, WriteTx } from '@sallyport/storage';
 
-import { deleteExpiredArtifacts } from './artifact-store.ts';
+import { deleteExpiredArtifacts, deleteExpiredOfNobody } from './artifact-store.ts';
 import { deleteOldNotices } from './logout-notice-store.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -12,14 +12,19 @@ const KEEP_NOTICES_MS = 7 * 24 * HOUR_MS;
 
 /** Deletes expired artifacts in small batches; answers how many. */
 export const sweepArtifacts = async (db: Database, now: Date): Promise<number> => {
-  let swept = 0;
-  for (let count = BATCH; count === BATCH; swept += count) {
-    count = await db.unauditedWrite('all-organizations', 'expired state of the OpenID Provider', async (tx) => {
-      return await deleteExpiredArtifacts(tx, new Date(now.getTime() - KEEP_MS), BATCH);
-    });
-  }
+  const before = new Date(now.getTime() - KEEP_MS);
+  const swept =
+    (await inBatches(db, async (tx) => await deleteExpiredArtifacts(tx, before, BATCH))) +
+    (await inBatches(db, async (tx) => await deleteExpiredOfNobody(tx, now, BATCH)));
   await db.unauditedWrite('all-organizations', 'logout notices nobody needs any more', async (tx) => {
     await deleteOldNotices(tx, new Date(now.getTime() - KEEP_NOTICES_MS));
   });
   return swept;
+};
+
+const inBatches = async (db: Database, deleteSome: (tx: WriteTx) => Promise<number>): Promise<number> => {
+  let deleted = 0;
+  for (let count = BATCH; count === BATCH; deleted += count)
+    count = await db.unauditedWrite('all-organizations', 'expired state of the OpenID Provider', deleteSome);
+  return deleted;
 };

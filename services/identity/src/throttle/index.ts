@@ -15,6 +15,7 @@ export {
   passwordRules,
   resetRules,
   startRules,
+  strangerRules,
   type Attempt,
   type ThrottleRule,
 } from './throttle.ts';

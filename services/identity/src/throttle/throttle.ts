@@ -50,6 +50,9 @@ export const federatedRules = (connectionId: string, ip: string): ThrottleRule[]
 /** The rule of setting out for an identity provider: each leaves a row, so nobody may leave any number of them. */
 export const startRules = (ip: string): ThrottleRule[] => [{ key: `start:${addressKey(ip)}`, limit: 3_000 }];
 
+/** The rule of what strangers leave at the OpenID Provider, a row each: requests to sign in, and those pushed by public clients. */
+export const strangerRules = (ip: string): ThrottleRule[] => [{ key: `stranger:${addressKey(ip)}`, limit: 3_000 }];
+
 /** The rule of asking DNS about a domain: each question goes out of the house. */
 export const domainCheckRules = (orgId: string): ThrottleRule[] => [{ key: `domain-check:${orgId}`, limit: 60 }];
 
