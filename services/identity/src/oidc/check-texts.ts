@@ -5,8 +5,8 @@ const MAX_SUBJECT_CHARS = 255;
 /** As logout tokens and the account rule name them. */
 const MAX_ID_CHARS = 512;
 
-// No text of ours can hold these: neither what is stored nor what is recorded of a refusal.
-const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
+/** Whether a row or an entry of ours can hold a text. */
+export const isStorable = (text: string): boolean => !text.includes('\0') && text.isWellFormed();
 
 /** What a login is read from. */
 export interface LoginTexts {

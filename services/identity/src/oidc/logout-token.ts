@@ -1,4 +1,5 @@
 import { CLOCK_SKEW_S } from './check-id-token.ts';
+import { isStorable } from './check-texts.ts';
 import { OidcRefusal } from './reasons.ts';
 import type { SignedToken } from './verify-signature.ts';
 
@@ -18,7 +19,7 @@ export interface LogoutNotice {
 }
 
 const identifier = (value: unknown): string | null =>
-  typeof value === 'string' && value !== '' && value.length <= MAX_ID_CHARS ? value : null;
+  typeof value === 'string' && value !== '' && value.length <= MAX_ID_CHARS && isStorable(value) ? value : null;
 
 const timeOf = (claims: ReadonlyMap<string, unknown>, name: string): number => {
   const value = claims.get(name);

@@ -103,6 +103,8 @@ describe('Back-channel logout from an identity provider', () => {
     ['that has expired', 'EXPIRED', { exp: 1_700_000_000 }],
     ['about nobody', 'LOGOUT_SUBJECT_MISSING', { sub: undefined }],
     ['about a session nobody can read', 'LOGOUT_SUBJECT_MISSING', { sid: 7 }],
+    ['about a session no row can hold', 'LOGOUT_SUBJECT_MISSING', { sid: 's\0' }],
+    ['about somebody no row can hold', 'LOGOUT_SUBJECT_MISSING', { sub: 'ada\0' }],
     ['without the event', 'LOGOUT_EVENT_MISSING', { events: {} }],
     ['with the event as a text', 'LOGOUT_EVENT_MISSING', { events: { [EVENT]: 'yes' } }],
     ['with a nonce (an id_token)', 'LOGOUT_NONCE_PRESENT', { nonce: 'n' }],
