@@ -42,6 +42,24 @@ export const wasNameOfRemoved = async (
   return rows.length > 0;
 };
 
+/** {@link wasNameOfRemoved} in whichever connection there still is. */
+export const wasNameOfRemovedAnywhere = async (
+  tx: ReadTx,
+  key: { readonly orgId: string; readonly name: string },
+): Promise<boolean> => {
+  const rows = await tx.query(
+    statement(`SELECT c.id FROM connection c
+      WHERE c.org_id = $1 AND c.deleted_at IS NULL AND (
+        EXISTS (SELECT FROM account a
+           WHERE a.org_id = c.org_id AND a.connection_id = c.id AND a.user_name_key = $2 AND a.status = 'deleted')
+        OR EXISTS (SELECT FROM account_email e JOIN account a ON a.org_id = e.org_id AND a.id = e.account_id
+           WHERE e.org_id = c.org_id AND e.email_key = $2 AND a.connection_id = c.id AND a.status = 'deleted'))
+      LIMIT 1`),
+    [key.orgId, foldCase(key.name)],
+  );
+  return rows.length > 0;
+};
+
 /** Somebody else who goes by a name, and the (folded) name. */
 export interface NameHolder {
   readonly accountId: string;

@@ -2,7 +2,7 @@ import type { AuditContext } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { isWellFormedSecret, secretHash } from '@sallyport/storage';
 
-import { createAccount } from '../accounts/index.ts';
+import { createAccount, wasNameOfRemovedAnywhere } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { hashNewPassword, putPasswordHash, readLocalRules } from '../local-login/index.ts';
 import type { LoginOrigin } from '../login/index.ts';
@@ -25,7 +25,7 @@ const refused = (): AppError =>
  * second factor and all.
  *
  * 1. The attempt is counted per address. 2. The password is judged before the invitation is used up. 3. In one
- * transaction: local accounts are still on, the invitation is used up, the name is claimed, account and password exist.
+ * transaction: local accounts are still on, no directory has removed the guest meanwhile, the invitation is used up, the name is claimed, account and password exist.
  *
  * @throws LOGIN_REFUSED for a secret that does not work, INVALID_VALUE (the password), ALREADY_EXISTS when somebody goes
  *   by the address by now, RATE_LIMITED, UNAVAILABLE
@@ -50,7 +50,7 @@ export const acceptInvitation = async (
   };
   await context.audit.mutate(auditContext, async (tx) => {
     const rules = await readLocalRules(tx, orgId); // 3
-    if (!rules.localAccountsEnabled) throw refused();
+    if (!rules.localAccountsEnabled || (await wasNameOfRemovedAnywhere(tx, { orgId, name: email }))) throw refused();
     const account = await createAccount(tx, context, {
       kind: 'user',
       connectionId: null,

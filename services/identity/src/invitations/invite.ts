@@ -3,7 +3,7 @@ import { AppError } from '@sallyport/errors';
 import { isMailAddress } from '@sallyport/mail';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
 
-import { findAccountByUserName, foldCase } from '../accounts/index.ts';
+import { findAccountByUserName, foldCase, wasNameOfRemovedAnywhere } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { readLocalRules } from '../local-login/index.ts';
 import { fence, type Authorized } from '../login/index.ts';
@@ -18,7 +18,8 @@ const conflict = (detail: string): AppError => new AppError('CONFLICT', detail);
  * Invites an address into a local account. The secret goes by mail and nowhere else: not into the answer, so that who
  * invites cannot become who is invited. The account is made when the invitation is accepted.
  *
- * @throws CONFLICT when local accounts are switched off, mail is not set up, or the address is invited already;
+ * @throws CONFLICT when local accounts are switched off, mail is not set up, the address is invited already, or is that of
+ *   somebody a directory has removed;
  *   ALREADY_EXISTS when somebody of the organisation goes by it; INVALID_VALUE
  */
 export const invite = async (
@@ -51,6 +52,9 @@ export const invite = async (
       if (!rules.localAccountsEnabled) throw conflict('Local accounts are switched off.');
       if ((await findAccountByUserName(tx, orgId, guest.email)) !== undefined)
         throw new AppError('ALREADY_EXISTS', 'Somebody of this organisation goes by this address.');
+      // Whom a directory removed, only a directory brings back.
+      if (await wasNameOfRemovedAnywhere(tx, { orgId, name: guest.email }))
+        throw conflict('A directory has removed whoever goes by this address: only a directory brings them back.');
       await revokeExpiredInvitations(tx, { orgId, emailKey, now: createdAt });
       await insertInvitation(tx, { ...invitation, tokenHash: secretHash(token), emailKey });
       const organization = await findOrganization(tx, orgId);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { apiClient, type Client } from '../support/http.ts';
+import { apiClient, newDirectory, USER_URN, type Client } from '../support/http.ts';
 import { Browser } from '../support/browser.ts';
 import { startIdentity, newOrganization } from '../support/identity.ts';
 import { Scene } from './scene.ts';
@@ -109,6 +109,30 @@ describe('invitations into local accounts', () => {
     const answer = await accept(token);
     assert.equal(answer.status, 409);
     assert.doesNotMatch(await answer.text(), /account of this organisation|goes by/);
+  });
+
+  it('bring nobody back whom a directory has removed, sent before or after; that is for directories', async () => {
+    const { connectionId, scim } = await newDirectory(scene.identity, scene.organization);
+    const came = async (email: string): Promise<string> => {
+      const user = {
+        schemas: [USER_URN],
+        userName: nextEmail(),
+        emails: [{ value: email, primary: true }],
+        active: true,
+      };
+      const made = await scim('POST', '/Users', user);
+      assert.equal(made.status, 201, JSON.stringify(made.body));
+      return made.body.id;
+    };
+    const { email, token } = await invited();
+    assert.equal((await scim('DELETE', `/Users/${await came(email)}`)).status, 204);
+    assert.equal((await accept(token)).status, 403);
+    assert.equal((await api('POST', '/invitations', { email: email.toUpperCase() })).status, 409);
+    await scene.identity.admin(`DELETE FROM identity.invitation`);
+    assert.equal((await api('POST', '/invitations', { email })).status, 409);
+    // A directory that is gone brings nobody back.
+    assert.equal((await api('DELETE', `/connections/${connectionId}`)).status, 204);
+    assert.equal((await accept((await invited(email)).token)).status, 200);
   });
 
   it('are nothing while local accounts are switched off, sent or not', async () => {
