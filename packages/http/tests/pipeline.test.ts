@@ -68,12 +68,22 @@ const failing = route({
   },
 });
 
+const expiring = route({
+  method: 'POST',
+  path: '/api/test/v1/expiring',
+  permission: PUBLIC,
+  surface: 'api',
+  summary: 'Commits too late',
+  responses: { 204: null },
+  handler: () => Promise.reject(new AppError('DECISION_EXPIRED', 'Too late.')),
+});
+
 const THING = '/api/test/v1/things/t-1';
 
 describe('http pipeline', () => {
   let app: TestApp;
   before(async () => {
-    app = await startApp([put, read, literal, apply, failing]);
+    app = await startApp([put, read, literal, apply, failing, expiring]);
   });
   after(async () => {
     await app.close();
@@ -247,6 +257,11 @@ describe('http pipeline', () => {
     assert.deepEqual([busy.status, busy.headers.get('retry-after')], [503, '2']);
     assert.equal((await busy.text()).includes('db-7'), false);
     assert.ok(app.logs.some(({ level, msg }) => level === 'error' && msg === 'request failed'));
+  });
+
+  it('says that a decision ran out, whatever the route declares', async () => {
+    const expired = await app.fetch('/api/test/v1/expiring', { method: 'POST' });
+    assert.deepEqual([expired.status, (await problemOf(expired)).code], [409, 'DECISION_EXPIRED']);
   });
 
   it('turns what a route does not declare into 500 under strictResponses', async () => {
