@@ -36,7 +36,11 @@ export interface PreviewRefusal {
 
 export interface MappingPreview {
   readonly revision: bigint;
+  /** Members of the group. */
+  readonly total: number;
+  /** Those on the page, by id. */
   readonly members: readonly MemberPreview[];
+  readonly isLast: boolean;
   readonly refusals: readonly PreviewRefusal[];
 }
 
@@ -98,6 +102,7 @@ export const previewMapping = (
   { knowledge, standing, clock }: Pick<GrantDependencies, 'knowledge' | 'standing' | 'clock'>,
   { principal }: Pick<Administrator, 'principal'>,
   proposal: MappingProposal,
+  page: { readonly after: string; readonly limit: number },
 ): MappingPreview => {
   const { orgId } = principal;
   const before = knowledge.organization(orgId);
@@ -112,7 +117,10 @@ export const previewMapping = (
   const after = withRow(before, row);
   const broken = newViolations(violationsOf(before, population, nowMs), violationsOf(after, population, nowMs));
   const extent: Extent = { scope, period, condition: null };
-  const members = [...population.members(proposal.groupId)].sort().flatMap((id): MemberPreview[] => {
+  const ids = [...population.members(proposal.groupId)].sort().filter((id) => population.find(id) !== undefined);
+  const rest = ids.filter((id) => id > page.after);
+  // Nobody but those is looked at: a group may have everybody in it.
+  const members = rest.slice(0, page.limit).flatMap((id): MemberPreview[] => {
     const member = population.find(id);
     if (member === undefined) return [];
     const violations = broken.filter((each) => each.subjectType === member.type && each.subjectId === id);
@@ -128,7 +136,9 @@ export const previewMapping = (
   ].filter(isAppError);
   return {
     revision: before.revision,
+    total: ids.length,
     members,
+    isLast: rest.length <= page.limit,
     refusals: refusals.map(({ code, message }) => ({ code, detail: message })),
   };
 };

@@ -28,16 +28,10 @@ const previewShape = z.object({
 
 const cursorShape = z.strictObject({ after: z.string().max(256) });
 
-const pageOf = (
-  { members }: MappingPreview,
-  { limit, cursor }: { readonly limit: number; readonly cursor?: string | undefined },
-): Pick<z.input<typeof previewShape>, 'items' | 'nextCursor'> => {
-  const { after } = cursor === undefined ? { after: '' } : decodeCursor(cursorShape, cursor);
-  const rest = members.filter(({ id }) => id > after);
-  const page = rest.slice(0, limit);
-  const last = rest.length > limit ? page.at(-1) : undefined;
+const pageOf = ({ members, isLast }: MappingPreview): Pick<z.input<typeof previewShape>, 'items' | 'nextCursor'> => {
+  const last = isLast ? undefined : members.at(-1);
   return {
-    items: page.map(({ type, id, active, gains, violations }) => ({
+    items: members.map(({ type, id, active, gains, violations }) => ({
       type,
       id,
       active,
@@ -65,11 +59,11 @@ export const mappingPreviewRoute = (dependencies: GrantRouteDependencies): Route
     responses: { 200: previewShape },
     handler: async ({ body, query, context }) => {
       const { groupId, role, scope } = body;
-      const preview = previewMapping(dependencies, administratorOf(context), {
-        groupId,
-        roleKey: role,
-        scope: { projectId: scope.projectId ?? null, environmentId: scope.environmentId ?? null },
-      });
+      const { limit, cursor } = query;
+      const { after } = cursor === undefined ? { after: '' } : decodeCursor(cursorShape, cursor);
+      const where = { projectId: scope.projectId ?? null, environmentId: scope.environmentId ?? null };
+      const proposal = { groupId, roleKey: role, scope: where };
+      const preview = previewMapping(dependencies, administratorOf(context), proposal, { after, limit });
       return await Promise.resolve({
         status: 200,
         body: {
@@ -77,9 +71,9 @@ export const mappingPreviewRoute = (dependencies: GrantRouteDependencies): Route
           role,
           scope,
           revision: preview.revision.toString(),
-          total: preview.members.length,
+          total: preview.total,
           refusals: preview.refusals.map((each) => ({ ...each })),
-          ...pageOf(preview, query),
+          ...pageOf(preview),
         },
       });
     },

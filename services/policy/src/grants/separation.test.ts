@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 
+import type { Principal } from '@sallyport/http';
+import type { Standing } from '@sallyport/subject-feed';
+import { computingMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { compileOrganization, type OrganizationIndex } from '../model/compile.ts';
 import { BUILT_IN_ROLES, isWritingRole, type RoleDefinition } from '../model/roles.ts';
 import type { GrantRow, SeparationRule } from '../model/rows.ts';
+import type { GrantKnowledge } from './knowledge.ts';
 import type { Population } from './population.ts';
+import { previewMapping } from './preview-mapping.ts';
 import { newViolations, refuseCombination, violationKey, violationsOf } from './separation.ts';
 
 const NOTHING = { organization: [], project: [], 'non-production': [], production: [] };
@@ -151,6 +156,45 @@ describe('roles that exclude each other', () => {
       ),
       { numRuns: 1_000 },
     );
+  });
+
+  it('are looked for among who holds the rarer role: of a group with everybody in it nobody is', () => {
+    const everybody = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`user ${String(at)}`, ['all']]));
+    const population = populationOf({ ...everybody, bob: ['all'] });
+    let looked = 0;
+    const counting = { ...population, find: (id: string) => ((looked += 1), population.find(id)) };
+    const all = grant({ subjectType: 'group', subjectId: 'all', roleKey: 'loud' });
+    const index = indexOf(
+      [all, grant({ roleKey: 'auditor' })],
+      [{ ruleId: 'r', name: 'r', roleKeys: ['loud', 'quiet'] }],
+    );
+    const found = violationsOf(index, counting, NOW).map(violationKey);
+    assert.deepEqual(found, ['user bob auditor']);
+    assert.ok(looked < 10, String(looked));
+  });
+
+  it('are told of one page of members only, with what these would gain', () => {
+    const members = Array.from({ length: 50_000 }, (_, at) => `user ${String(at).padStart(6, '0')}`);
+    const standing = {
+      find: () => ({ type: 'user', active: true, groupIds: ['all'] }),
+      members: () => members,
+      hasGroup: () => true,
+    } as unknown as Standing;
+    const index = indexOf([grant({ subjectId: 'owner', roleKey: 'owner' })]);
+    const knowledge = { organization: () => index } as unknown as GrantKnowledge;
+    const principal = { orgId: 'org', subjectId: 'owner', type: 'user', scopes: [] } as unknown as Principal;
+    const proposal = { groupId: 'all', roleKey: 'viewer', scope: { projectId: null, environmentId: null } };
+    const asked = { knowledge, standing, clock: { now: () => new Date(NOW), monotonicMs: () => 0 } };
+    const page = { after: members[9] ?? '', limit: 2 };
+    const tookMs = computingMs(() => {
+      const preview = previewMapping(asked, { principal }, proposal, page);
+      assert.deepEqual([preview.total, preview.isLast], [members.length, false]);
+      assert.deepEqual(
+        preview.members.map(({ id }) => id),
+        members.slice(10, 12),
+      );
+    });
+    assert.ok(tookMs < 500, String(tookMs));
   });
 
   it('come about by what a role is made to permit', () => {

@@ -4,7 +4,14 @@
  */
 import { AppError } from '@sallyport/errors';
 
-import { AUDITOR, isWritingRole, type GrantRow, type OrganizationIndex, type SubjectType } from '../model/index.ts';
+import {
+  AUDITOR,
+  SUBJECT_TYPES,
+  isWritingRole,
+  type GrantRow,
+  type OrganizationIndex,
+  type SubjectType,
+} from '../model/index.ts';
 import type { Population } from './population.ts';
 
 /** The rule that needs no row. */
@@ -24,68 +31,137 @@ export interface Violation {
 export const isOver = ({ validUntilMs }: Pick<GrantRow, 'validUntilMs'>, nowMs: number): boolean =>
   validUntilMs !== null && validUntilMs <= nowMs;
 
-interface Holding {
-  readonly subjectType: SubjectType;
-  readonly subjectId: string;
-  readonly roleKeys: Set<string>;
+/** What excludes what: of these parts nobody holds roles of two. */
+interface Exclusion {
+  readonly ruleId: string;
+  readonly name: string;
+  readonly parts: readonly (readonly string[])[];
 }
 
-/** The roles that are in any rule; few organisations have other rules than the one about Auditor. */
-const relevantRoles = (index: OrganizationIndex): ReadonlySet<string> => {
-  const relevant = new Set(index.separations.flatMap(({ roleKeys }) => roleKeys));
-  if (!index.grants.some(({ row }) => row.roleKey === AUDITOR)) return relevant;
-  relevant.add(AUDITOR);
-  for (const role of index.roles.values()) if (isWritingRole(role)) relevant.add(role.key);
-  return relevant;
+/** Few organisations have other rules than the one about Auditor, and none of them matters where nobody is Auditor. */
+const exclusionsOf = ({ roles, separations, grants }: OrganizationIndex): readonly Exclusion[] => {
+  const rules = separations.map(({ roleKeys, ...rule }) => ({ ...rule, parts: roleKeys.map((key) => [key]) }));
+  if (!grants.some(({ row }) => row.roleKey === AUDITOR)) return rules;
+  const writing = [...roles.values()].filter(isWritingRole).map(({ key }) => key);
+  return [{ ...AUDITOR_RULE, parts: [[AUDITOR], writing] }, ...rules];
 };
 
-/** Who holds which of these roles, now or later: subjects, the groups themselves, and their members. */
-const holdingsOf = (index: OrganizationIndex, population: Population, nowMs: number): Iterable<Holding> => {
-  const relevant = relevantRoles(index);
-  const holdings = new Map<string, Holding>();
-  const note = (subjectType: SubjectType, subjectId: string, roleKey: string): void => {
-    // A type has no space in it.
-    const key = `${subjectType} ${subjectId}`;
-    const found = holdings.get(key) ?? { subjectType, subjectId, roleKeys: new Set() };
-    holdings.set(key, found);
-    found.roleKeys.add(roleKey);
-  };
-  if (relevant.size === 0) return [];
-  for (const { row } of index.grants) {
-    if (row.effect !== 'allow' || !relevant.has(row.roleKey) || isOver(row, nowMs)) continue;
-    note(row.subjectType, row.subjectId, row.roleKey);
-    if (row.subjectType !== 'group') continue;
-    for (const memberId of population.members(row.subjectId)) {
-      const member = population.find(memberId);
-      if (member !== undefined) note(member.type, memberId, row.roleKey);
+/** The roles of an exclusion somebody holds, when they are of two parts. */
+const conflictIn = ({ parts }: Exclusion, held: ReadonlySet<string>): readonly string[] => {
+  const found = parts.map((part) => part.filter((key) => held.has(key))).filter((part) => part.length > 0);
+  return found.length > 1 ? found.flat() : [];
+};
+
+type ByType<T> = Readonly<Record<SubjectType, T>>;
+
+const byType = <T>(made: () => T): ByType<T> => ({ user: made(), group: made(), service_account: made() });
+
+const getOrAdd = <V>(map: Map<string, V>, key: string, made: () => V): V => {
+  const value = map.get(key) ?? made();
+  map.set(key, value);
+  return value;
+};
+
+type Conflict = Omit<Violation, 'subjectType' | 'subjectId'>;
+
+/** Who is given which of the roles that exclude others, now or later. */
+class Given {
+  readonly #population: Population;
+  readonly #exclusions: readonly Exclusion[];
+  readonly #roles = byType(() => new Map<string, Set<string>>());
+  /** By role. */
+  readonly #holders = new Map<string, ByType<Set<string>>>();
+  readonly #members = new Map<string, readonly string[]>();
+
+  constructor(index: OrganizationIndex, population: Population, nowMs: number) {
+    this.#population = population;
+    this.#exclusions = exclusionsOf(index);
+    const relevant = new Set(this.#exclusions.flatMap(({ parts }) => parts.flat()));
+    if (relevant.size === 0) return;
+    for (const { row } of index.grants) {
+      const { subjectType, subjectId, roleKey, effect } = row;
+      if (effect !== 'allow' || !relevant.has(roleKey) || isOver(row, nowMs)) continue;
+      getOrAdd(this.#roles[subjectType], subjectId, () => new Set()).add(roleKey);
+      getOrAdd(this.#holders, roleKey, () => byType(() => new Set()))[subjectType].add(subjectId);
     }
   }
-  return holdings.values();
-};
 
-const auditorConflict = ({ roles }: OrganizationIndex, held: ReadonlySet<string>): readonly string[] => {
-  if (!held.has(AUDITOR)) return [];
-  const writing = [...held].filter((key) => {
-    const role = roles.get(key);
-    return role !== undefined && isWritingRole(role);
-  });
-  return writing.length === 0 ? [] : [AUDITOR, ...writing];
-};
+  /**
+   * Everybody who holds what excludes each other. Who does holds a role of a part that is not the largest one, so only
+   * those are looked at: of a group with everybody in it nobody, as long as few hold what excludes what it gives.
+   */
+  *violations(): Generator<Violation> {
+    const candidates = byType(() => new Set<string>());
+    for (const { parts } of this.#exclusions) {
+      const sizes = parts.map((part) => this.#sizeOf(part));
+      const largest = sizes.indexOf(Math.max(...sizes));
+      for (const [at, part] of parts.entries()) if (at !== largest) this.#addHolders(part, candidates);
+    }
+    for (const subjectType of SUBJECT_TYPES)
+      for (const subjectId of candidates[subjectType])
+        for (const conflict of this.#conflictsOf(subjectType, subjectId)) yield { ...conflict, subjectType, subjectId };
+  }
+
+  #membersOf(groupId: string): readonly string[] {
+    return getOrAdd(this.#members, groupId, () => this.#population.members(groupId));
+  }
+
+  #holdersOf(part: readonly string[], type: SubjectType): ReadonlySet<string> {
+    return new Set(part.flatMap((key) => [...(this.#holders.get(key)?.[type] ?? [])]));
+  }
+
+  #sizeOf(part: readonly string[]): number {
+    let size = this.#holdersOf(part, 'user').size + this.#holdersOf(part, 'service_account').size;
+    for (const groupId of this.#holdersOf(part, 'group')) size += 1 + this.#membersOf(groupId).length;
+    return size;
+  }
+
+  #addHolders(part: readonly string[], candidates: ByType<Set<string>>): void {
+    for (const type of SUBJECT_TYPES) for (const id of this.#holdersOf(part, type)) candidates[type].add(id);
+    for (const groupId of this.#holdersOf(part, 'group'))
+      for (const id of this.#membersOf(groupId)) {
+        if (candidates.user.has(id)) continue;
+        const type = this.#population.find(id)?.type;
+        if (type !== undefined) candidates[type].add(id);
+      }
+  }
+
+  /** Most people hold what many others do: by the sets it comes from. */
+  readonly #known = new Map<string, readonly Conflict[]>();
+  readonly #numbers = new Map<ReadonlySet<string>, number>();
+
+  #conflictsOf(type: SubjectType, id: string): readonly Conflict[] {
+    const sets: ReadonlySet<string>[] = [];
+    let key = '';
+    const take = (set: ReadonlySet<string> | undefined): void => {
+      if (set === undefined) return;
+      sets.push(set);
+      key += `${String(this.#numberOf(set))} `;
+    };
+    take(this.#roles[type].get(id));
+    const found = type === 'group' ? undefined : this.#population.find(id);
+    if (found?.type === type) for (const groupId of found.groupIds) take(this.#roles.group.get(groupId));
+    return getOrAdd(this.#known, key, () => this.#conflictsIn(new Set(sets.flatMap((set) => [...set]))));
+  }
+
+  #numberOf(set: ReadonlySet<string>): number {
+    const number = this.#numbers.get(set) ?? this.#numbers.size;
+    this.#numbers.set(set, number);
+    return number;
+  }
+
+  #conflictsIn(held: ReadonlySet<string>): readonly Conflict[] {
+    return this.#exclusions.flatMap((exclusion) => {
+      const roleKeys = [...conflictIn(exclusion, held)].sort();
+      return roleKeys.length === 0 ? [] : [{ ruleId: exclusion.ruleId, ruleName: exclusion.name, roleKeys }];
+    });
+  }
+}
 
 /** Everybody who holds what excludes each other, by subject and rule. */
-export const violationsOf = (index: OrganizationIndex, population: Population, nowMs: number): readonly Violation[] => {
-  const violations: Violation[] = [];
-  for (const { subjectType, subjectId, roleKeys: held } of holdingsOf(index, population, nowMs)) {
-    const found = [
-      { ...AUDITOR_RULE, roleKeys: auditorConflict(index, held) },
-      ...index.separations.map((rule) => ({ ...rule, roleKeys: rule.roleKeys.filter((key) => held.has(key)) })),
-    ];
-    for (const { ruleId, name, roleKeys } of found)
-      if (roleKeys.length > 1)
-        violations.push({ ruleId, ruleName: name, subjectType, subjectId, roleKeys: [...roleKeys].sort() });
-  }
-  return violations;
-};
+export const violationsOf = (index: OrganizationIndex, population: Population, nowMs: number): readonly Violation[] => [
+  ...new Given(index, population, nowMs).violations(),
+];
 
 /** What tells one violation from another. */
 export const violationKey = ({ ruleId, subjectType, subjectId }: Violation): string =>
