@@ -243,6 +243,19 @@ describe('SAML XML subset', () => {
     assert.equal(canonicalize(tree, { inclusivePrefixes: ['xs'] }).toString(), '<r xmlns:xs="urn:xs"><x></x></r>');
   });
 
+  it('is bounded: a namespace that every element declares anew makes no hundred megabytes of a small document', () => {
+    const prefixes = Array.from({ length: 24 }, (_, index) => `p${index}`);
+    const declared = prefixes.map((prefix) => ` xmlns:${prefix}="urn:${prefix}${'u'.repeat(4_000)}"`).join('');
+    const using = `<x${prefixes.map((prefix) => ` ${prefix}:a=""`).join('')}/>`;
+    const document = (count: number): string => `<r${declared}>${using.repeat(count)}</r>`;
+    assert.ok(document(500).length < MESSAGE_LIMITS.maxBytes);
+    assert.ok(ours(document(10)).length > 900_000);
+    assert.throws(
+      () => ours(document(500)),
+      (error) => error instanceof SamlRefusal && error.reason === 'MESSAGE_TOO_LARGE',
+    );
+  });
+
   it('never declares the xml prefix (Canonical XML 1.0 §2.3)', () => {
     assert.equal(ours('<r xml:lang="en"/>'), '<r xml:lang="en"></r>');
   });

@@ -5,7 +5,11 @@
  * that could be rendered one way and read another.
  * @see Exclusive XML Canonicalization 1.0 §3, Canonical XML 1.0 §2
  */
+import { refuse } from '../reasons.ts';
 import { isElement, type XmlAttribute, type XmlElement, type XmlNode } from './tree.ts';
+
+/** Characters; twice the largest document we read. */
+const MAX_CANONICAL_LENGTH = 1024 * 1024;
 
 export interface CanonicalizeOptions {
   /** Left out of the output: the Signature of the enveloped-signature transform (XMLDSig §6.6.4). */
@@ -14,19 +18,26 @@ export interface CanonicalizeOptions {
   readonly inclusivePrefixes?: readonly string[];
 }
 
-/** The canonical octets of an element. Pure; cost linear in the output. */
+/**
+ * The canonical octets of an element. Pure; cost linear in the output, which is bounded: a namespace is declared anew by
+ * every element that uses it, so that half a megabyte of input could make a hundred of output.
+ * @throws SamlRefusal MESSAGE_TOO_LARGE for what could not be read again either
+ */
 export function canonicalize(element: XmlElement, options: CanonicalizeOptions = {}): Buffer {
-  const parts: string[] = [];
-  render(element, new Map([['', '']]), {
-    parts,
+  const output: Output = {
+    parts: [],
+    length: 0,
     omit: options.omit ?? null,
     inclusive: options.inclusivePrefixes ?? [],
-  });
-  return Buffer.from(parts.join(''), 'utf8');
+  };
+  render(element, new Map([['', '']]), output);
+  return Buffer.from(output.parts.join(''), 'utf8');
 }
 
 interface Output {
   readonly parts: string[];
+  /** Characters so far. */
+  length: number;
   readonly omit: XmlElement | null;
   readonly inclusive: readonly string[];
 }
@@ -34,22 +45,28 @@ interface Output {
 /** `rendered` = the namespace declarations that the output ancestors carry. Depth is capped by the parser. */
 function render(node: XmlNode, rendered: ReadonlyMap<string, string>, output: Output): void {
   if (!isElement(node)) {
-    output.parts.push(escapeText(node));
+    write(output, escapeText(node));
     return;
   }
   if (node === output.omit) return;
   const declarations = declarationsFor(node, rendered, output.inclusive);
-  output.parts.push('<', node.name);
+  write(output, '<', node.name);
   for (const [prefix, uri] of declarations) {
-    output.parts.push(prefix === '' ? ' xmlns="' : ` xmlns:${prefix}="`, escapeAttribute(uri), '"');
+    write(output, prefix === '' ? ' xmlns="' : ` xmlns:${prefix}="`, escapeAttribute(uri), '"');
   }
   for (const { name, value } of [...node.attributes].sort(byNamespaceAndName)) {
-    output.parts.push(' ', name, '="', escapeAttribute(value), '"');
+    write(output, ' ', name, '="', escapeAttribute(value), '"');
   }
-  output.parts.push('>');
+  write(output, '>');
   const inner = declarations.length === 0 ? rendered : new Map([...rendered, ...declarations]);
   for (const child of node.children) render(child, inner, output);
-  output.parts.push('</', node.name, '>');
+  write(output, '</', node.name, '>');
+}
+
+function write(output: Output, ...parts: readonly string[]): void {
+  output.parts.push(...parts);
+  for (const part of parts) output.length += part.length;
+  if (output.length > MAX_CANONICAL_LENGTH) refuse('MESSAGE_TOO_LARGE', 'canonical form');
 }
 
 /** Visibly utilised prefixes and those of the inclusive list, where the output does not already say the same. */
