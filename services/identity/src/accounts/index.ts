@@ -23,7 +23,7 @@ export {
 export { holdAccess } from './hold-access-store.ts';
 export { foldCase } from './fold-case.ts';
 export { refuseDirectoryOwned } from './directory-owned.ts';
-export { wasNameOfRemoved, wasNameOfRemovedAnywhere } from './name-store.ts';
+export { wasNameOfRemovedAnywhere } from './name-store.ts';
 export { provisionAccount, type ProvisionAccount } from './provision-account.ts';
 export { openAccess, type OpenRequest } from './reactivate.ts';
 export { accountRoutes } from './routes.ts';

@@ -27,22 +27,7 @@ export const findTombstone = async (
   return row?.id;
 };
 
-/** True when somebody of this connection who was removed went by this name or address. */
-export const wasNameOfRemoved = async (
-  tx: ReadTx,
-  key: { readonly orgId: string; readonly connectionId: string; readonly name: string },
-): Promise<boolean> => {
-  const rows = await tx.query(
-    statement(`SELECT id FROM account WHERE org_id = $1 AND connection_id = $2 AND user_name_key = $3 AND status = 'deleted'
-     UNION ALL
-     SELECT a.id FROM account_email e JOIN account a ON a.org_id = e.org_id AND a.id = e.account_id
-      WHERE e.org_id = $1 AND e.email_key = $3 AND a.connection_id = $2 AND a.status = 'deleted' LIMIT 1`),
-    [key.orgId, key.connectionId, foldCase(key.name)],
-  );
-  return rows.length > 0;
-};
-
-/** {@link wasNameOfRemoved} in whichever connection there still is. */
+/** True when somebody who was removed, of any connection there still is, went by this name or address. */
 export const wasNameOfRemovedAnywhere = async (
   tx: ReadTx,
   key: { readonly orgId: string; readonly name: string },

@@ -1,7 +1,7 @@
 import type { AuditedTx } from '@sallyport/audit';
 import type { Clock } from '@sallyport/storage';
 
-import { createAccount, foldCase, wasNameOfRemoved } from '../accounts/index.ts';
+import { createAccount, foldCase, wasNameOfRemovedAnywhere } from '../accounts/index.ts';
 import { singleValue, type AccountRefusal, type ExternalLogin } from './external-login.ts';
 import {
   findLinkedAccount,
@@ -78,7 +78,7 @@ const linkedAccount = async (
     return refused('DOMAIN_NOT_OF_CONNECTION');
   if (await isNameInUse(tx, orgId, foldCase(email))) return refused('NAME_TAKEN');
   // Whom a directory removed, only a directory brings back.
-  if (await wasNameOfRemoved(tx, { orgId, connectionId, name: email })) return refused('ACCOUNT_INACTIVE');
+  if (await wasNameOfRemovedAnywhere(tx, { orgId, name: email })) return refused('ACCOUNT_INACTIVE');
   const account = await createAccount(tx, dependencies, {
     kind: 'user',
     connectionId,

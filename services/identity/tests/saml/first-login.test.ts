@@ -60,6 +60,12 @@ describe('SAML sign-on without a directory', () => {
       await scene.isRefused(await signIn(`p-${email.length}`, email), 'IDENTIFIER_MISSING');
   });
 
+  it('makes nobody anew whom the directory of another connection has removed', async () => {
+    const gone = await scene.person('00u-gone', 'gone@example.org');
+    assert.equal((await scene.directory.scim('DELETE', `/Users/${gone}`)).status, 204);
+    await scene.isRefused(await signIn('p-gone', 'Gone@example.org'), 'ACCOUNT_INACTIVE');
+  });
+
   it('leaves out a display name that is none', async () => {
     for (const [at, displayName] of ['Eve\u202eadA', 'E'.repeat(1_025)].entries()) {
       const email = `shown-${at}@example.org`;
