@@ -159,6 +159,21 @@ describe('reviews', () => {
     assert.equal(denied.length, 6);
   });
 
+  it('let nobody decide about what they proposed or agreed to, whoever applied it', async () => {
+    const [proposer, approver, applier] = desk.owners;
+    const user = await desk.newUser();
+    const proposal = await desk.proposed({ kind: 'grant.create', grant: desk.grantTo(user) }, proposer.token);
+    await desk.done(approver.token, 'approve', proposal);
+    const grantId = String((await desk.done(applier.token, 'apply', proposal)).resultId);
+    const reviewers = [proposer.id, approver.id, applier.id];
+    assert.equal(codeOf(await starting({ reviewers })), 'CONFLICT');
+    const outsider = await desk.newUser();
+    const review = await started({ reviewers: [...reviewers, outsider.id] });
+    for (const involved of desk.owners)
+      assert.equal(codeOf(await judge(involved, 'keep', review, grantId)), 'SELF_APPROVAL');
+    assert.equal((await judge(outsider, 'keep', review, grantId)).status, 204);
+  });
+
   it('take a grant back only by who could, and show what a rule refuses', async () => {
     const outsider = await desk.newUser();
     const grantId = await given(await desk.newUser());

@@ -5,6 +5,7 @@
  * Owns: those three. Does not own: any agreement (access-requests/, reviews/, proposals/).
  */
 export { contentHash, type Content } from './content-hash.ts';
+export { findGivers, type Givers } from './store.ts';
 export { DueWork, type DueTask } from './due-work.ts';
 export {
   assertSomebodyElse,

@@ -1,7 +1,7 @@
 import { personal, type AuditedTx } from '@sallyport/audit';
 import { AppError, isAppError } from '@sallyport/errors';
 
-import { standsAtCommit } from '../approvals/index.ts';
+import { findGivers, standsAtCommit } from '../approvals/index.ts';
 import { deleteGrant, toScope, type Administrator, type Approval } from '../grants/index.ts';
 import { isNeutral, type Review, type ReviewDependencies, type ReviewItem } from './review.ts';
 import {
@@ -97,13 +97,15 @@ const assertReviewer = async (
 ): Promise<Review> => {
   const { db, standing, audit } = dependencies;
   const { orgId, subjectId, type } = principal;
-  const { review, item } = await db.read(orgId, async (tx) => ({
+  const { review, item, givers } = await db.read(orgId, async (tx) => ({
     review: await findReview(tx, orgId, reviewId),
     item: await findItem(tx, orgId, { reviewId, grantId }),
+    givers: await findGivers(tx, orgId, [grantId]),
   }));
   if (review?.reviewerIds.includes(subjectId) !== true || type !== 'user') throw noReview();
   if (item === undefined) throw noItem();
-  if (isNeutral(item, subjectId, standing.find(orgId, subjectId)?.groupIds ?? [])) return review;
+  const groupIds = standing.find(orgId, subjectId)?.groupIds ?? [];
+  if (isNeutral(item, subjectId, { groupIds, givers })) return review;
   await audit.recordDenied(context.auditContext(), {
     action: 'review-item.decision-refused',
     target: { type: 'review-item', id: `${reviewId}/${grantId}` },

@@ -1,6 +1,6 @@
 import type { Database } from '@sallyport/storage';
 
-import { contentHash, type StandingKnowledge } from '../approvals/index.ts';
+import { contentHash, type Givers, type StandingKnowledge } from '../approvals/index.ts';
 import type { Grant, GrantDependencies, GrantScope } from '../grants/index.ts';
 
 export type ReviewDependencies = GrantDependencies & StandingKnowledge & { readonly db: Database };
@@ -51,14 +51,18 @@ export interface ReviewItem {
   readonly failure: string | null;
 }
 
-/** Whether somebody may decide about an item: nobody about what they hold, hold through a group, or gave. */
+/**
+ * Whether somebody may decide about an item: nobody about what they hold, hold through a group, or gave; who proposed it
+ * or agreed to it gave it too.
+ */
 export const isNeutral = (
-  { subjectId, grantedBy, memberIds }: Pick<ReviewItem, 'subjectId' | 'grantedBy' | 'memberIds'>,
+  { grantId, subjectId, grantedBy, memberIds }: Pick<ReviewItem, 'grantId' | 'subjectId' | 'grantedBy' | 'memberIds'>,
   reviewerId: string,
-  groupIds: readonly string[],
+  { groupIds, givers }: { readonly groupIds: readonly string[]; readonly givers: Givers },
 ): boolean =>
   subjectId !== reviewerId &&
   grantedBy !== reviewerId &&
+  givers.get(grantId)?.has(reviewerId) !== true &&
   !memberIds.includes(reviewerId) &&
   !groupIds.includes(subjectId);
 

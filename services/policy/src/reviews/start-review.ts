@@ -17,7 +17,9 @@ import {
   type Grant,
   type GrantScope,
   type LockedState,
+  type Population,
 } from '../grants/index.ts';
+import { findGivers, type Givers } from '../approvals/index.ts';
 import { isNeutral, type Review, type ReviewDependencies, type ReviewItem } from './review.ts';
 import { insertItems, insertReview } from './store.ts';
 
@@ -25,6 +27,8 @@ const MINUTE_MS = 60 * 1_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 const MAX_LENGTH_MS = 180 * DAY_MS;
 const MAX_ITEMS = 5_000;
+/** Through groups, of all grants together: each is written down with its grant. */
+const MAX_HOLDERS = 1_000_000;
 const PAGE = 500;
 
 export interface ReviewInput {
@@ -58,7 +62,7 @@ const populationIn = async (
   }
 };
 
-const toItem = (reviewId: string, grant: Grant, { population }: LockedState): ReviewItem => ({
+const toItem = (reviewId: string, grant: Grant, memberIds: readonly string[]): ReviewItem => ({
   reviewId,
   grantId: grant.grantId,
   grantText: JSON.stringify(describeGrant(grant)),
@@ -66,7 +70,7 @@ const toItem = (reviewId: string, grant: Grant, { population }: LockedState): Re
   subjectType: grant.subjectType,
   subjectId: grant.subjectId,
   grantedBy: grant.createdBy,
-  memberIds: grant.subjectType === 'group' ? population.members(grant.subjectId) : [],
+  memberIds,
   state: 'open',
   decidedAt: null,
   decidedBy: null,
@@ -74,14 +78,34 @@ const toItem = (reviewId: string, grant: Grant, { population }: LockedState): Re
   failure: null,
 });
 
+/** The grants with who holds them through groups. @throws TOO_MANY */
+export const itemsOf = (
+  reviewId: string,
+  grants: readonly Grant[],
+  population: Pick<Population, 'members'>,
+): readonly ReviewItem[] => {
+  const members = new Map<string, readonly string[]>();
+  let holders = 0;
+  return grants.map((grant) => {
+    if (grant.subjectType !== 'group') return toItem(reviewId, grant, []);
+    const { subjectId } = grant;
+    const memberIds = members.get(subjectId) ?? population.members(subjectId);
+    members.set(subjectId, memberIds);
+    holders += memberIds.length;
+    if (holders > MAX_HOLDERS)
+      throw new AppError('TOO_MANY', `A review has at most ${String(MAX_HOLDERS)} holders through groups, all told.`);
+    return toItem(reviewId, grant, memberIds);
+  });
+};
+
 /** What nobody answers is taken back: so somebody else has to be able to answer it, and who starts it to take it back. */
 const assertReviewable = (
   { before, actor, nowMs }: LockedState,
   grants: readonly Grant[],
   items: readonly ReviewItem[],
-  reviewerIds: readonly string[],
+  { reviewerIds, givers }: { readonly reviewerIds: readonly string[]; readonly givers: Givers },
 ): void => {
-  const orphan = items.find((item) => !reviewerIds.some((id) => isNeutral(item, id, [])));
+  const orphan = items.find((item) => !reviewerIds.some((id) => isNeutral(item, id, { groupIds: [], givers })));
   if (orphan !== undefined)
     throw new AppError('CONFLICT', 'Every grant needs a reviewer who neither holds nor gave it.', {
       metadata: { grant: orphan.grantId },
@@ -135,9 +159,11 @@ export const startReview = async (
   const change = { permission: 'grant:manage', scope: toScope(scope), attempt: event, reach: scope, approval };
   return await changeGrants(dependencies, administrator, change, async (tx, state, decision) => {
     const grants = await populationIn(tx, orgId, review, review.createdAt);
-    const items = grants.map((grant) => toItem(review.reviewId, grant, state));
+    const items = itemsOf(review.reviewId, grants, state.population);
     if (items.length === 0) throw new AppError('CONFLICT', 'There is no grant to be reviewed.');
-    assertReviewable(state, grants, items, input.reviewerIds);
+    const grantIds = grants.map(({ grantId }) => grantId);
+    const givers = await findGivers(tx, orgId, grantIds);
+    assertReviewable(state, grants, items, { reviewerIds: input.reviewerIds, givers });
     await insertReview(tx, orgId, review);
     await insertItems(tx, orgId, items);
     tx.record({
