@@ -4,25 +4,8 @@ import type { Grant } from '../grants/index.ts';
 import { itemsOf } from './start-review.ts';
 
 describe('the items of a review', () => {
-  const grant = (grantId: string, subjectId: string): Grant => ({
-    grantId,
-    subjectType: 'group',
-    subjectId,
-    roleKey: 'viewer',
-    projectId: null,
-    environmentId: null,
-    effect: 'allow',
-    tier: null,
-    resourceType: null,
-    condition: null,
-    source: 'direct',
-    validFrom: null,
-    validUntil: null,
-    createdAt: new Date(0),
-    createdBy: 'somebody',
-    subjectEpoch: 0n,
-    revision: 1n,
-  });
+  const grant = (grantId: string, subjectId: string): Grant =>
+    ({ grantId, subjectType: 'group', subjectId, condition: null, createdBy: 'somebody' }) as Grant;
 
   it('name who holds a grant through a group, and are bounded by them too', () => {
     const everybody = Array.from({ length: 400_000 }, (_, at) => `user ${String(at)}`);
