@@ -4,11 +4,12 @@ import { awaitEffective, closeAccess, MAX_ACCOUNTS_PER_DOOR, type Closed } from 
 import type { IdentityContext } from '../context.ts';
 import { readLocalRules, writeLocalRules, type LocalRules } from '../local-login/index.ts';
 import { fence, type Authorized } from '../login/index.ts';
-import { listOrdinaryLocalAccounts } from './local-account-store.ts';
+import { listOrdinaryLocalAccounts, listOrdinaryLocalHolders } from './local-account-store.ts';
 
 /**
  * Changes what an organisation asks of its local accounts. Switching them off is a security event of each but the
- * break-glass Owners: what they hold is void, everywhere, when this returns.
+ * break-glass Owners: what they hold is void, everywhere, when this returns. That goes on where an earlier request was cut
+ * off: switched off once more, whoever still holds something is closed out.
  */
 export const changeLocalRules = async (
   context: IdentityContext,
@@ -26,31 +27,41 @@ export const changeLocalRules = async (
     const isSame =
       rules.localAccountsEnabled === before.localAccountsEnabled &&
       rules.secondFactorRequired === before.secondFactorRequired;
-    if (isSame) {
-      tx.unchanged();
+    if (!isSame) {
+      await writeLocalRules(tx, orgId, rules);
+      tx.record({
+        action: 'organization.local-sign-in-changed',
+        target: { type: 'organization', id: orgId },
+        before: { ...before },
+        after: { ...rules },
+      });
+    }
+    if (change.localAccountsEnabled !== false) {
+      if (isSame) tx.unchanged();
       return { rules, batch: null };
     }
-    await writeLocalRules(tx, orgId, rules);
-    tx.record({
-      action: 'organization.local-sign-in-changed',
-      target: { type: 'organization', id: orgId },
-      before: { ...before },
-      after: { ...rules },
-    });
-    const isSwitchedOff = before.localAccountsEnabled && !rules.localAccountsEnabled;
-    return { rules, batch: isSwitchedOff ? await closeBatch(tx, context, null) : null };
+    const list = before.localAccountsEnabled ? listOrdinaryLocalAccounts : listOrdinaryLocalHolders;
+    return { rules, batch: await closeBatch(tx, context, list, null) };
   });
   await closeRest(context, who, first.value.batch);
   return first.value.rules;
 };
 
+type List = typeof listOrdinaryLocalAccounts;
+
 interface Batch {
+  readonly list: List;
   readonly ids: readonly string[];
   readonly closed: Closed;
 }
 
-const closeBatch = async (tx: AuditedTx, context: IdentityContext, after: string | null): Promise<Batch | null> => {
-  const ids = await listOrdinaryLocalAccounts(tx, { orgId: tx.orgId, after, limit: MAX_ACCOUNTS_PER_DOOR });
+const closeBatch = async (
+  tx: AuditedTx,
+  context: IdentityContext,
+  list: List,
+  after: string | null,
+): Promise<Batch | null> => {
+  const ids = await list(tx, { orgId: tx.orgId, after, limit: MAX_ACCOUNTS_PER_DOOR });
   if (ids.length === 0) {
     tx.unchanged();
     return null;
@@ -60,7 +71,7 @@ const closeBatch = async (tx: AuditedTx, context: IdentityContext, after: string
     by: 'security-event',
     cause: 'local-accounts.switched-off',
   });
-  return { ids, closed };
+  return { list, ids, closed };
 };
 
 /** In several transactions, so that no lock is held long; nobody signs in meanwhile, the rule is in force. */
@@ -68,8 +79,9 @@ const closeRest = async (context: IdentityContext, who: Authorized, first: Batch
   let batch = first;
   while (batch !== null) {
     await awaitEffective(context, who.audit, batch.closed, batch.ids);
-    const after = batch.ids.at(-1) ?? null;
-    if (batch.ids.length < MAX_ACCOUNTS_PER_DOOR) return;
-    batch = (await context.audit.mutate(who.audit, async (tx) => await closeBatch(tx, context, after))).value;
+    const { list, ids } = batch;
+    const after = ids.at(-1) ?? null;
+    if (ids.length < MAX_ACCOUNTS_PER_DOOR) return;
+    batch = (await context.audit.mutate(who.audit, async (tx) => await closeBatch(tx, context, list, after))).value;
   }
 };

@@ -61,6 +61,19 @@ describe('what organisations ask of local accounts, and what administrators do a
     assert.equal((await scene.loginWithPasskey(new Browser(), authenticator)).status, 200);
   });
 
+  it('switched off once more, close out whoever an earlier request that was cut off has left', async () => {
+    const browser = await signedIn();
+    const owner = await scene.signedIn();
+    // As after the first of several transactions.
+    await scene.setRules({ localAccountsEnabled: false });
+    assert.ok((await scene.me(browser)) !== null);
+    for (let round = 0; round < 2; round += 1)
+      assert.equal((await api('PATCH', '/local-sign-in', { localAccountsEnabled: false })).status, 200);
+    assert.equal(await scene.me(browser), null);
+    assert.ok((await scene.me(owner)) !== null);
+    assert.equal((await scene.entries('account.epoch-raised')).length, 1, 'nobody twice');
+  });
+
   it('leave no gap beside a sign-in that is under way: of many at once none is open afterwards', async () => {
     const browsers = Array.from({ length: 6 }, () => new Browser());
     const logins = browsers.map((browser) => scene.login(browser, { email: coworker.email }));
