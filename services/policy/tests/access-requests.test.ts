@@ -131,6 +131,15 @@ describe('access requests', () => {
     assert.equal((await world.call('POST', PATH, { body: wish() })).status, 401);
   });
 
+  it('of one person wait so many and no more, however many are made at once', async () => {
+    const engineer = await desk.newUser();
+    const answers = await Promise.all(
+      Array.from({ length: 30 }, async () => await desk.post(engineer.token, wish(), PATH)),
+    );
+    assert.equal(answers.filter(({ status }) => status === 201).length, 20);
+    assert.deepEqual(new Set(answers.map(codeOf)), new Set(['', 'TOO_MANY']));
+  });
+
   it('are not approved by who asked, whatever they may do otherwise', async () => {
     const owner = await desk.holding('owner');
     const request = await asked(owner);

@@ -10,7 +10,6 @@ import { CREDENTIALS } from './support/attacks/credentials.ts';
 import { DECISIONS } from './support/attacks/decisions.ts';
 import { GOVERNANCE } from './support/attacks/governance.ts';
 import { Scene, type Attack } from './support/attacks/scene.ts';
-import { LASTING } from './support/lasting.ts';
 import { World } from './support/world.ts';
 
 const ATTACKS: Readonly<Record<string, readonly Attack[]>> = {
@@ -28,7 +27,7 @@ describe('attacks', function () {
   let world: World;
 
   before(async () => {
-    world = await World.create(LASTING);
+    world = await World.create();
   });
   after(async () => {
     await world.dispose();

@@ -4,7 +4,6 @@ import fc from 'fast-check';
 
 import { EVALUATION, EVALUATIONS, SEARCH, type AuthzenDesk, type Json } from './support/authzen-desk.ts';
 import { SearchDesk } from './support/search-desk.ts';
-import { LASTING } from './support/lasting.ts';
 import { World } from './support/world.ts';
 
 const RUNS = 150;
@@ -17,7 +16,7 @@ describe('AuthZEN, whatever is sent', function () {
   let desk: AuthzenDesk;
 
   before(async () => {
-    world = await World.create({ ...LASTING, SALLYPORT_SHADOW_EVERY: '0' });
+    world = await World.create({ SALLYPORT_SHADOW_EVERY: '0' });
     people = await SearchDesk.open(world);
     ({ desk } = people);
   });

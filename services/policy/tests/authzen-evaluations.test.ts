@@ -4,7 +4,6 @@ import { newId } from '@sallyport/storage';
 import { longestTurnMs } from '@sallyport/testing';
 
 import { AuthzenDesk, EVALUATION, EVALUATIONS, type Json } from './support/authzen-desk.ts';
-import { LASTING } from './support/lasting.ts';
 import { World } from './support/world.ts';
 
 const MAX_TURN_MS = 50;
@@ -15,7 +14,7 @@ describe('AuthZEN Access Evaluations (§7)', () => {
 
   before(async () => {
     // What Casbin costs beside the index is not what a batch costs.
-    world = await World.create({ ...LASTING, SALLYPORT_SHADOW_EVERY: '0' });
+    world = await World.create({ SALLYPORT_SHADOW_EVERY: '0' });
     desk = await AuthzenDesk.open(world);
   });
   after(async () => {

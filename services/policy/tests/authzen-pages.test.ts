@@ -4,7 +4,6 @@ import { newId } from '@sallyport/storage';
 
 import { AuthzenDesk, SEARCH, tokenOf, type Json } from './support/authzen-desk.ts';
 import { SearchDesk, idsOf, type Found } from './support/search-desk.ts';
-import { LASTING } from './support/lasting.ts';
 import { World } from './support/world.ts';
 
 describe('AuthZEN pages of searches (§8.2)', () => {
@@ -13,7 +12,7 @@ describe('AuthZEN pages of searches (§8.2)', () => {
   let desk: AuthzenDesk;
 
   before(async () => {
-    world = await World.create(LASTING);
+    world = await World.create();
     people = await SearchDesk.open(world);
     ({ desk } = people);
   });

@@ -5,7 +5,6 @@ import { get, type IncomingMessage } from 'node:http';
 import { readPolicyConfig } from '../src/config.ts';
 import { EVALUATION, EVALUATIONS, SEARCH, type AuthzenDesk, type Json } from './support/authzen-desk.ts';
 import { SearchDesk } from './support/search-desk.ts';
-import { LASTING } from './support/lasting.ts';
 import { ORIGIN, World, type Answer } from './support/world.ts';
 
 const METADATA = '/.well-known/authzen-configuration';
@@ -17,7 +16,7 @@ describe('AuthZEN transport', () => {
   let desk: AuthzenDesk;
 
   before(async () => {
-    world = await World.create(LASTING);
+    world = await World.create();
     people = await SearchDesk.open(world);
     ({ desk } = people);
   });

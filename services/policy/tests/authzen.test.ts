@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { AuthzenDesk, EVALUATION, EVALUATIONS, tokenOf, type Json } from './support/authzen-desk.ts';
 import { World, type Answer, type CallOptions, type Organization } from './support/world.ts';
 
@@ -12,7 +13,7 @@ describe('AuthZEN Access Evaluation (§6)', () => {
   let developer: string;
 
   before(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     desk = await AuthzenDesk.open(world);
     ({ org, developer } = desk);
   });

@@ -12,6 +12,7 @@ import {
 import { newId } from '@sallyport/storage';
 import { experiencedMs } from '@sallyport/testing';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 const OPTIONS = { deadlineMs: 10_000 };
@@ -22,7 +23,7 @@ describe('answers over a stream, and answers that know of a revision', () => {
   let decisions: GrpcClient<DecisionServiceService>;
 
   before(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     org = await world.organization();
     decisions = world.client(DecisionServiceClient, 'flags');
   });

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { Decision } from '@sallyport/proto/policy/v1';
 import { newId } from '@sallyport/storage';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 describe('decisions over gRPC', () => {
@@ -10,7 +11,7 @@ describe('decisions over gRPC', () => {
   let org: Organization;
 
   before(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     org = await world.organization();
   });
   after(async () => {

@@ -4,6 +4,7 @@ import { waitFor } from '@sallyport/dev-env';
 import { newId, systemClock } from '@sallyport/storage';
 import pg from 'pg';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 const TTL_MS = 600;
@@ -13,7 +14,7 @@ describe('following the subject log', () => {
   let org: Organization;
 
   beforeEach(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     org = await world.organization();
   });
   afterEach(async () => {

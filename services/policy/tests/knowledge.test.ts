@@ -4,6 +4,7 @@ import { waitFor } from '@sallyport/dev-env';
 import { isInsufficientPrivilege, newId, systemClock } from '@sallyport/storage';
 import pg from 'pg';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 const TTL_MS = 600;
@@ -14,7 +15,7 @@ describe('knowledge of grants', () => {
   let admin: pg.Client;
 
   beforeEach(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     org = await world.organization();
     admin = new pg.Client({ connectionString: world.database.adminUrl });
     await admin.connect();

@@ -11,6 +11,7 @@ import {
 } from '@sallyport/proto/policy/v1';
 import { newId } from '@sallyport/storage';
 
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 const OPTIONS = { deadlineMs: 10_000 };
@@ -253,7 +254,7 @@ describe('questions about the policy over gRPC', () => {
 
 describe('questions about the policy while nothing can be told', () => {
   it('are not answered, not even the next page of a list that was begun', async () => {
-    const world = await World.create();
+    const world = await World.create(BRIEF_LEASES);
     try {
       const org = await world.organization();
       const queries = world.client(QueryServiceClient, 'flags');

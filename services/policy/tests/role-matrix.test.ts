@@ -7,7 +7,6 @@ import { findTarget, evaluate } from '../src/decide/index.ts';
 import { PLACES, permissionNumber, type Place } from '../src/model/permissions.ts';
 import { EVALUATION, EVALUATIONS, SEARCH, type Json } from './support/authzen-desk.ts';
 import { MATRIX, MATRIX_PERMISSIONS, MATRIX_ROLES, type MatrixCase } from './support/role-matrix.ts';
-import { LASTING } from './support/lasting.ts';
 import { World, type Organization } from './support/world.ts';
 
 describe('role matrix, role × permission × place', () => {
@@ -23,7 +22,7 @@ describe('role matrix, role × permission × place', () => {
   };
 
   before(async () => {
-    world = await World.create(LASTING);
+    world = await World.create();
     org = await world.organization();
     for (const role of MATRIX_ROLES) {
       const id = newId();

@@ -107,7 +107,7 @@ describe("roles of an organisation's own", () => {
   it('are not deleted while somebody holds them; what is over does not count', async () => {
     await roles.made();
     const user = await desk.holding('switcher', { projectId: org.projectId });
-    const until = new Date(world.context.clock.now().getTime() + 200).toISOString();
+    const until = new Date(world.context.clock.now().getTime() + 2_000).toISOString();
     await desk.holding('switcher', { projectId: org.projectId }, until);
     await waitFor(() => world.context.clock.now().toISOString() > until, { message: 'time stands' });
     const refused = await roles.remove('switcher');

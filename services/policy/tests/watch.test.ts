@@ -13,6 +13,7 @@ import pg from 'pg';
 
 import { createWatch, type Told } from '../src/watch/index.ts';
 import { combinedKnowledge } from '../src/knowledge.ts';
+import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
 const MOVE_HEAD = 'UPDATE policy.grants_head SET revision = revision + 1 WHERE org_id = $1';
@@ -24,7 +25,7 @@ describe('watching a policy', () => {
   let queries: GrpcClient<QueryServiceService>;
 
   beforeEach(async () => {
-    world = await World.create();
+    world = await World.create(BRIEF_LEASES);
     org = await world.organization();
     queries = world.client(QueryServiceClient, 'flags');
   });

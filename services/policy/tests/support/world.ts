@@ -143,7 +143,7 @@ export class World {
       SALLYPORT_TLS_KEY_FILE: certificate.keyFile,
       SALLYPORT_MASTER_KEY_FILE: join(this.#directory, 'master.key'),
       SALLYPORT_IDENTITY_GRPC: `127.0.0.1:${String(this.#identityPort)}`,
-      SALLYPORT_LEASE_TTL: '600ms',
+      SALLYPORT_LEASE_TTL: '5s',
       SALLYPORT_LEASE_RENEWAL: '50ms',
       // Whatever a test decides, Casbin is asked too.
       SALLYPORT_SHADOW_EVERY: '1',
