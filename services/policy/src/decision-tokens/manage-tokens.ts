@@ -3,9 +3,12 @@ import { AppError } from '@sallyport/errors';
 import { newId, newSecret, secretHash, type Clock, type Validity } from '@sallyport/storage';
 
 import { lockHead, takeRevision, type GrantKnowledge } from '../grants/index.ts';
-import { insertToken, revokeToken, type DecisionTokenRecord } from './store.ts';
+import { countTokens, insertToken, revokeToken, type DecisionTokenRecord } from './store.ts';
 
 export const DECISION_TOKEN_PREFIX = 'sp_pdp_';
+
+/** Of one organisation: each is in the memory of every replica. */
+const MAX_TOKENS = 1_000;
 
 export interface TokenDependencies {
   readonly audit: AuditLog;
@@ -27,7 +30,7 @@ const describe = ({ name, expiresAt }: DecisionTokenRecord): JsonObject => ({
 /**
  * Issues a decision token for the organisation of the audit context. The secret is returned once and stored hashed.
  *
- * @throws NOT_FOUND when there is no such organisation, INVALID_REQUEST for an expiry in the past
+ * @throws NOT_FOUND when there is no such organisation, INVALID_REQUEST for an expiry in the past, TOO_MANY
  */
 export const issueDecisionToken = async (
   { audit, clock, knowledge }: TokenDependencies,
@@ -44,6 +47,8 @@ export const issueDecisionToken = async (
   await audit.mutate(context, async (tx) => {
     if (decision !== undefined) tx.fence(decision);
     if ((await lockHead(tx, tx.orgId)) === undefined) throw new AppError('NOT_FOUND', 'There is no such organisation.');
+    if ((await countTokens(tx, tx.orgId)) >= MAX_TOKENS)
+      throw new AppError('TOO_MANY', `At most ${String(MAX_TOKENS)} decision tokens: revoke what nobody uses.`);
     await insertToken(tx, tx.orgId, { ...record, hash: secretHash(token) });
     await takeRevision(tx);
     tx.record({

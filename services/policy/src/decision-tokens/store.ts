@@ -54,6 +54,16 @@ export const listTokens = async (
   return rows.map(toRecord);
 };
 
+/** Tokens that count: neither revoked nor expired for so long that nobody keeps them in memory. */
+export const countTokens = async (tx: ReadTx, orgId: string): Promise<number> => {
+  const [row] = await tx.query<{ count: number }>(
+    `SELECT count(*)::int AS count FROM decision_token
+      WHERE org_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now() - interval '1 day')`,
+    [orgId],
+  );
+  return row?.count ?? 0;
+};
+
 /** Revokes a live token; undefined when there is none of that id. */
 export const revokeToken = async (
   tx: WriteTx,

@@ -105,7 +105,7 @@ export const readChanges = async (
 ): Promise<readonly RawOrganizationChange[]> =>
   await tx.query(CHANGED_ROWS, [known.map(({ orgId }) => orgId), known.map(({ revision }) => revision.toString())]);
 
-/** The live decision tokens of these organisations. */
+/** The live decision tokens of these organisations, and those that expired within a day, whatever clocks say. */
 export const readTokens = async (
   tx: ReadTx,
   orgIds: readonly string[],
@@ -113,7 +113,8 @@ export const readTokens = async (
   await tx.query(
     `SELECT org_id AS "orgId", token_id AS "tokenId", encode(token_hash, 'base64') AS hash,
             (extract(epoch FROM expires_at) * 1000)::float8 AS "expiresAtMs"
-       FROM decision_token WHERE org_id = ANY ($1) AND revoked_at IS NULL`,
+       FROM decision_token WHERE org_id = ANY ($1) AND revoked_at IS NULL
+        AND (expires_at IS NULL OR expires_at > now() - interval '1 day')`,
     [orgIds],
   );
 

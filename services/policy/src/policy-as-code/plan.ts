@@ -273,8 +273,9 @@ export const planPolicy = (present: PresentPolicy, wanted: WantedPolicy): Plan =
   const grants = grantOperations(present, wanted, problems);
   const of = (kind: Operation['kind']): readonly Operation[] =>
     [...rules, ...roles, ...grants].filter((each) => each.kind === kind);
-  const operations = // What goes first makes room: a role may come under the name of one that goes.
-  (['remove-rule', 'remove-grant', 'remove-role', 'put-role', 'add-grant', 'add-rule'] as const).flatMap(of);
+  // What goes first makes room: a role may come under the name of one that goes.
+  const kinds = ['remove-rule', 'remove-grant', 'remove-role', 'put-role', 'add-grant', 'add-rule'] as const;
+  const operations = kinds.flatMap(of);
   const known = rolesAfter(present.index, roles);
   for (const operation of grants) {
     if (operation.kind !== 'add-grant') continue;
