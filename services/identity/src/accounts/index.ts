@@ -6,7 +6,7 @@
  */
 export { emailsOf, type Account, type AccountStatus, type Profile } from './account.ts';
 export { changeOwner, ownerOfCaller } from './change-owner.ts';
-export { findOwnership, lockOwnerForIssue, peopleBehind } from './owner-store.ts';
+export { assertOwnedBy, findOwnership, lockOwnerForIssue, peopleBehind } from './owner-store.ts';
 export { awaitEffective } from './await-effective.ts';
 export { createAccount, type CreateAccount } from './create-account.ts';
 export { createNewcomers, type Newcomer } from './create-newcomers.ts';

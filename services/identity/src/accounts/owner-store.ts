@@ -31,6 +31,21 @@ export const lockOwnerForIssue = async (tx: WriteTx, orgId: string, accountId: s
   throw new AppError('CONFLICT', 'Nobody active owns the service account: give it an owner first.');
 };
 
+/**
+ * Passes a credential whose account is locked by now, while it still has the owner that was locked before it: whoever may
+ * make one was decided by that.
+ * @throws CONFLICT when it was handed over in between
+ */
+export const assertOwnedBy = async (
+  tx: ReadTx,
+  account: { readonly orgId: string; readonly id: string },
+  ownerId: string | null,
+): Promise<void> => {
+  const now = await findOwnership(tx, account.orgId, account.id);
+  if ((now?.ownerId ?? null) !== ownerId)
+    throw new AppError('CONFLICT', 'The service account was handed over meanwhile. Try again.');
+};
+
 /** The active person that is to own something, locked against the door; false when there is none. */
 export const lockOwner = async (tx: WriteTx, orgId: string, id: string): Promise<boolean> => {
   const rows = await tx.query<{ id: string }>(

@@ -2,7 +2,7 @@ import type { AuditedTx } from '@sallyport/audit';
 import { AppError } from '@sallyport/errors';
 import { newId, newSecret, secretHash } from '@sallyport/storage';
 
-import { lockOwnerForIssue } from '../accounts/index.ts';
+import { assertOwnedBy, lockOwnerForIssue } from '../accounts/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
 import { countTokens, insertToken, type ApiToken } from './store.ts';
 
@@ -47,6 +47,7 @@ export const issueToken = async (tx: AuditedTx, request: TokenRequest): Promise<
   const ownerId = await lockOwnerForIssue(tx, tx.orgId, request.accountId);
   const account = await lockAccountForIssue(tx, tx.orgId, request.accountId);
   if (account === null || account.status !== 'active') throw new AppError('CONFLICT', 'The account is not active.');
+  await assertOwnedBy(tx, { orgId: tx.orgId, id: account.id }, ownerId);
   if ((await countTokens(tx, tx.orgId, account.id)) >= MAX_TOKENS_PER_ACCOUNT) {
     throw new AppError('CONFLICT', `An account holds at most ${MAX_TOKENS_PER_ACCOUNT} tokens.`);
   }

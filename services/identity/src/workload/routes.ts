@@ -4,7 +4,7 @@ import { route, type RequestContext, type Route } from '@sallyport/http';
 import { isUniqueViolation, newId } from '@sallyport/storage';
 import { z } from 'zod';
 
-import { changeOwner, findOwnership, lockOwnerForIssue, peopleBehind } from '../accounts/index.ts';
+import { assertOwnedBy, changeOwner, findOwnership, lockOwnerForIssue, peopleBehind } from '../accounts/index.ts';
 import type { IdentityContext } from '../context.ts';
 import { askReach, assertMayHold, assertNotWider, recordingEscalation, type Reach } from '../reach/index.ts';
 import { lockAccountForIssue } from '../sessions/index.ts';
@@ -129,6 +129,7 @@ const addKey = async (
   const ownerId = await lockOwnerForIssue(tx, orgId, accountId);
   const account = await lockAccountForIssue(tx, orgId, accountId);
   if (account === null || ownerId === null) return missing();
+  await assertOwnedBy(tx, { orgId, id: accountId }, ownerId);
   if (account.status !== 'active') throw new AppError('CONFLICT', 'The service account is not active.');
   if ((await listKeys(tx, orgId, accountId)).length >= MAX_KEYS)
     throw new AppError('CONFLICT', `A service account has at most ${MAX_KEYS} keys.`);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 
+import { waitFor } from '@sallyport/dev-env';
 import type { GrpcClient } from '@sallyport/grpc';
 import type { IntrospectionServiceService } from '@sallyport/proto/identity/v1';
 import { newId } from '@sallyport/storage';
@@ -9,6 +10,9 @@ import { newOrganization } from '../support/identity.ts';
 import { introspectionClient } from './introspection.ts';
 import type { ProviderScene } from './scene.ts';
 import { newKey, tomorrow, WorkloadScene, type Machine } from './workload-scene.ts';
+
+const WAITING = `SELECT count(*)::int AS waiting FROM pg_stat_activity
+  WHERE wait_event_type = 'Lock' AND datname = current_database()`;
 
 describe('Whoever answers for a service account', () => {
   let scene: WorkloadScene;
@@ -72,6 +76,27 @@ describe('Whoever answers for a service account', () => {
     const person = provider.organization.ownerId;
     assert.equal((await provider.api('GET', `/accounts/${person}/owner`)).status, 404);
     assert.equal((await provider.api('PUT', `/accounts/${person}/owner`, { ownerId: person })).status, 404);
+  });
+
+  it('is who they are at the moment a credential is made: one begun before a handover is not finished after it', async () => {
+    const { identity, organization, api } = provider;
+    const id = await scene.serviceAccount('bot-passed-on');
+    const next = await provider.person('heir');
+    const { jwk } = await newKey();
+    for (const [path, body] of [
+      ['keys', { name: 'ci', jwk, expiresAt: tomorrow() }],
+      ['api-tokens', { name: 'ci', expiresAt: tomorrow() }],
+    ] as const) {
+      await handOver({ id }, organization.ownerId);
+      let making: ReturnType<typeof api> | undefined;
+      await identity.context.db.unauditedWrite(organization.orgId, 'a test', async (tx) => {
+        await tx.query('UPDATE account SET owner_id = $2 WHERE id = $1', [id, next]);
+        making = api('POST', `/accounts/${id}/${path}`, body);
+        const isWaiting = async () => (await identity.admin(WAITING))[0]?.['waiting'] !== 0;
+        await waitFor(isWaiting, { message: 'the request waits for the account' });
+      });
+      assert.equal((await making)?.status, 409, path);
+    }
   });
 
   it('takes every token along when they leave, and the machine gets none until somebody takes it over', async () => {
