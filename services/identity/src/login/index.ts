@@ -31,6 +31,7 @@ export { settleReplaced } from './settle-replaced.ts';
 export { stepUpRoutes } from './step-up-routes.ts';
 export { startSweeping, type Sweep } from './sweep.ts';
 export { countedAttempt, federatedRules, startRules } from '../throttle/index.ts';
+export { endOutlivedSessions } from './end-outlived-sessions.ts';
 export { recordTest, type TestedLogin } from './record-test.ts';
 export { tracePage } from './trace-page.ts';
 export { listTraces, type StoredTrace } from './trace-store.ts';

@@ -2,6 +2,7 @@ import { startRounds } from '@sallyport/service';
 
 import type { IdentityContext } from '../context.ts';
 import { sweepArtifacts } from '../provider/index.ts';
+import { sweepOutlivedSessions } from './end-outlived-sessions.ts';
 import { deleteExpiredLogins } from './pending-store.ts';
 import { deleteExpiredTraces } from './trace-store.ts';
 
@@ -25,11 +26,13 @@ export const startSweeping = (context: IdentityContext, more: readonly Sweep[] =
     },
   });
 
-const sweep = async ({ db, clock }: IdentityContext): Promise<void> => {
+const sweep = async (context: IdentityContext): Promise<void> => {
+  const { db, clock } = context;
   const now = clock.now();
   await db.unauditedWrite('all-organizations', 'expired state of logins', async (tx) => {
     await deleteExpiredLogins(tx, now);
     await deleteExpiredTraces(tx, now);
   });
   await sweepArtifacts(db, now);
+  await sweepOutlivedSessions(context);
 };

@@ -3,7 +3,14 @@ import { route, type Route } from '@sallyport/http';
 import { z } from 'zod';
 
 import type { IdentityContext } from '../context.ts';
-import { accountRuleSchema, authorizedBy, fence, findLoginConnection, type Authorized } from '../login/index.ts';
+import {
+  accountRuleSchema,
+  authorizedBy,
+  endOutlivedSessions,
+  fence,
+  findLoginConnection,
+  type Authorized,
+} from '../login/index.ts';
 import { deleteOidcFacet, findOidcFacet, putOidcFacet, type OidcFacet } from './facet-store.ts';
 import { backchannelLogoutUriOf, redirectUriOf, SECRET_PURPOSE } from './login.ts';
 
@@ -89,6 +96,15 @@ const assertSameClient = (before: OidcFacet | null, { issuer, clientId }: Input)
   throw new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/clientSecret', code: 'secret', detail }] });
 };
 
+/** What is stored as the secret: the new one, the one there was, or none. @throws INVALID_VALUE */
+const sealedSecret = (before: OidcFacet | null, input: Input, seal: (secret: string) => Buffer): Buffer | null => {
+  const { clientSecret } = input;
+  if (clientSecret !== undefined) return clientSecret === null ? null : seal(clientSecret);
+  const kept = before?.clientSecretSealed ?? null;
+  if (kept !== null) assertSameClient(before, input);
+  return kept;
+};
+
 const putFacet = async (
   context: IdentityContext,
   who: Authorized,
@@ -104,16 +120,13 @@ const putFacet = async (
       throw new AppError('NOT_FOUND', 'There is no such connection.');
     }
     const before = await findOidcFacet(tx, orgId, connectionId);
-    const { clientSecret } = input;
-    const kept = before?.clientSecretSealed ?? null;
-    if (clientSecret === undefined && kept !== null) assertSameClient(before, input);
     const now = context.clock.now();
     const facet: OidcFacet = {
       orgId,
       connectionId,
       issuer: input.issuer,
       clientId: input.clientId,
-      clientSecretSealed: clientSecret === undefined ? kept : clientSecret === null ? null : seal(clientSecret),
+      clientSecretSealed: sealedSecret(before, input, seal),
       scopes: [...new Set(['openid', ...input.scopes])],
       accountRule: input.accountRule,
       maxAgeSeconds: input.maxAgeSeconds,
@@ -126,11 +139,12 @@ const putFacet = async (
       action: before === null ? 'oidc-facet.created' : 'oidc-facet.updated',
       target: { type: 'connection', id: connectionId },
       ...(before === null ? {} : { before: recorded(before) }),
-      after: { ...recorded(facet), clientSecretChanged: clientSecret !== undefined },
+      after: { ...recorded(facet), clientSecretChanged: input.clientSecret !== undefined },
     });
-    return facet;
+    return { facet, isOtherIdp: before !== null && before.issuer !== facet.issuer };
   });
-  return value;
+  if (value.isOtherIdp) await endOutlivedSessions(context, who.audit, connectionId);
+  return value.facet;
 };
 
 const removeFacet = async (context: IdentityContext, who: Authorized, connectionId: string): Promise<void> => {

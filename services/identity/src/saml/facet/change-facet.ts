@@ -1,13 +1,19 @@
 import { AppError } from '@sallyport/errors';
 
 import type { IdentityContext } from '../../context.ts';
-import { fence, findLoginConnection, type Authorized, type LateAuthorized } from '../../login/index.ts';
+import {
+  endOutlivedSessions,
+  fence,
+  findLoginConnection,
+  type Authorized,
+  type LateAuthorized,
+} from '../../login/index.ts';
 import { describeCertificate } from '../metadata/certificate.ts';
 import { describeIdp, type FacetInput } from './facet-input.ts';
 import { deleteSamlFacet, findSamlFacet, putSamlFacet, type SamlFacet } from './facet-store.ts';
 
 /**
- * Sets how people of a connection sign in by SAML.
+ * Sets how people of a connection sign in by SAML. With another IdP the sessions of the one before end.
  * @throws NOT_FOUND, INVALID_VALUE
  */
 export const putFacet = async (
@@ -47,9 +53,10 @@ export const putFacet = async (
       ...(before === null ? {} : { before: recordedFacet(before) }),
       after: recordedFacet(facet),
     });
-    return facet;
+    return { facet, isOtherIdp: before !== null && before.idpEntityId !== facet.idpEntityId };
   });
-  return value;
+  if (value.isOtherIdp) await endOutlivedSessions(context, who.audit, connectionId);
+  return value.facet;
 };
 
 /** Ends sign-in by SAML for a connection. Sessions opened through it go on. @throws NOT_FOUND */
