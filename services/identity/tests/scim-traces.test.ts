@@ -275,7 +275,7 @@ describe('the ring of exchange traces', () => {
   });
 
   it('is written without anybody asking, and names the OAuth client; 429 is in it, once a second at most', async () => {
-    const scene = await CredentialScene.start({ config: { scimRate: 25, scimBurst: 30 } });
+    const scene = await CredentialScene.start({ config: { scimRate: 1, scimBurst: 30 } });
     try {
       const client = await scene.newClient();
       const scim = scimClient(scene.identity, await scene.tokenOf(client));

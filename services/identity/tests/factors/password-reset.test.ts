@@ -129,8 +129,13 @@ describe('forgotten passwords', () => {
         return experienced;
       };
       const median = (times: number[]): number => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
-      const known = await Promise.all(Array.from({ length: 9 }, () => timed(OWNER_EMAIL)));
-      const unknown = await Promise.all(Array.from({ length: 9 }, () => timed('nobody@example.com')));
+      // In turn: what else the machine does, it does to both.
+      const [known, unknown]: [number[], number[]] = [[], []];
+      for (let count = 0; count < 5; count += 1) {
+        const both = await Promise.all([timed(OWNER_EMAIL), timed('nobody@example.com')]);
+        known.push(both[0]);
+        unknown.push(both[1]);
+      }
       assert.ok(Math.abs(median(known) - median(unknown)) < 100, `${String(median(known))} ${String(median(unknown))}`);
       assert.ok(longEnough.every(Boolean));
     }).timeout(180_000);
