@@ -23,7 +23,7 @@ export const settleReplaced = async (
   if (replaced === null) return;
   const { orgId } = tx;
   if (isContinued) {
-    await carryOver(tx, { orgId, from: replaced.sessionId, to: sessionId });
+    await carryOver(tx, { orgId, accountId: replaced.accountId, from: replaced.sessionId, to: sessionId });
     return;
   }
   const which = { subjectIds: [replaced.accountId], sessionId: replaced.sessionId, scope: 'session' } as const;

@@ -135,6 +135,7 @@ export interface IssueResult {
   readonly count: number;
 }
 
+// The session is that of what is used up, as it is once it is locked: a grant may be on its way to the next (carryOver).
 // Whoever ends somebody's access locks the account and then what hangs on it: in the other order, one of two that meet would
 // have to be given up.
 const issuing = (locked: Locked) =>
@@ -150,10 +151,10 @@ const issuing = (locked: Locked) =>
             FOR UPDATE OF p ${locked}),
        used AS (
          UPDATE provider_artifact p SET consumed_at = f.at FROM free f
-          WHERE p.model = f.model AND p.id_hash = f.id_hash RETURNING f.number),
+          WHERE p.model = f.model AND p.id_hash = f.id_hash RETURNING f.number, p.browser_session_id),
        issued AS (
          INSERT INTO provider_artifact (${COLUMNS})
-         SELECT n.model, n.id_hash, g.org_id, g.account_id, g.epoch_at_issue, g.browser_session_id, g.client_id, g.id_hash,
+         SELECT n.model, n.id_hash, g.org_id, g.account_id, g.epoch_at_issue, u.browser_session_id, g.client_id, g.id_hash,
                 NULL, n.payload, k.at, n.expires_at
            FROM used u
            JOIN asked k ON k.number = u.number

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
 
 import { waitFor } from '@sallyport/dev-env';
-import { newId, secretHash, type ReadTx, type Statement } from '@sallyport/storage';
+import { newId, secretHash, type ReadTx, type Statement, type WriteTx } from '@sallyport/storage';
 
+import { carryOver } from '../../src/provider/index.ts';
 import { TokenFlights } from '../../src/provider/token-flights.ts';
 import { findTogether, insertIssued, insertIssuedTogether, type Issued } from '../../src/provider/token-store.ts';
 import type { Browser } from '../support/browser.ts';
 import { ProviderScene, REDIRECT_URI, type Application, type Authorized } from './scene.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
+
+const WAITING = `SELECT count(*)::int AS waiting FROM pg_stat_activity
+  WHERE wait_event_type = 'Lock' AND datname = current_database()`;
 
 /** What a request reads at once and writes at once. */
 describe('The token endpoint', () => {
@@ -158,16 +162,9 @@ describe('The token endpoint', () => {
       await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => {
         await tx.query('SELECT FROM account WHERE id = $1 FOR UPDATE', [issued.accountId]);
         writing = write(issued);
-        await waitFor(
-          async () => {
-            const [row] = await scene.identity.admin(
-              `SELECT count(*)::int AS waiting FROM pg_stat_activity
-                WHERE wait_event_type = 'Lock' AND datname = current_database()`,
-            );
-            return row?.['waiting'] !== 0;
-          },
-          { message: 'nobody waits for the account' },
-        );
+        await waitFor(async () => (await scene.identity.admin(WAITING))[0]?.['waiting'] !== 0, {
+          message: 'nobody waits for the account',
+        });
         // In the other order the two would wait for each other here.
         await tx.query('DELETE FROM provider_artifact WHERE model = $1 AND id_hash = $2', [
           issued.usedUp.model,
@@ -177,6 +174,46 @@ describe('The token endpoint', () => {
       assert.deepEqual(await writing, { isUsedUp: false, count: 0 });
       assert.equal(await written(issued), 0);
     });
+  });
+
+  it('issues for the session that takes the place of another, whichever of the two comes first', async () => {
+    const { db } = scene.identity.context;
+    const inTransaction = async (work: (tx: WriteTx) => Promise<unknown>): Promise<void> => {
+      await db.unauditedWrite(ALL, 'a test', async (tx) => {
+        await work(tx);
+      });
+    };
+    for (const isIssuedFirst of [true, false]) {
+      const issued = await toIssue();
+      const [owner] = await scene.identity.admin(
+        'SELECT org_id, browser_session_id FROM identity.provider_artifact WHERE id_hash = $1',
+        [issued.usedUp.idHash],
+      );
+      const { org_id: orgId, browser_session_id: from } = owner as { org_id: string; browser_session_id: string };
+      const [key, to] = [{ orgId, accountId: issued.accountId }, newId()];
+      const issue = async (tx: WriteTx) => await insertIssued(tx, issued);
+      const carry = async (tx: WriteTx) => {
+        await carryOver(tx, { ...key, from, to });
+      };
+      const [first, second] = isIssuedFirst ? [issue, carry] : [carry, issue];
+      let following: Promise<void> | undefined;
+      await inTransaction(async (tx) => {
+        await first(tx);
+        following = inTransaction(second);
+        await waitFor(async () => (await scene.identity.admin(WAITING))[0]?.['waiting'] !== 0, {
+          message: 'the second waits for the first',
+        });
+      });
+      await following;
+      const left = await scene.identity.admin(
+        `SELECT model FROM identity.provider_artifact WHERE browser_session_id = $1`,
+        [from],
+      );
+      assert.deepEqual([left, await written(issued)], [[], 1], `issued first: ${isIssuedFirst}`);
+      await inTransaction(async (tx) => {
+        await carryOver(tx, { ...key, from: to, to: from });
+      });
+    }
   });
 
   describe('for requests that come side by side', () => {
