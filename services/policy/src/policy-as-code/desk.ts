@@ -66,7 +66,8 @@ export const exportDocument = async (
   const { groups } = dependencies.standing.state(orgId, '');
   const names = new Map(groups.map(({ groupId, displayName }) => [groupId, displayName ?? undefined]));
   const groupName = (groupId: string): string | undefined => names.get(groupId);
-  return { revision: index.revision, document: writeDocument(index, { mappingIds, rules, groupName, nowMs }) };
+  const steps = writeDocument(index, { mappingIds, rules, groupName, nowMs });
+  return { revision: index.revision, document: await inTurns(steps, dependencies.clock) };
 };
 
 /** A plan, and what it would come to. */

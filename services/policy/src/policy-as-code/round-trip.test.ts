@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 
 import { Standing } from '@sallyport/subject-feed';
-import { computingMs } from '@sallyport/testing';
+import { systemClock } from '@sallyport/storage';
+import { computingMs, longestTurnMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { randomCondition } from '../../tests/support/random-condition.ts';
@@ -175,11 +176,31 @@ describe('a policy as a file', () => {
         );
         const mappingIds = new Set(plain.filter((_, at) => at % 4 === nth).map(({ row }) => row.grantId));
         const groupName = (): string => 'A "group"\n- of: #all\u2028x: y';
-        const text = writeDocument(index, { mappingIds, rules: [], groupName, nowMs: NOW_MS });
+        const parts = { mappingIds, rules: [], groupName, nowMs: NOW_MS };
+        const text = await inTurns(writeDocument(index, parts), systemClock);
         await assertSame(index, standing, readDocument(text, index), mappingIds);
       }),
       { numRuns: RUNS },
     );
+  });
+
+  it('is written in steps that let others have their turn, however long it is', async () => {
+    const id = (at: number): string => `01900005-0000-7000-8000-${String(at).padStart(12, '0')}`;
+    const many = Array.from({ length: 20_000 }, (_, at): GrantRow => ({
+      grantId: id(at),
+      subjectType: 'user',
+      subjectId: id(at),
+      roleKey: 'viewer',
+      projectId: uuid(3, 0),
+      environmentId: null,
+      effect: 'allow',
+      validFromMs: null,
+      validUntilMs: null,
+    }));
+    const index = compile(many, []);
+    const parts = { mappingIds: new Set<string>(), rules: [], groupName: () => undefined, nowMs: NOW_MS };
+    const longestMs = await longestTurnMs(async () => await inTurns(writeDocument(index, parts), systemClock), 200);
+    assert.ok(longestMs < 300, String(longestMs));
   });
 
   it('says and decides the same after it was written for Casbin and read (property)', async () => {
