@@ -53,7 +53,8 @@ const EXPLANATIONS: Readonly<Record<AccountRefusal, string>> = {
   ACCOUNT_UNKNOWN: 'Nobody goes by this identifier, and a first login creates nobody.',
   ACCOUNT_AMBIGUOUS: 'The identifier is one person’s external id and another’s user name.',
   ACCOUNT_INACTIVE: 'The account is closed.',
-  IDENTIFIER_MISSING: 'The attribute the rule names is absent, empty, there more than once or no address.',
+  IDENTIFIER_MISSING:
+    'The attribute the rule names is absent, empty, there more than once, no address or one its provider calls unverified.',
   LOGIN_OLDER_THAN_DEACTIVATION: 'The answer was issued before the account was last closed.',
   CREATION_OFF: 'A first login creates nobody.',
   DOMAIN_NOT_OF_CONNECTION: 'The address is in none of the connection’s proven domains.',

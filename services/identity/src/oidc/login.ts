@@ -186,9 +186,15 @@ const neededClaims = ({ source, createOnFirstLogin, emailAttribute }: AccountRul
 const stringsIn = (value: unknown): string[] =>
   (Array.isArray(value) ? (value as unknown[]) : [value]).filter((item): item is string => typeof item === 'string');
 
+/** An address its own provider does not believe is none: somebody typed it in there (Core §5.1, nOAuth). */
+const isBelieved = (name: string, claims: ReadonlyMap<string, unknown>): boolean =>
+  name !== 'email' || ![false, 'false'].some((word) => word === claims.get('email_verified'));
+
 const textsOf = (subject: string, claims: ReadonlyMap<string, unknown>): LoginTexts => ({
   subject,
-  attributes: [...claims].map(([name, value]) => [name, stringsIn(value)] as const),
+  attributes: [...claims]
+    .filter(([name]) => isBelieved(name, claims))
+    .map(([name, value]) => [name, stringsIn(value)] as const),
   acr: stringsIn(claims.get('acr'))[0] ?? null,
   amr: stringsIn(claims.get('amr')),
   idpSession: stringsIn(claims.get('sid'))[0] ?? null,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { freePort } from '@sallyport/dev-env';
 
+import { verifyDomain } from '../../src/login/index.ts';
 import { Browser } from '../support/browser.ts';
 import { MockIdp, newSigningKeys, signed, type Exchange } from './mock-idp.ts';
 import { CLIENT_ID, OidcScene, type Started } from './scene.ts';
@@ -241,6 +242,23 @@ describe('OpenID Connect sign-on at a hostile provider', () => {
       await scene.answer(await scene.begin(), { sub: 'stranger', email: 'ada@example.com', email_verified: true }),
       'ACCOUNT_UNKNOWN',
     );
+  });
+
+  it('makes nobody of an address the provider itself calls unverified (nOAuth)', async () => {
+    const connectionId = await scene.connect(idp.issuer);
+    await scene.putFacet({ accountRule: { createOnFirstLogin: true } }, connectionId);
+    await scene.api('PUT', `/connections/${connectionId}/domains`, { domains: ['first.example'] });
+    const claim = { orgId: scene.organization.orgId, connectionId, domain: 'first.example', verified: true };
+    await verifyDomain(scene.identity.context, claim, { requestId: 'test', operator: 'operator' });
+    const claims = { sub: 'mallory', email: 'boss@first.example' };
+    for (const email_verified of [false, 'false']) {
+      const typedIn = await scene.answer(await scene.begin(connectionId), { ...claims, email_verified });
+      await isRefused(typedIn, 'IDENTIFIER_MISSING');
+    }
+    for (const [at, email_verified] of [true, undefined].entries()) {
+      const believed = { sub: `s${at}`, email: `s${at}@first.example`, email_verified };
+      assert.equal((await scene.answer(await scene.begin(connectionId), believed)).status, 303);
+    }
   });
 
   describe('discovery', () => {
