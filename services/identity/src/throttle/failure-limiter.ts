@@ -1,5 +1,6 @@
 import type { Mount } from '@sallyport/http';
 import type { Clock } from '@sallyport/storage';
+import type Koa from 'koa';
 
 import { addressKey } from './address-key.ts';
 
@@ -52,9 +53,18 @@ export class FailureLimiter {
 
 /** Where applications show credentials to the provider: guesses are refused there with these. */
 const GUESSED_AT: ReadonlySet<string> = new Set(['/token', '/token/introspection', '/token/revocation', '/request']);
-const FAILED: ReadonlySet<number> = new Set([400, 401]);
 
-/** Failed requests of one address in 15 minutes. Many applications may share an address; guesses need many more. */
+/**
+ * Whether a request can have been a guess. An application that has shown who it is guesses nothing: that the tokens of its
+ * users have ended, it finds out by showing them.
+ */
+const isGuess = (ctx: Koa.ParameterizedContext): boolean => {
+  if (ctx.status !== 400) return ctx.status === 401;
+  const { oidc } = ctx as { oidc?: { client?: { clientAuthMethod?: string } } };
+  return (oidc?.client?.clientAuthMethod ?? 'none') === 'none';
+};
+
+/** Guesses of one address in 15 minutes. Many applications may share an address; guesses need many more. */
 export const MAX_TOKEN_FAILURES = 300;
 
 // The library finds its endpoints in any case, and behind a slash at the end.
@@ -92,7 +102,7 @@ export const withoutGuessing = (
         return;
       }
       await provider.middleware(ctx, next);
-      if (FAILED.has(ctx.status)) limiter.failed(from);
+      if (isGuess(ctx)) limiter.failed(from);
     },
   };
 };

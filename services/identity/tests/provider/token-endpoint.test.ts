@@ -5,6 +5,7 @@ import { newId, secretHash, type ReadTx, type Statement, type WriteTx } from '@s
 
 import { carryOver } from '../../src/provider/index.ts';
 import { TokenFlights } from '../../src/provider/token-flights.ts';
+import { MAX_TOKEN_FAILURES } from '../../src/throttle/failure-limiter.ts';
 import { findTogether, insertIssued, insertIssuedTogether, type Issued } from '../../src/provider/token-store.ts';
 import type { Browser } from '../support/browser.ts';
 import { ProviderScene, REDIRECT_URI, type Application, type Authorized } from './scene.ts';
@@ -64,6 +65,12 @@ describe('The token endpoint', () => {
     assert.ok(lost.length >= 2);
     for (const answer of lost) assert.deepEqual(answer, { status: 400, body: refused });
     for (const answer of answers) assert.equal((await refresh(answer.body['refresh_token'])).status, 400);
+  });
+
+  it('refuses no application for tokens that have ended, as many as there may be: those are no guesses', async () => {
+    for (let count = 0; count < MAX_TOKEN_FAILURES; count += 1)
+      assert.equal((await refresh(`ended-${String(count)}`)).status, 400);
+    assert.equal((await redeem(await scene.authorize(browser, app))).status, 200);
   });
 
   it('has used up what a request showed that then failed', async () => {
