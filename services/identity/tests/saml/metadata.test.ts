@@ -282,8 +282,21 @@ describe('SAML metadata of identity providers', () => {
   });
 
   it('is given in one way, not two or none', async () => {
-    for (const input of [{}, { metadataUrl: url, metadataXml: metadataOf({ certificates: [scene.idp] }) }]) {
+    const metadataXml = metadataOf({ certificates: [scene.idp] });
+    for (const input of [{}, { metadataUrl: url, metadataXml }]) {
       assert.equal((await scene.api('PUT', path(), input)).status, 400);
+    }
+    // Nothing is taken in silence that would have no effect, least of all what looks like a pin.
+    const byHand = { entityId: IDP, ssoUrl: SSO, certificates: [scene.idp.cert] };
+    const unheard = [
+      [{ metadataUrl: url, certificates: [pin?.cert] }, '/certificates'],
+      [{ metadataXml, ssoUrl: SSO }, '/ssoUrl'],
+      [{ metadataXml, singleLogout: null }, '/singleLogout'],
+      [{ ...byHand, metadataPins: [pin?.cert] }, '/metadataPins'],
+    ] as const;
+    for (const [input, pointer] of unheard) {
+      const { status, body } = await scene.api('PUT', path(), input);
+      assert.deepEqual([status, (body['errors'] as { pointer: string }[])[0]?.pointer], [400, pointer]);
     }
     assert.equal((await scene.api('PUT', path(), { metadataUrl: 'ftp://idp.example/' })).status, 400);
   });

@@ -74,6 +74,7 @@ const sourceOf = async (context: IdentityContext, input: FacetInput): Promise<De
   if (given.length !== 1) {
     throw invalid('/metadataXml', 'Give one of metadataXml, metadataUrl, or entityId with ssoUrl and certificates.');
   }
+  refuseUnheard(input);
   const pins = input.metadataPins.map((pin) => toPem(pin, '/metadataPins'));
   const url = input.metadataUrl === undefined ? null : checkedUrl(context, input.metadataUrl, '/metadataUrl');
   const xml = url === null ? input.metadataXml : await fetchMetadata(context.outbound, url);
@@ -84,6 +85,19 @@ const sourceOf = async (context: IdentityContext, input: FacetInput): Promise<De
   const idp = readIdpMetadata(xml, { pins, now });
   const dueAt = url === null ? null : nextReading(now, 'taken');
   return { idp, metadata: { xml, url, pins, validUntil: idp.validUntil, readAt: now, dueAt, problem: null } };
+};
+
+/**
+ * What would have no effect is refused: a certificate beside metadata is no pin, and a pin without metadata holds nothing.
+ * @throws INVALID_VALUE
+ */
+const refuseUnheard = (input: FacetInput): void => {
+  if (input.entityId !== undefined) {
+    if (input.metadataPins.length > 0) throw invalid('/metadataPins', 'There is no metadata that had to be signed.');
+    return;
+  }
+  const field = (['ssoUrl', 'certificates', 'singleLogout'] as const).find((name) => input[name] !== undefined);
+  if (field !== undefined) throw invalid(`/${field}`, 'This comes from the metadata: leave it out.');
 };
 
 const oneByOne = ({ entityId, ssoUrl, certificates: given, singleLogout }: FacetInput): IdpDescription => {
