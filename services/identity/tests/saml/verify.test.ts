@@ -262,6 +262,26 @@ describe('SAML strict layer', () => {
       assert.deepEqual(login.attributes, [['name', ['Žofie <Müller> "& Söhne"']]]);
     });
 
+    it('what is refused anyway by the time its row in the replay store may go, which is soon', () => {
+      const MINUTE = 60_000;
+      const ends = [
+        [null, MINUTE],
+        [MINUTE, 5 * MINUTE],
+        [5 * MINUTE, MINUTE],
+        [24 * HOUR_MS, 24 * HOUR_MS],
+      ] as const;
+      for (const [conditions, confirmation] of ends) {
+        const over = {
+          notOnOrAfter: conditions === null ? null : NOW + conditions,
+          confirmationNotOnOrAfter: NOW + confirmation,
+        };
+        const { unusableFromMs } = accepted(judge(over));
+        const later = judge(over, { nowMs: unusableFromMs });
+        assert.match(later.ok ? 'accepted' : later.reason, /^(?:CONFIRMATION_)?EXPIRED$|^ISSUED_TOO_LONG_AGO$/);
+        assert.ok(unusableFromMs <= NOW + 12 * MINUTE);
+      }
+    });
+
     it('an unsolicited response where the connection allows it', () => {
       assert.equal(accepted(judge({ inResponseTo: null }, { allowUnsolicited: true })).inResponseTo, null);
     });

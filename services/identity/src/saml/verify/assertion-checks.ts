@@ -5,7 +5,7 @@
  */
 import { refuse } from '../reasons.ts';
 import { attributeOf, childrenNamed, textOf, type XmlElement } from '../xml/tree.ts';
-import { SKEW_MS, type Expectations, type VerifiedLogin } from './login.ts';
+import { MAX_ISSUE_AGE_MS, SKEW_MS, type Expectations, type VerifiedLogin } from './login.ts';
 import { isSessionIndex, readNameId } from './name-id.ts';
 import { BEARER, SAML } from './names.ts';
 import { checkIssued } from './response-checks.ts';
@@ -31,7 +31,11 @@ export function readAssertion(assertion: XmlElement, expected: Expectations): Ve
     nameId: readNameId(only(subject, 'NameID')),
     inResponseTo: confirmation.inResponseTo,
     issuedAtMs,
-    unusableFromMs: Math.max(conditionsEndMs, confirmation.endMs) + SKEW_MS,
+    // However far off its own end is, it is refused once it is too old: what is remembered of it may go then.
+    unusableFromMs: Math.min(
+      Math.max(conditionsEndMs, confirmation.endMs) + SKEW_MS,
+      issuedAtMs + MAX_ISSUE_AGE_MS + 2 * SKEW_MS,
+    ),
     ...readAuthentication(assertion, expected),
     attributes: readAttributes(assertion),
   };
