@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 
 import { newId } from '@sallyport/storage';
+import pg from 'pg';
 
 import { endDueReviews } from '../src/reviews/index.ts';
 import { codeOf, type Person } from './support/grant-desk.ts';
@@ -205,6 +206,36 @@ describe('reviews', () => {
     const [item] = await itemsOf(review, '?state=revoked');
     assert.deepEqual([item?.decidedBy, item?.failure], ['policy', 'UNANSWERED']);
     assert.equal(codeOf(await judge(reviewer, 'keep', review, String(item?.grantId))), 'CONFLICT');
+  });
+
+  it('of an organisation in which nothing can be changed hold up those of no other', async () => {
+    const rule = { name: 'No both', roles: ['developer', 'viewer'] };
+    const { orgId, ownerToken } = desk.org;
+    assert.equal((await desk.post(ownerToken, rule, '/api/policy/v1/separation-rules')).status, 201);
+    await given(await desk.newUser());
+    const held = await started({ deadline: inTime(600) });
+    const admin = new pg.Client({ connectionString: world.database.adminUrl });
+    await admin.connect();
+    try {
+      await admin.query(`DELETE FROM policy.separation_rule_role WHERE org_id = $1 AND role_key = 'viewer'`, [orgId]);
+      desk = await ProposalDesk.open(world);
+      reviewer = desk.owners[1];
+      const other = await desk.newUser();
+      await given(other);
+      await overdue(await started({ deadline: inTime(600) }));
+      assert.equal(await desk.holds(other), 0);
+      await assert.rejects(endDueReviews(world.context), { code: 'CONFLICT' });
+      assert.equal((await get<ReviewBody>(`/${held.id}`, ownerToken)).state, 'open');
+      await admin.query(
+        `INSERT INTO policy.separation_rule_role SELECT org_id, rule_id, 'viewer'
+                           FROM policy.separation_rule WHERE org_id = $1`,
+        [orgId],
+      );
+      await endDueReviews(world.context);
+      assert.equal((await get<ReviewBody>(`/${held.id}`, ownerToken)).state, 'closed');
+    } finally {
+      await admin.end();
+    }
   });
 
   it('leave an organisation its last Owner, and say so', async () => {

@@ -10,9 +10,12 @@ const BATCH = 500;
  * Writes down which unanswered requests have ended by themselves: out of time, or of somebody whose access has ended.
  * Nobody can approve them before either; this is for the record. Says nothing about people while it cannot be told who
  * is active.
+ *
+ * @throws the first thing that went wrong, once everything else is done
  */
 export const endDueRequests = async (dependencies: AccessRequestDependencies): Promise<void> => {
   const { db, standing, standingLease } = dependencies;
+  const failures: unknown[] = [];
   let after: { readonly orgId: string; readonly requestId: string } | undefined;
   for (;;) {
     const last = after;
@@ -24,9 +27,13 @@ export const endDueRequests = async (dependencies: AccessRequestDependencies): P
       if (standingLease.remainingMs() <= 0 || standing.isStale(orgId)) continue;
       if (endedByItself(request, orgId, dependencies) === null) continue;
       const context = { orgId, actor: { type: 'system', id: 'policy' }, requestId: newId() } as const;
-      await endRequest(dependencies, context, requestId);
+      // One that cannot be written down now holds up no other.
+      await endRequest(dependencies, context, requestId).catch((error: unknown) => {
+        failures.push(error);
+      });
     }
     after = pending.at(-1);
-    if (pending.length < BATCH) return;
+    if (pending.length < BATCH) break;
   }
+  if (failures.length > 0) throw failures[0];
 };

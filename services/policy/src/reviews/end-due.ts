@@ -50,22 +50,39 @@ const endEmpty = async (dependencies: ReviewDependencies, orgId: string, reviewI
   });
 };
 
+const endOne = async (dependencies: ReviewDependencies, { orgId, reviewId, grantId }: DueItem): Promise<void> => {
+  if (grantId === null) await endEmpty(dependencies, orgId, reviewId);
+  else await endItem(dependencies, { orgId, reviewId, grantId });
+};
+
 /**
  * Does what is due in every review: what is unanswered at the deadline is taken back, what has gone otherwise is closed,
  * and a review in which nothing is open ends. Safe in several replicas at once and after an interruption: each item is
- * decided once, in the transaction that ends its grant.
+ * decided once, in the transaction that ends its grant. An organisation in which it cannot be done now holds up no other.
+ *
+ * @throws the first thing that went wrong, once everything else is done
  */
 export const endDueReviews = async (dependencies: ReviewDependencies): Promise<void> => {
   const { db, clock, standing, standingLease, knowledge } = dependencies;
-  const due = await db.readAcrossOrganizations('items of reviews that are due', (tx) =>
-    listDue(tx, clock.now(), BATCH),
-  );
-  for (const item of due) {
-    const { orgId, reviewId, grantId } = item;
-    // Who is an active Owner has to be known.
-    if (standingLease.remainingMs() <= 0 || standing.isStale(orgId)) continue;
-    if (grantId === null) await endEmpty(dependencies, orgId, reviewId);
-    else await endItem(dependencies, { ...item, grantId });
+  const skipped = new Set<string>();
+  const failures: unknown[] = [];
+  for (let before = -1, isFirst = true; isFirst || skipped.size > before; isFirst = false) {
+    before = skipped.size;
+    const page = { limit: BATCH, except: [...skipped] };
+    const due = await db.readAcrossOrganizations('items of reviews that are due', (tx) =>
+      listDue(tx, clock.now(), page),
+    );
+    for (const item of due) {
+      const { orgId } = item;
+      // Who is an active Owner has to be known.
+      if (standingLease.remainingMs() <= 0 || standing.isStale(orgId)) skipped.add(orgId);
+      if (skipped.has(orgId)) continue;
+      await endOne(dependencies, item).catch((error: unknown) => {
+        skipped.add(orgId);
+        failures.push(error);
+      });
+    }
+    if (due.length > 0) await knowledge.settled();
   }
-  if (due.length > 0) await knowledge.settled();
+  if (failures.length > 0) throw failures[0];
 };

@@ -247,15 +247,19 @@ export interface DueItem {
   readonly grantId: string | null;
 }
 
-/** What is due in every organisation, those of one review together. */
-export const listDue = async (tx: ReadTx, now: Date, limit: number): Promise<readonly DueItem[]> => {
+/** What is due in every organisation but these, those of one review together. */
+export const listDue = async (
+  tx: ReadTx,
+  now: Date,
+  { limit, except }: { readonly limit: number; readonly except: readonly string[] },
+): Promise<readonly DueItem[]> => {
   const rows = await tx.query<{ org_id: string; review_id: string; grant_id: string | null }>(
     `SELECT r.org_id, r.review_id, i.grant_id FROM review r
        LEFT JOIN review_item i ON i.org_id = r.org_id AND i.review_id = r.review_id AND i.state = 'open'
        LEFT JOIN role_grant g ON g.org_id = i.org_id AND g.grant_id = i.grant_id
-      WHERE r.state = 'open' AND (r.deadline <= $1 OR g.grant_id IS NULL)
+      WHERE r.state = 'open' AND (r.deadline <= $1 OR g.grant_id IS NULL) AND r.org_id <> ALL ($3::uuid[])
       ORDER BY r.org_id, r.review_id, i.grant_id LIMIT $2`,
-    [now, limit],
+    [now, limit, except],
   );
   return rows.map((row) => ({ orgId: row.org_id, reviewId: row.review_id, grantId: row.grant_id }));
 };
