@@ -288,6 +288,19 @@ describe('time travel', () => {
     assert.equal((await replayed(theirs, between)).isExact, true);
   });
 
+  it('replays no revision there has not been, and is not sure of standing that is not written yet', async () => {
+    const user = await desk.holding('developer');
+    await written(world.context.standing.position(org.orgId));
+    const position = world.context.standing.position(org.orgId);
+    const revision = world.context.knowledge.organization(org.orgId)?.revision ?? 0n;
+    const asked = async (standing: bigint, grants: bigint) =>
+      await tell(user, 'flag:read', { policyRevision: `${org.orgId}@s${String(standing)}.g${String(grants)}` });
+    assert.equal((await asked(position, revision)).body['exact'], true);
+    assert.equal((await asked(position + 1n, revision)).body['exact'], false);
+    const never = await asked(position, revision + 1n);
+    assert.deepEqual([never.status, never.code], [410, 'HISTORY_UNAVAILABLE']);
+  });
+
   it('has no answer before the first kept moment, nor for the future', async () => {
     const user = await desk.newUser();
     assert.equal((await tell(user, 'flag:read', { at: '2001-01-01T00:00:00Z' })).code, 'HISTORY_UNAVAILABLE');

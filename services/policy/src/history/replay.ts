@@ -12,6 +12,7 @@ import { BUILT_IN_ROLES, type Engine, type OrganizationIndex } from '../model/in
 import {
   changedAt,
   findBuiltInRoles,
+  findFront,
   findGrantOrigin,
   findMomentAfter,
   findMomentAt,
@@ -53,7 +54,7 @@ export interface Replay {
   /** Nothing that decides changed in between; null: it is so still. */
   readonly since: Date;
   readonly until: Date | null;
-  /** False when the standing of this revision was never written down and the subject changed about then. */
+  /** False when the standing of this revision was not written down, and the subject changed about then or may have. */
   readonly isExact: boolean;
   /** What decided in this organisation then; the answer is the index's. */
   readonly engine: Engine;
@@ -78,6 +79,8 @@ const findMoments = async (tx: ReadTx, orgId: string, { at, revision }: ReplayQu
     const { standingPosition, grantsRevision } = noted;
     return { grants: noted, standing: noted, revision: { standingPosition, grantsRevision } };
   }
+  if (revision.grantsRevision > (await findFront(tx, orgId)).grantsRevision)
+    throw unavailable('There has been no such revision yet.');
   const position = { position: revision.standingPosition, generation: noted.standingGeneration };
   const grants = await findMomentOfGrants(tx, orgId, revision.grantsRevision);
   const standing = await findMomentOfStanding(tx, orgId, position);
@@ -99,7 +102,8 @@ const isStandingExact = async (
   let next = await findMomentAfter(tx, orgId, standing);
   while (next !== undefined && next.standingPosition === standing.standingPosition)
     next = await findMomentAfter(tx, orgId, next);
-  if (next?.standingGeneration !== standing.standingGeneration) return true;
+  if (next === undefined) return revision.standingPosition <= (await findFront(tx, orgId)).standingPosition;
+  if (next.standingGeneration !== standing.standingGeneration) return true;
   return !(await changedAt(tx, orgId, next, subjectId));
 };
 

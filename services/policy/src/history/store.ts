@@ -61,6 +61,19 @@ export const findMomentOfStanding = async (
     position.toString(),
   ]);
 
+/** How far what is kept reaches: there is no later revision, and what the subject log said later is not written yet. */
+export const findFront = async (
+  tx: ReadTx,
+  orgId: string,
+): Promise<{ readonly grantsRevision: bigint; readonly standingPosition: bigint }> => {
+  const [row] = await tx.query<{ revision: string | null; position: string | null }>(
+    `SELECT (SELECT revision::text FROM grants_head WHERE org_id = $1) AS revision,
+            (SELECT position::text FROM standing_cursor WHERE org_id = $1) AS position`,
+    [orgId],
+  );
+  return { grantsRevision: BigInt(row?.revision ?? 0), standingPosition: BigInt(row?.position ?? 0) };
+};
+
 /** What a subject was, as it was written down. */
 export interface PastStanding {
   readonly type: 'user' | 'service_account';
