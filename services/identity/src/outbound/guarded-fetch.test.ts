@@ -124,6 +124,22 @@ describe('outbound requests', () => {
     await isRefused(origin, { timeoutMs: 150 });
   });
 
+  it('ends when the other side wants to speak another protocol (101), answers with no status there is, or hangs up', async () => {
+    const answers = [
+      'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
+      'HTTP/1.1 999 x\r\ncontent-length: 0\r\n\r\n',
+      'HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nabc',
+      'nonsense\r\n\r\n',
+      '',
+    ];
+    for (const answer of answers) {
+      server.once('connection', (socket) => {
+        socket.removeAllListeners('data').once('data', () => socket.end(answer));
+      });
+      await isRefused(origin);
+    }
+  });
+
   it('sends method, headers and body', async () => {
     listener = (request, response) => {
       request.pipe(response.writeHead(201, { 'x-method': request.method, 'x-type': request.headers['content-type'] }));

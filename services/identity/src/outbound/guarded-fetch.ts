@@ -119,6 +119,10 @@ async function exchange(url: URL, init: OutboundRequest, options: ExchangeOption
     agent: false, // A kept-alive socket would be one whose address was checked some other time.
   });
   request.on('response', resolve).on('error', reject);
+  // Whoever answers with another protocol (101) ends the request without an answer, an error or our deadline.
+  request.on('close', () => {
+    reject(refused('The address gave no answer.'));
+  });
   request.end(body ?? undefined);
   return await promise;
 }
