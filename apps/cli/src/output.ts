@@ -48,7 +48,10 @@ export class Output {
     }
     const rows = items.map((item) => columns.map(({ value }) => cell(value(item))));
     const header = columns.map(({ title }) => title);
-    const widths = header.map((_, at) => Math.max(...[header, ...rows].map((row) => (row[at] ?? '').length)));
+    // Not the maximum of so many arguments: a list may have more than a call can.
+    const widths = header.map(({ length }) => length);
+    for (const row of rows)
+      for (const [at, { length }] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, length);
     for (const row of [header, ...rows]) {
       this.line(row.map((text, at) => (at === row.length - 1 ? text : text.padEnd(widths[at] ?? 0))).join('  '));
     }
