@@ -1,4 +1,4 @@
-import type { AdapterPayload } from 'oidc-provider';
+import type { AdapterPayload, Client } from 'oidc-provider';
 
 import type { AuthenticatingScimClient } from '../connections/index.ts';
 import type { WorkloadClient } from '../workload/index.ts';
@@ -14,6 +14,8 @@ export const CLIENT_SCIM_TOKEN_TTL = 'sallyport_scim_token_ttl';
 /** Only on service accounts: which, and the epoch they authenticate in. */
 export const CLIENT_WORKLOAD = 'sallyport_workload';
 export const CLIENT_WORKLOAD_EPOCH = 'sallyport_workload_epoch';
+/** And when its keys end, by their ids; seconds since 1970. */
+export const CLIENT_WORKLOAD_KEY_ENDS = 'sallyport_workload_key_ends';
 
 /** Every one of them, for the provider's settings. */
 export const CLIENT_METADATA = [
@@ -24,6 +26,7 @@ export const CLIENT_METADATA = [
   CLIENT_SCIM_TOKEN_TTL,
   CLIENT_WORKLOAD,
   CLIENT_WORKLOAD_EPOCH,
+  CLIENT_WORKLOAD_KEY_ENDS,
 ];
 
 /** What our signing key can do. */
@@ -105,6 +108,13 @@ export const scimClientMetadata = (
   [CLIENT_SCIM_TOKEN_TTL]: client.tokenTtlSeconds,
 });
 
+/** When the key of this id ends; undefined for every other client, and for no such key. */
+export const keyEndOf = (client: Client, kid: string): number | undefined => {
+  const ends = client[CLIENT_WORKLOAD_KEY_ENDS];
+  const found = typeof ends === 'object' && ends !== null ? Object.entries(ends).find(([id]) => id === kid) : undefined;
+  return found === undefined ? undefined : Number(found[1]);
+};
+
 const keySetOf = ({ keys }: WorkloadClient): NonNullable<AdapterPayload['jwks']> => {
   const set: unknown = { keys: keys.map(({ jwk }) => jwk) };
   return set as NonNullable<AdapterPayload['jwks']>;
@@ -126,4 +136,7 @@ export const workloadClientMetadata = (
   [CLIENT_ORG]: workload.orgId,
   [CLIENT_WORKLOAD]: workload.accountId,
   [CLIENT_WORKLOAD_EPOCH]: workload.epoch.toString(),
+  [CLIENT_WORKLOAD_KEY_ENDS]: Object.fromEntries(
+    workload.keys.map(({ kid, expiresAt }) => [kid, Math.floor(expiresAt.getTime() / 1000)]),
+  ),
 });

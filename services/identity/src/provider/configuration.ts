@@ -27,6 +27,7 @@ import {
   CLIENT_THIRD_PARTY,
   CLIENT_WORKLOAD_EPOCH,
   isPermission,
+  keyEndOf,
   SCIM_SCOPE,
   scimResource,
 } from './client.ts';
@@ -181,7 +182,11 @@ const resourceIndicators = ({ publicOrigin, signingAlgorithm }: ProviderOptions)
 const ttl = (clock: Clock): NonNullable<Configuration['ttl']> => ({
   AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 10 * MINUTE_S,
   AuthorizationCode: MINUTE_S,
-  ClientCredentials: (_ctx, _token, client) => Number(client[CLIENT_SCIM_TOKEN_TTL] ?? WORKLOAD_TOKEN_S),
+  ClientCredentials: (_ctx, _token, client) => {
+    const keyEnd = keyEndOf(client, providerRequest()?.workload?.kid ?? '');
+    if (keyEnd === undefined) return Number(client[CLIENT_SCIM_TOKEN_TTL] ?? WORKLOAD_TOKEN_S);
+    return Math.max(1, Math.min(WORKLOAD_TOKEN_S, keyEnd - Math.floor(clock.now().getTime() / 1000)));
+  },
   PushedAuthorizationRequest: MINUTE_S,
   IdToken: 10 * MINUTE_S,
   Interaction: INTERACTION_S,

@@ -45,15 +45,21 @@ export interface WorkloadClient {
   readonly orgId: string;
   readonly accountId: string;
   readonly epoch: bigint;
-  readonly keys: readonly Pick<WorkloadKey, 'kid' | 'jwk'>[];
+  readonly keys: readonly Pick<WorkloadKey, 'kid' | 'jwk' | 'expiresAt'>[];
 }
 
 /** The service account with this client id, its live keys and its epoch; null while it or its owner is not active. */
 export const findWorkloadClient = async (tx: ReadTx, clientId: string, now: Date): Promise<WorkloadClient | null> => {
   const hex = clientId.slice(WORKLOAD_PREFIX.length);
   if (!/^[0-9a-f]{32}$/.test(hex)) return null;
-  const rows = await tx.query<{ org_id: string; id: string; epoch: string; kid: string; jwk: Record<string, unknown> }>(
-    statement(`SELECT a.org_id, a.id, a.epoch, k.kid, k.jwk FROM account a
+  const rows = await tx.query<
+    Pick<KeyRow, 'kid' | 'jwk' | 'expires_at'> & {
+      readonly org_id: string;
+      readonly id: string;
+      readonly epoch: string;
+    }
+  >(
+    statement(`SELECT a.org_id, a.id, a.epoch, k.kid, k.jwk, k.expires_at FROM account a
        JOIN workload_key k ON k.org_id = a.org_id AND k.account_id = a.id AND k.revoked_at IS NULL AND k.expires_at > $2
        JOIN account o ON o.org_id = a.org_id AND o.id = a.owner_id AND o.status = 'active'
       WHERE a.id = $1::uuid AND a.kind = 'service_account' AND a.status = 'active'
@@ -62,7 +68,8 @@ export const findWorkloadClient = async (tx: ReadTx, clientId: string, now: Date
   );
   const [first] = rows;
   if (first === undefined) return null;
-  return { orgId: first.org_id, accountId: first.id, epoch: BigInt(first.epoch), keys: rows };
+  const keys = rows.map(({ kid, jwk, expires_at: expiresAt }) => ({ kid, jwk, expiresAt }));
+  return { orgId: first.org_id, accountId: first.id, epoch: BigInt(first.epoch), keys };
 };
 
 export const insertKey = async (

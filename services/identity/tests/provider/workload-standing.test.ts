@@ -9,7 +9,7 @@ import {
   type WorkloadProof,
 } from '../../src/provider/workload-token-store.ts';
 import type { ProviderScene } from './scene.ts';
-import { WorkloadScene, type Machine } from './workload-scene.ts';
+import { newKey, WorkloadScene, type Machine } from './workload-scene.ts';
 
 /** What is checked where: each place by itself, whatever the others would have said. */
 describe('What stands behind a service account', () => {
@@ -169,6 +169,20 @@ describe('What stands behind a service account', () => {
     await FALLS['its key is revoked']?.(machine);
     assert.equal((await scene.ask(machine)).status, 401);
     assert.equal(await provider.me(await scene.token(second)), 200);
+  });
+
+  it('says when it ends: a token lives no longer than its key, and is told to', async () => {
+    const machine = await scene.machineOf('gwen');
+    const { privateKey, jwk } = await newKey('short');
+    const end = new Date(Date.now() + 120_000);
+    const key = { name: 'ci', jwk, expiresAt: end.toISOString() };
+    assert.equal((await scene.provider.api('POST', `/accounts/${machine.id}/keys`, key)).status, 201);
+    const { body } = await scene.ask({ ...machine, kid: 'short', privateKey });
+    const told = body['expires_in'];
+    assert.ok(typeof told === 'number' && told > 60 && told <= 120, String(told));
+    const me = await scene.whoIs(String(body['access_token']));
+    assert.ok(Date.parse(String(me['expiresAt'])) <= end.getTime(), String(me['expiresAt']));
+    assert.equal((await scene.ask(machine)).body['expires_in'], 3600);
   });
 
   it('does not give back an assertion that got nothing', async () => {
