@@ -49,12 +49,19 @@ const refreshDue = async (context: IdentityContext): Promise<void> => {
     const facets = await context.db.unauditedWrite('all-organizations', 'metadata that is due', async (tx) => {
       return await takeDueMetadata(tx, due);
     });
-    for (const facet of facets) {
-      const actor = { type: 'system', id: 'identity' } as const;
-      const audit = { orgId: facet.orgId, actor, requestId: newId() };
-      await refreshMetadata(context, { audit, decide: () => Promise.resolve(null) }, facet);
-    }
+    // Together: an address that takes its time holds up nobody else's keys.
+    await Promise.all(facets.map(async (facet) => await refreshOne(context, facet)));
     if (facets.length < READINGS_AT_ONCE) return;
+  }
+};
+
+const refreshOne = async (context: IdentityContext, facet: SamlFacet): Promise<void> => {
+  const actor = { type: 'system', id: 'identity' } as const;
+  const audit = { orgId: facet.orgId, actor, requestId: newId() };
+  try {
+    await refreshMetadata(context, { audit, decide: () => Promise.resolve(null) }, facet);
+  } catch (error) {
+    context.logger.warn({ err: error, connectionId: facet.connectionId }, 'metadata could not be refreshed');
   }
 };
 
