@@ -28,8 +28,6 @@ const answered = async (workshop: Workshop): Promise<Prepared> => {
 
 const ownRequest = async (workshop: Workshop): Promise<string> => (await asked(workshop.company.owner)).id;
 
-const secondOwners = new WeakMap<Workshop, Promise<Owner>>();
-
 interface Owner {
   readonly person: Person;
   readonly subjectId: string;
@@ -42,12 +40,20 @@ const promote = async ({ company }: Workshop): Promise<Owner> => {
   return { person, subjectId };
 };
 
-/** Somebody besides the Owner who may propose and agree. */
-const secondOwner = async (workshop: Workshop): Promise<Owner> => {
-  const known = secondOwners.get(workshop) ?? promote(workshop);
-  secondOwners.set(workshop, known);
-  return await known;
+/** One more Owner of each workshop's company. */
+const oneMore = (): ((workshop: Workshop) => Promise<Owner>) => {
+  const owners = new WeakMap<Workshop, Promise<Owner>>();
+  return async (workshop) => {
+    const known = owners.get(workshop) ?? promote(workshop);
+    owners.set(workshop, known);
+    return await known;
+  };
 };
+
+/** Somebody besides the Owner who may propose and agree. */
+const secondOwner = oneMore();
+/** Somebody who may take grants back, and gave none of them. */
+const neutralOwner = oneMore();
 
 const proposal = async (workshop: Workshop): Promise<object> => {
   const grant = { subject: { type: 'user', id: await workshop.knownUser() }, role: 'viewer' };
@@ -69,7 +75,7 @@ const ownProposal = async (workshop: Workshop): Promise<Prepared> => {
 
 /** Of everybody who looks on; the Owner gave most of it. */
 const review = async (workshop: Workshop): Promise<object> => {
-  const { subjectId } = await secondOwner(workshop);
+  const { subjectId } = await neutralOwner(workshop);
   return { title: 'Who looks on', role: 'viewer', reviewers: [subjectId], deadline: inAnHour().toISOString() };
 };
 
@@ -80,7 +86,7 @@ const startedReview = async (workshop: Workshop): Promise<string> => {
 
 /** By the reviewer, about a new grant. */
 const judgement = async (workshop: Workshop): Promise<Prepared> => {
-  const { person } = await secondOwner(workshop);
+  const { person } = await neutralOwner(workshop);
   const grantId = await workshop.grant();
   const params = { reviewId: await startedReview(workshop), grantId };
   return { params, body: { reason: 'Looked at it.' }, headers: sessionHeaders(person) };
