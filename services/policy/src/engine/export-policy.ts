@@ -8,7 +8,9 @@ import {
   organizationLines,
   roleLines,
   rowsOf,
+  type Membership,
   type OrganizationIndex,
+  type OrganizationRows,
   type PolicyLine,
 } from '../model/index.ts';
 
@@ -31,8 +33,31 @@ const functions = readFileSync(new URL('../conditions/met.mjs.txt', import.meta.
 const toText = (lines: readonly PolicyLine[]): string =>
   lines.map(({ type, fields }) => `${[type, ...fields].join(', ')}\n`).join('');
 
-/** The policy of an organisation at one revision: the same lines Casbin is fed here. */
-export const exportPolicy = (index: OrganizationIndex, standing: Standing): ExportedPolicy => {
+/** Grants or people between two chances to rest. */
+const ROWS_PER_STEP = 1_024;
+
+function* inParts<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += ROWS_PER_STEP) yield items.slice(from, from + ROWS_PER_STEP);
+}
+
+function* policyText(rows: OrganizationRows, memberships: readonly Membership[]): Generator<undefined, string> {
+  const few = { ...rows, grants: [] };
+  const parts = [toText([...roleLines(BUILT_IN_ROLES), ...organizationLines(few, [])])];
+  const none = { ...few, projects: [], environments: [] };
+  for (const some of inParts(memberships)) {
+    parts.push(toText(organizationLines({ ...none, roles: [] }, some)));
+    yield;
+  }
+  for (const grants of inParts(rows.grants)) {
+    // What a role is called depends on whose it is, and is said already.
+    parts.push(toText(organizationLines({ ...none, grants }, []).filter(({ type }) => type === 'p')));
+    yield;
+  }
+  return parts.join('');
+}
+
+/** The policy of an organisation at one revision: the same lines Casbin is fed here, in steps. */
+export function* exportPolicy(index: OrganizationIndex, standing: Standing): Generator<undefined, ExportedPolicy> {
   const { subjects } = standing.state(index.orgId, '');
   const active = subjects.flatMap(({ subjectId, standing: each }) =>
     each?.active === true ? [{ type: each.type, subjectId, groupIds: each.groupIds }] : [],
@@ -44,8 +69,8 @@ export const exportPolicy = (index: OrganizationIndex, standing: Standing): Expo
   );
   return {
     model: MODEL_TEXT,
-    policy: toText([...roleLines(BUILT_IN_ROLES), ...organizationLines({ ...rows, grants }, active)]),
+    policy: yield* policyText({ ...rows, grants }, active),
     functions,
     leftOut: index.grants.length - grants.length,
   };
-};
+}

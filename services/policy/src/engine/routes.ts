@@ -6,6 +6,7 @@ import type { Standing } from '@sallyport/subject-feed';
 import { z } from 'zod';
 
 import { describeDecision, type GrantKnowledge } from '../grants/index.ts';
+import { inTurns } from '../what-if/index.ts';
 import { changeEngine } from './change-engine.ts';
 import { exportPolicy } from './export-policy.ts';
 
@@ -35,7 +36,7 @@ const exportShape = z.object({
   leftOut: z.number(),
 });
 
-const exportRoute = ({ knowledge, standing }: EngineRouteDependencies): Route =>
+const exportRoute = ({ knowledge, standing, clock }: EngineRouteDependencies): Route =>
   route({
     method: 'GET',
     path: '/api/policy/v1/export',
@@ -46,8 +47,8 @@ const exportRoute = ({ knowledge, standing }: EngineRouteDependencies): Route =>
     handler: async ({ context: { principal } }) => {
       const index = principal === null ? undefined : knowledge.organization(principal.orgId);
       if (index === undefined) throw new AppError('UNAVAILABLE', 'The policy cannot be read right now.');
-      const body = { revision: String(index.revision), ...exportPolicy(index, standing) };
-      return await Promise.resolve({ status: 200, body });
+      const exported = await inTurns(exportPolicy(index, standing), clock);
+      return { status: 200, body: { revision: String(index.revision), ...exported } };
     },
   });
 

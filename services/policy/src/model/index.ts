@@ -18,7 +18,7 @@ export {
 export { rowsOf } from './rows-of.ts';
 export { referenceEnforcer, type ReferenceEnforcer, type ReferencePolicy } from './enforcer.ts';
 export { indexBytes, indexDigest } from './digest.ts';
-export { organizationLines, roleLines, type PolicyLine } from './lines.ts';
+export { organizationLines, roleLines, type Membership, type PolicyLine } from './lines.ts';
 export { MODEL_TEXT, assertImplemented } from './model.ts';
 export { patchOrganization, type OrganizationChange } from './patch.ts';
 export {
