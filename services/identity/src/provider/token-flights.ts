@@ -34,21 +34,19 @@ interface Ways<Item, Result> {
   readonly alone: (item: Item) => Promise<Result>;
 }
 
-type Settled<Result> = PromiseSettledResult<Result> | null;
-
 /**
- * Does together what is asked for at the same time, and alone what cannot be done together. An error of the database
- * that one of them caused is not that of the others: each is done alone then.
+ * Does together what is asked for at the same time, and alone what cannot be done together: beside the flights, where
+ * what it waits for keeps nobody else waiting. An error of the database that one of them caused is not that of the others:
+ * each is done alone then.
  */
 const inCompany = <Item, Result>({ together, alone }: Ways<Item, Result>): ((item: Item) => Promise<Result>) => {
-  const batches = new Batcher<Item, Settled<Result>>({
+  const batches = new Batcher<Item, { readonly value: Result } | null>({
     maxSize: MAX_TOGETHER,
     maxRunning: MAX_RUNNING,
     run: async (items) => {
-      if (items.length === 1) return await Promise.allSettled([alone(items[0])]);
       try {
         const results = await together(items);
-        return results.map((value) => (value === null ? null : { status: 'fulfilled', value }));
+        return results.map((value) => (value === null ? null : { value }));
       } catch (error) {
         // Whoever got no answer from the database does not know what it did: that is not tried again.
         if (sqlState(error) === undefined) throw error;
@@ -57,10 +55,8 @@ const inCompany = <Item, Result>({ together, alone }: Ways<Item, Result>): ((ite
     },
   });
   return async (item) => {
-    const settled = await batches.add('', item);
-    if (settled === null) return await alone(item);
-    if (settled.status === 'rejected') throw settled.reason;
-    return settled.value;
+    const done = await batches.add('', item);
+    return done === null ? await alone(item) : done.value;
   };
 };
 

@@ -275,6 +275,24 @@ describe('The token endpoint', () => {
       ]);
     });
 
+    it('keeps nobody waiting for one that waits, alone as it may have come', async () => {
+      const [held, free] = [await toIssue(), await toIssue()];
+      const { issue } = flights();
+      let waiting: Promise<unknown> | undefined;
+      await scene.identity.context.db.unauditedWrite(ALL, 'a test', async (tx) => {
+        await tx.query('SELECT FROM provider_artifact WHERE model = $1 AND id_hash = $2 FOR UPDATE', [
+          held.usedUp.model,
+          held.usedUp.idHash,
+        ]);
+        waiting = issue(held);
+        await waitFor(async () => (await scene.identity.admin(WAITING))[0]?.['waiting'] !== 0, {
+          message: 'one waits',
+        });
+        assert.deepEqual(await issue(free), { isUsedUp: true, count: 1 });
+      });
+      assert.deepEqual(await waiting, { isUsedUp: true, count: 1 });
+    });
+
     it('does the others when one of them cannot be written', async () => {
       const [good, broken] = [await toIssue(), await toIssue({ payload: { text: String.fromCodePoint(0) } })];
       const { issue } = flights();
