@@ -74,6 +74,15 @@ describe('a file that changes what others rest on', () => {
     assert.equal(both.status, 200, both.text);
   });
 
+  it('names every role of a rule once, and every permission of a role however often', async () => {
+    const twice = { name: 'Twice', roles: ['developer', 'developer', 'viewer'] };
+    const refused = await ask('plan', yaml({ separationRules: [twice] }));
+    assert.deepEqual([refused.status, codeOf(refused)], [400, 'INVALID_REQUEST'], refused.text);
+    const permissions = { 'non-production': ['flag:toggle', 'flag:toggle'] };
+    const answer = await applied(yaml({ roles: [{ ...role('toggler', 'Toggler'), permissions }] }));
+    assert.equal(answer.status, 200, answer.text);
+  });
+
   it('gives nothing to who was removed: as anybody else cannot', async () => {
     const person: Person = await desk().newUser();
     const { world, org } = desk();

@@ -148,7 +148,9 @@ const ruleOperations = (
   const names = new Set<string>();
   for (const { line, name, roleKeys } of wanted.rules) {
     const isUnknown = roleKeys.some((key) => !keys.has(key));
-    if (isUnknown || new Set(roleKeys).size < 2)
+    if (new Set(roleKeys).size < roleKeys.length)
+      problems.push({ line, code: 'TWICE', detail: `${name}: every role once` });
+    else if (isUnknown)
       problems.push({ line, code: 'UNKNOWN_ROLE', detail: `${name}: at least two roles that are there` });
     if (names.has(name.toLowerCase())) problems.push({ line, code: 'TWICE', detail: `two rules are named ${name}` });
     names.add(name.toLowerCase());
