@@ -206,12 +206,15 @@ describe('the test of a SAML connection', () => {
       assert.deepEqual(await groupsOf(), []);
     });
 
-    it('count for nothing when there are too many, or when one looks like another', async () => {
-      for (const groups of [Array.from({ length: 201 }, (_, at) => `g${at}`), ['Admins', 'Ad\u200bmins']]) {
-        await signIn('Admins');
-        await signIn(...groups);
-        assert.deepEqual(await groupsOf(), []);
-      }
+    it('count for nothing when there are too many', async () => {
+      await signIn('Admins');
+      await signIn(...Array.from({ length: 201 }, (_, at) => `g${at}`));
+      assert.deepEqual(await groupsOf(), []);
+    });
+
+    it('are without those that only look like another one', async () => {
+      await signIn('Admins', 'Ad\u200bmins', '\u202eDevelopers');
+      assert.deepEqual(await groupsOf(), ['Admins']);
     });
 
     it('count for nothing while a directory says who is in them', async () => {

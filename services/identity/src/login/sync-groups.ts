@@ -10,18 +10,19 @@ import { findLoginConnection, takeTurn } from './identity-store.ts';
 export const MAX_GROUPS = 200;
 const MAX_NAME = 256;
 
-/** The groups an answer names, as they would be kept: trimmed, each once. Too many, or one that is no name: none. */
+/**
+ * The groups an answer names, as they would be kept: trimmed, each once, without those that only look like a name. Too
+ * many, or one that is too long: none.
+ */
 export const groupsOf = (login: ExternalLogin): readonly string[] => {
   const { groupsAttribute } = login.rule;
   if (groupsAttribute === null) return [];
   // Case does not tell groups apart.
   const byKey = new Map(valuesOf(login, groupsAttribute).map((name) => [foldCase(name.trim()), name.trim()]));
   byKey.delete('');
-  const names = [...byKey.values()];
-  return names.length > MAX_GROUPS || !names.every(isName) ? [] : names;
+  const names = [...byKey.values()].filter((name) => !hasUnseen(name));
+  return names.length > MAX_GROUPS || names.some((name) => name.length > MAX_NAME) ? [] : names;
 };
-
-const isName = (name: string): boolean => name.length <= MAX_NAME && !hasUnseen(name);
 
 /**
  * Puts somebody into the groups the identity provider names at a login, and out of all others of the connection. Only
