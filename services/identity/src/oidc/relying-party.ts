@@ -268,7 +268,8 @@ const fetchWith =
 
 const clientAuthOf = ({ clientSecret }: ClientOf, metadata: ServerMetadata): ClientAuth => {
   if (clientSecret === null) return None();
-  const methods = metadata.token_endpoint_auth_methods_supported ?? ['client_secret_basic'];
+  const said: unknown = metadata.token_endpoint_auth_methods_supported;
+  const methods: unknown[] = Array.isArray(said) ? said : ['client_secret_basic'];
   return methods.includes('client_secret_basic') ? ClientSecretBasic(clientSecret) : ClientSecretPost(clientSecret);
 };
 

@@ -35,7 +35,7 @@ describe('the discovery document of a provider', () => {
     const request = { state: 's', nonce: 'n', codeVerifier: 'v', redirectUri: 'https://us.example/callback' };
     start = async () =>
       await relyingParty.authorizationUrl(
-        { facet, clientSecret: null },
+        { facet, clientSecret: 'a secret' },
         { ...request, signInAnew: false, maxAgeSeconds: null },
       );
   });
@@ -50,6 +50,14 @@ describe('the discovery document of a provider', () => {
     answer = () => Promise.resolve(Response.json(DOCUMENT));
     for (const outcome of await starts(50)) assert.match(String(outcome), /^https:\/\/idp\.example\/authorize\?/);
     assert.equal(asked, 2);
+  });
+
+  it('is no error of ours, whatever it says about what nobody has to say', async () => {
+    for (const token_endpoint_auth_methods_supported of [5, null, 'client_secret_basic', {}, [5]]) {
+      answer = () => Promise.resolve(Response.json({ ...DOCUMENT, token_endpoint_auth_methods_supported }));
+      time.advance(10 * MINUTE_MS);
+      assert.match(await start(), /^https:\/\/idp\.example\/authorize\?/);
+    }
   });
 
   it('goes on being used when a new one cannot be had, which is tried once a minute', async () => {
