@@ -3,9 +3,9 @@ import type { AuditContext, Principal } from '@sallyport/http';
 import { newId } from '@sallyport/storage';
 
 import { standsAtCommit } from '../approvals/index.ts';
-import { assertGrantable, knownScope, lockHead, type GrantScope } from '../grants/index.ts';
+import { assertGrantable, knownScope, type GrantScope } from '../grants/index.ts';
 import { describeRequest, wishHash, type AccessRequest, type AccessRequestDependencies } from './access-request.ts';
-import { countPending, insertRequest } from './store.ts';
+import { countPending, insertRequest, lockRequester } from './store.ts';
 
 const MINUTE_MS = 60 * 1_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
@@ -85,7 +85,7 @@ export const requestAccess = async (
   await audit.mutate(context, async (tx) => {
     tx.fence(standsAtCommit(dependencies, orgId, request.requester));
     // Of several at once each counts those before it.
-    await lockHead(tx, orgId);
+    await lockRequester(tx, orgId, subjectId);
     if ((await countPending(tx, orgId, subjectId, now)) >= MAX_PENDING)
       throw new AppError('TOO_MANY', `At most ${String(MAX_PENDING)} requests wait for an answer at once.`);
     await insertRequest(tx, orgId, request);

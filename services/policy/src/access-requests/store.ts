@@ -69,6 +69,11 @@ export const insertRequest = async (tx: WriteTx, orgId: string, request: AccessR
   );
 };
 
+/** Until COMMIT nobody else makes a request of this requester; nothing else waits. */
+export const lockRequester = async (tx: WriteTx, orgId: string, requesterId: string): Promise<void> => {
+  await tx.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [`access-request ${orgId} ${requesterId}`]);
+};
+
 /** Unanswered requests of somebody that are not over. */
 export const countPending = async (tx: ReadTx, orgId: string, requesterId: string, now: Date): Promise<number> => {
   const [row] = await tx.query<{ count: number }>(
