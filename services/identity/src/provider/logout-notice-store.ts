@@ -73,8 +73,8 @@ export const insertNotice = async (
 };
 
 /**
- * Takes the oldest due notice of each of some applications, for as long as `until`; nobody else takes them meanwhile,
- * and no second one of the same application is taken while one is under way.
+ * Takes the oldest due notice of each of some applications, those that have been due for longest, for as long as `until`;
+ * nobody else takes them meanwhile, and no second one of the same application is taken while one is under way.
  */
 export const claimNotices = async (
   tx: WriteTx,
@@ -98,7 +98,7 @@ export const claimNotices = async (
      taken AS (
        SELECT n.org_id, n.id FROM logout_notice n JOIN first f ON f.org_id = n.org_id AND f.id = n.id
         WHERE n.acknowledged_at IS NULL AND n.next_attempt_at <= $1
-        LIMIT $4 FOR UPDATE OF n SKIP LOCKED)
+        ORDER BY n.next_attempt_at, n.id LIMIT $4 FOR UPDATE OF n SKIP LOCKED)
      UPDATE logout_notice n SET attempts = n.attempts + 1, next_attempt_at = $2
        FROM taken t, oauth_client c
       WHERE n.org_id = t.org_id AND n.id = t.id AND c.id = n.client_id AND c.backchannel_logout_uri IS NOT NULL
@@ -124,11 +124,14 @@ export const acknowledgeNotice = async (tx: WriteTx, { orgId, id }: LogoutNotice
   );
 };
 
-/** Notes why an application did not, and when it is told again. */
+/**
+ * Notes why an application did not, and when it is told again. Of one that cannot be reached nothing is due before that:
+ * each of its notices would only wait in vain, in the place of somebody else's.
+ */
 export const postponeNotice = async (
   tx: WriteTx,
-  { orgId, id }: LogoutNotice,
-  next: { readonly status: string; readonly at: Date },
+  { orgId, id, clientId }: LogoutNotice,
+  next: { readonly status: string; readonly at: Date; readonly isReachable: boolean },
 ): Promise<void> => {
   await tx.query('UPDATE logout_notice SET last_status = $3, next_attempt_at = $4 WHERE org_id = $1 AND id = $2', [
     orgId,
@@ -136,6 +139,12 @@ export const postponeNotice = async (
     next.status,
     next.at,
   ]);
+  if (next.isReachable) return;
+  await tx.query(
+    `UPDATE logout_notice SET next_attempt_at = $3
+      WHERE org_id = $1 AND client_id = $2 AND acknowledged_at IS NULL AND next_attempt_at < $3`,
+    [orgId, clientId, next.at],
+  );
 };
 
 /** When the next one is due; null when none waits. */

@@ -24,6 +24,7 @@ const MAX_RECEIVERS = 16;
 const IDLE_MS = 60 * SECOND_MS;
 const EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 const TOKEN_LIFE_S = 120;
+const UNREACHABLE = 'unreachable';
 
 /** Signs a token of the provider: our issuer, the key that signs now. */
 export type SignToken = (
@@ -47,7 +48,8 @@ export const pauseAfterMs = (attempts: number): number => {
 
 /**
  * Tells applications that sessions have ended: woken by the commit that ended them, again and again until they take
- * note or it is of no use any more. Each application has its own queue: one that does not answer keeps nobody waiting.
+ * note or it is of no use any more. Each application has its own queue, which rests while it cannot be reached: those that
+ * do not answer keep nobody waiting.
  * Any number of processes share the work. At least once: a notice whose answer got lost is sent again, under a new id.
  * @see OpenID Connect Back-Channel Logout 1.0 §2.5
  */
@@ -149,7 +151,10 @@ export class LogoutPusher {
     try {
       await db.unauditedWrite(notice.orgId, 'what became of a logout notice', async (tx) => {
         if (isAcknowledged) await acknowledgeNotice(tx, notice, clock.now());
-        else await postponeNotice(tx, notice, { status, at: new Date(clock.now().getTime() + pauseAfterMs(attempts)) });
+        else {
+          const at = new Date(clock.now().getTime() + pauseAfterMs(attempts));
+          await postponeNotice(tx, notice, { status, at, isReachable: status !== UNREACHABLE });
+        }
       });
     } catch (error) {
       // It stays claimed for a while and is then sent again.
@@ -179,7 +184,7 @@ export class LogoutPusher {
       });
       return String(status);
     } catch {
-      return 'unreachable';
+      return UNREACHABLE;
     }
   }
 }

@@ -169,6 +169,34 @@ describe('Back-channel logout to applications', () => {
     await dead.close();
   });
 
+  it('keeps nobody waiting for any number of them, however many notices each of them has', async () => {
+    const dead = await LogoutReceiver.start();
+    dead.status = -1;
+    const { orgId, ownerId } = scene.organization;
+    const silent = await Promise.all(
+      Array.from({ length: 17 }, async () => await scene.register({ backchannelLogoutUri: dead.address })),
+    );
+    const notify = async (clientIds: readonly string[], count: number): Promise<void> => {
+      await scene.identity.admin(
+        `INSERT INTO identity.logout_notice (org_id, id, client_id, account_id, cause, created_at, expires_at, next_attempt_at)
+         SELECT $1, gen_random_uuid(), client_id, $2, 'test', now(), now() + interval '1 hour', now()
+           FROM unnest($3::text[]) AS client_id, generate_series(1, $4)`,
+        [orgId, ownerId, clientIds, count],
+      );
+    };
+    await notify(
+      silent.map(({ clientId }) => clientId),
+      5,
+    );
+    await dead.received(16);
+    const late = await scene.register({ backchannelLogoutUri: receiver.address });
+    await notify([late.clientId], 1);
+    await receiver.received(1);
+    assert.ok(dead.tokens.length < 2 * 17, `${dead.tokens.length} tries before`);
+    for (const { clientId } of silent) await scene.api('DELETE', `/oauth-clients/${clientId}`);
+    await dead.close();
+  });
+
   it('writes the notice in the transaction that ends the session: what is rolled back tells nobody', async () => {
     const id = await scene.person('gina');
     await scene.tokens(await scene.signIn('gina'), app);

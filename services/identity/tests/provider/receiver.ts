@@ -10,7 +10,7 @@ export class LogoutReceiver {
   readonly tokens: string[] = [];
   /** The whole forms they came in. */
   readonly forms: URLSearchParams[] = [];
-  /** The status of the next answers; 0: none at all. */
+  /** The status of the next answers; 0: none at all, -1: it keeps whoever asks waiting. */
   status = 200;
   address = '';
 
@@ -34,7 +34,7 @@ export class LogoutReceiver {
     this.forms.push(form);
     this.tokens.push(form.get('logout_token') ?? '');
     if (this.status === 0) response.destroy();
-    else response.writeHead(this.status).end();
+    else if (this.status > 0) response.writeHead(this.status).end();
   }
 
   /** Waits until so many tokens have come. */
