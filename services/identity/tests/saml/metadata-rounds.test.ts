@@ -35,7 +35,7 @@ describe('metadata that is due', () => {
     const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await scene.identity.admin(
       `UPDATE identity.saml_facet
-          SET metadata_url = $1 || connection_id, metadata_xml = '', metadata_due_at = clock_timestamp()`,
+          SET metadata_url = $1 || connection_id, metadata_xml = '', metadata_due_at = clock_timestamp() - interval '1 second'`,
       [`${origin}/`],
     );
     const maintenance = startSamlMaintenance(scene.identity.context);
