@@ -11,6 +11,8 @@ import { withProviderRequest, type ProviderRequest, type SignedOutApplication } 
 
 const KIB = 1024;
 const MAX_FORM_BYTES = 64 * KIB;
+/** Characters. Longer addresses are taken by hardly anybody (RFC 9110 §4.1), and not by us: 16 KiB of headers at most. */
+const MAX_LOCATION = 12 * KIB;
 
 // HTML of the provider: one automatic form (its hash is added by the library); forms go on to registered addresses.
 const PAGE_POLICY = contentSecurityPolicy()
@@ -102,8 +104,11 @@ const redirectToGet = async (ctx: Koa.ParameterizedContext): Promise<void> => {
     chunks.push(chunk);
   }
   const parameters = new URLSearchParams(Buffer.concat(chunks).toString('utf8'));
+  const location = `${MOUNT}/auth?${parameters.toString()}`;
+  if (location.length > MAX_LOCATION)
+    throw new AppError('PAYLOAD_TOO_LARGE', 'The request is too large for an address: push it (RFC 9126).');
   ctx.status = 303;
-  ctx.set('location', `${MOUNT}/auth?${parameters.toString()}`);
+  ctx.set('location', location);
   ctx.body = null;
   ctx.status = 303;
 };

@@ -224,6 +224,18 @@ describe('OpenID Provider', () => {
     assert.equal(new URL(answer.headers.get('location') ?? '', scene.origin).search, `?${url.searchParams.toString()}`);
   });
 
+  it('redirects no POST to an address that nobody takes', async () => {
+    const { url } = await scene.request(app);
+    for (const [length, status] of [
+      [8_000, 303],
+      [20_000, 413],
+    ] as const) {
+      url.searchParams.set('state', 'x'.repeat(length));
+      const request = { method: 'POST', body: url.searchParams, redirect: 'manual' } as const;
+      assert.equal((await fetch(`${scene.issuer}/auth`, request)).status, status);
+    }
+  });
+
   it('signs out where an application asks for it, after a question, and ends the browser session', async () => {
     const tokens = await scene.tokens(browser, app);
     const query = new URLSearchParams({ id_token_hint: tokens.id_token ?? '' });
