@@ -189,6 +189,16 @@ describe('SAML metadata of identity providers', () => {
       /no longer valid/,
     ],
     [
+      'with a sign-on address that nothing can be appended to',
+      () => ({ status: 200, body: metadataOf({ certificates: [scene.idp], sso: `${SSO}#fragment` }) }),
+      /without fragment/,
+    ],
+    [
+      'with a sign-on address that carries credentials',
+      () => ({ status: 200, body: metadataOf({ certificates: [scene.idp], sso: 'https://u:p@idp.example/sso' }) }),
+      /without fragment or credentials/,
+    ],
+    [
       'with a sign-on address that is no web address',
       () => ({ status: 200, body: metadataOf({ certificates: [scene.idp], sso: 'javascript:alert(1)' }) }),
       /absolute https URL/,

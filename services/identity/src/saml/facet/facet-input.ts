@@ -127,8 +127,10 @@ const toPem = (text: string, pointer: string): string => {
 const checkedUrl = ({ config }: Pick<IdentityContext, 'config'>, text: string, pointer: string): string => {
   const url = URL.parse(text);
   const isPlain = url?.protocol === 'http:' && config.allowInsecurePrivateFetch;
-  if (url === null || (url.protocol !== 'https:' && !isPlain)) {
-    throw invalid(pointer, 'The address must be an absolute https URL.');
+  // What is appended would land in the fragment, which no server gets; credentials would go to every browser.
+  const isBare = url?.hash === '' && url.username === '' && url.password === '';
+  if (url === null || (url.protocol !== 'https:' && !isPlain) || !isBare) {
+    throw invalid(pointer, 'The address must be an absolute https URL without fragment or credentials.');
   }
   return url.href;
 };
