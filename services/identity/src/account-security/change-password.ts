@@ -6,6 +6,7 @@ import type { IdentityContext } from '../context.ts';
 import { notifyOwner, type FactorOwner } from '../factors/index.ts';
 import { findPassword, hashNewPassword, putPasswordHash, verifyPassword } from '../local-login/index.ts';
 import { endHalfLogins } from '../local-sign-in/index.ts';
+import { endResets } from '../password-reset/index.ts';
 import { listUnendedSessions } from '../sessions/index.ts';
 import { countedAttempt, passwordRules } from '../throttle/index.ts';
 
@@ -24,7 +25,7 @@ const contextWords = ({ userName, displayName }: Account): string[] => [userName
 
 /**
  * Changes one's own password: the current one has to be right, guesses at it count like those of a sign-in. All other
- * sessions of the account end, and sign-ins under way; tokens stay, they never knew the password.
+ * sessions of the account end, sign-ins under way and links to a new password; tokens stay, they never knew the password.
  *
  * @throws INVALID_VALUE (the current one wrong, the next one not good enough), RATE_LIMITED, CONFLICT when the account
  *   has no password, LOGIN_REFUSED when it was closed meanwhile, UNAVAILABLE
@@ -56,8 +57,10 @@ export const changePassword = async (
   await context.audit.mutate(auditContext, async (tx) => {
     await locked(tx, owner);
     if ((await findPassword(tx, orgId, accountId))?.hash !== password.hash) throw wrong();
-    await putPasswordHash(tx, { orgId, accountId, passwordHash, at: context.clock.now() });
+    const at = context.clock.now();
+    await putPasswordHash(tx, { orgId, accountId, passwordHash, at });
     await endHalfLogins(tx, owner);
+    await endResets(tx, { orgId, accountId, at });
     const ended = await endOtherSessions(tx, context, owner, change.sessionId);
     tx.record({
       action: 'password.changed',

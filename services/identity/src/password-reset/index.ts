@@ -6,4 +6,5 @@
  * @see OWASP ASVS 5.0 §6.4, NIST SP 800-63B-4 §4.2
  */
 export { passwordResetRoutes } from './page-routes.ts';
+export { endResets } from './store.ts';
 export { sweepResets } from './sweep.ts';

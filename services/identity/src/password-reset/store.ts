@@ -84,6 +84,18 @@ export const useReset = async (
   return rows.length > 0;
 };
 
+/** Uses up all that an account was sent: its password has been changed since. They count on. */
+export const endResets = async (
+  tx: WriteTx,
+  account: { readonly orgId: string; readonly accountId: string; readonly at: Date },
+): Promise<void> => {
+  await tx.query('UPDATE password_reset SET used_at = $3 WHERE org_id = $1 AND account_id = $2 AND used_at IS NULL', [
+    account.orgId,
+    account.accountId,
+    account.at,
+  ]);
+};
+
 /** Kept for a day after they expired, for counting. */
 export const deleteOldResets = async (tx: WriteTx, now: Date): Promise<void> => {
   await tx.query(`DELETE FROM password_reset WHERE expires_at < $1::timestamptz - interval '1 day'`, [now]);

@@ -89,6 +89,13 @@ describe('forgotten passwords', () => {
     assert.equal((await reset(first)).status, 403);
   });
 
+  it('are void when the password is changed meanwhile', async () => {
+    const token = await asked();
+    const change = { current: OWNER_PASSWORD, password: NEXT };
+    await scene.expect(204, await scene.signedIn(), 'PUT', '/password', change);
+    assert.equal((await reset(token, 'another umbrella tractor')).status, 403);
+  });
+
   it('demand the second factor that is set up, of the break-glass Owner too', async () => {
     const { secret, recoveryCodes } = await scene.enrolTotp(await scene.signedIn());
     const token = await asked();
