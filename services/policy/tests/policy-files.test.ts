@@ -83,6 +83,34 @@ describe('a file that changes what others rest on', () => {
     assert.equal(answer.status, 200, answer.text);
   });
 
+  it('says every moment a grant can have: none beyond the years of four digits', async () => {
+    const person = await desk().newUser();
+    const beyond = { validUntil: '9999-12-31T23:59:59-23:59' };
+    const grant = { subject: { type: 'user', id: person.id }, role: 'viewer' };
+    assert.equal((await desk().post(desk().org.ownerToken, { ...grant, ...beyond })).status, 400);
+    const file = yaml({ grants: [{ subject: `user:${person.id}`, role: 'viewer', ...beyond }] });
+    assert.equal((await ask('plan', file)).status, 400);
+    const last = { validFrom: '0000-01-01T00:00:00Z', validUntil: '9999-12-31T23:59:59.999Z' };
+    assert.equal((await desk().post(desk().org.ownerToken, { ...grant, ...last })).status, 201);
+    const { document } = await read(PATH);
+    const plan = await ask('plan', { format: 'yaml', document });
+    assert.deepEqual((plan.body as { operations?: unknown }).operations, [], plan.text);
+  });
+
+  it('is proposed with such moments too: what was proposed can be read again, and the others with it', async () => {
+    const proposals = '/api/policy/v1/proposals';
+    const { ownerToken, ownerId } = desk().org;
+    const deadline = '9999-12-31T23:59:59-23:59';
+    const review = { title: 'Late', scope: {}, reviewers: [ownerId], deadline };
+    const grant = { subject: { type: 'user', id: ownerId }, role: 'viewer', validUntil: deadline };
+    for (const change of [
+      { kind: 'review.start', review },
+      { kind: 'grant.create', grant },
+    ])
+      assert.equal((await desk().post(ownerToken, { change, reason: 'Later.' }, proposals)).status, 400);
+    assert.equal((await desk().world.call('GET', proposals, { token: ownerToken })).status, 200);
+  });
+
   it('gives nothing to who was removed: as anybody else cannot', async () => {
     const person: Person = await desk().newUser();
     const { world, org } = desk();

@@ -65,4 +65,4 @@ export {
   lockHead,
   nextRevision,
 } from './store.ts';
-export { id, newGrantShape, newMappingShape, scopeShape, toGrantInput, toMappingInput } from './wire.ts';
+export { id, moment, newGrantShape, newMappingShape, scopeShape, toGrantInput, toMappingInput } from './wire.ts';

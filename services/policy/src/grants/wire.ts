@@ -8,7 +8,11 @@ import type { Grant } from './grant.ts';
 /** An identifier of ours; anything else cannot name anything. */
 export const id = z.uuid().transform((text) => text.toLowerCase());
 
-const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
+/** As every answer and file can say it again: with its offset it may lie beyond the years of four digits. */
+export const moment = z.iso
+  .datetime({ offset: true })
+  .transform((text) => new Date(text))
+  .refine((at) => /^\d{4}-/.test(at.toISOString()), 'a moment of the years 0000 to 9999, in UTC');
 
 export const scopeShape = z.object({ projectId: id.optional(), environmentId: id.optional() });
 

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
-import { id } from '../grants/index.ts';
+import { id, moment } from '../grants/index.ts';
 import { RESOURCE_TYPES, type OrganizationIndex } from '../model/index.ts';
 import { newRoleShape } from '../roles/index.ts';
 import { refuseFile, type FileProblem, type WantedGrant, type WantedPolicy, type WantedRow } from './policy.ts';
@@ -30,8 +30,6 @@ const condition = z.record(z.string(), z.unknown()).transform((value, context): 
   context.addIssue({ code: 'custom', path: [...path], message: detail });
   return z.NEVER;
 });
-
-const moment = z.iso.datetime({ offset: true }).transform((text) => Date.parse(text));
 
 /** Where, by key or id: an environment's key needs its project. */
 export const placeShape = { project: name.optional(), environment: name.optional() };
@@ -130,8 +128,8 @@ const toRow = (grant: Document['grants'][number], place: Found): WantedRow => ({
   ...(grant.tier === undefined ? {} : { tier: grant.tier }),
   ...(grant.resourceType === undefined ? {} : { resourceType: grant.resourceType }),
   ...(grant.condition === undefined ? {} : { condition: grant.condition }),
-  validFromMs: grant.validFrom ?? null,
-  validUntilMs: grant.validUntil ?? null,
+  validFromMs: grant.validFrom?.getTime() ?? null,
+  validUntilMs: grant.validUntil?.getTime() ?? null,
 });
 
 const grantsOf = (

@@ -1,10 +1,9 @@
 import { z } from 'zod';
 
-import { id, scopeShape } from '../grants/index.ts';
+import { id, moment, scopeShape } from '../grants/index.ts';
 import { ITEM_STATES, REVIEW_STATES, itemHash, type ItemState, type Review, type ReviewItem } from './review.ts';
 import type { ReviewInput } from './start-review.ts';
 
-const moment = z.iso.datetime({ offset: true }).transform((text) => new Date(text));
 const MAX_REVIEWERS = 100;
 
 export const newReviewShape = z.object({
