@@ -71,6 +71,7 @@ export const createContext = async (
   const voiders = overrides.credentialVoiders ?? credentialVoiders;
   const signIn = await createSignIn({ config, db, audit, clock, logger, credentialVoiders: voiders });
   release.defer(() => signIn.samlVerifier.close());
+  release.defer(() => signIn.metadataReader.close());
   const limits = new ScimLimits(config, { clock, metrics });
   const exchanges = new ExchangeLog({ db, logger, metrics, keep: config.scimTraces });
   release.defer(() => exchanges.close());

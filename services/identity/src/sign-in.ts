@@ -17,10 +17,12 @@ import {
   type SigningKey,
 } from './provider/index.ts';
 import {
+  createMetadataReader,
   createVerifier,
   logoutPage,
   readServiceProvider,
   startSamlLogout,
+  type MetadataReader,
   type SamlServiceProvider,
   type SamlVerifier,
 } from './saml/index.ts';
@@ -31,6 +33,7 @@ export interface SignIn {
   readonly outbound: GuardedFetch;
   readonly relyingParty: RelyingParty;
   readonly samlVerifier: SamlVerifier;
+  readonly metadataReader: MetadataReader;
   readonly samlServiceProvider: SamlServiceProvider;
   readonly openIdProvider: OpenIdProvider;
   /** The page that goes on to end the session at the identity provider; null where there is nothing to end. */
@@ -86,11 +89,12 @@ export const createSignIn = async (dependencies: SignInDependencies): Promise<Si
   const samlServiceProvider = await readServiceProvider(config);
   const decryptionKeys = samlServiceProvider.decryption.map(({ privateKey }) => privateKey);
   const samlVerifier = createVerifier({ decryptionKeys });
+  const metadataReader = createMetadataReader();
   const singleLogout: SingleLogout = async (session) => {
     const outgoing = await startSamlLogout({ db, clock, samlServiceProvider }, session);
     return outgoing === null ? null : logoutPage(outgoing);
   };
-  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier, singleLogout };
+  return { outbound, relyingParty, openIdProvider, samlServiceProvider, samlVerifier, metadataReader, singleLogout };
 };
 
 const readSigningKeys = async (file: string): Promise<SigningKey[]> => {

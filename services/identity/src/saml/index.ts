@@ -9,6 +9,7 @@
  */
 export { samlAdminRoutes } from './facet/admin-routes.ts';
 export { logoutPage } from './logout/logout-pages.ts';
+export { createMetadataReader, type MetadataReader } from './metadata/metadata-reader.ts';
 export { startSamlMaintenance, type SamlMaintenance } from './metadata/maintenance.ts';
 export { samlRoutes } from './routes.ts';
 export { readServiceProvider, type SamlServiceProvider } from './service-provider.ts';

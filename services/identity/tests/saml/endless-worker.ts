@@ -10,13 +10,14 @@ const standStill = (ms: number): void => {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, ms);
 };
 
-parentPort?.on('message', ({ samlResponse }: { samlResponse: string }) => {
+parentPort?.on('message', ({ samlResponse, metadataXml }: { samlResponse?: string; metadataXml?: string }) => {
+  const told = samlResponse ?? metadataXml;
   const { user, system } = process.threadCpuUsage();
   cpuMsBefore[0] = (user + system) / 1_000;
-  if (samlResponse === 'crash') throw new Error('crash');
-  if (samlResponse === 'spin') for (;;);
-  if (samlResponse === 'wait') standStill(120);
-  if (samlResponse === 'wait for ever') standStill(Infinity);
+  if (told === 'crash') throw new Error('crash');
+  if (told === 'spin') for (;;);
+  if (told === 'wait') standStill(120);
+  if (told === 'wait for ever') standStill(Infinity);
   parentPort?.postMessage({ ok: false, reason: 'SIGNATURE_MISSING', where: null }, []);
 });
 parentPort?.postMessage('ready', []);

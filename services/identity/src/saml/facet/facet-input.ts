@@ -7,7 +7,7 @@ import type { IdentityContext } from '../../context.ts';
 import { accountRuleSchema } from '../../login/index.ts';
 import type { LogoutEndpoint, MetadataSource } from './facet-store.ts';
 import { fetchMetadata, nextReading } from '../metadata/fetch-metadata.ts';
-import { MAX_CERTIFICATES, readIdpMetadata, type IdpDescription } from '../metadata/idp-metadata.ts';
+import { MAX_CERTIFICATES, type IdpDescription } from '../metadata/idp-metadata.ts';
 import { usableKeys } from '../verify/signature.ts';
 
 const KIB = 1024;
@@ -82,7 +82,7 @@ const sourceOf = async (context: IdentityContext, input: FacetInput): Promise<De
     const metadata = { xml: null, url: null, pins: [], validUntil: null, readAt: null, dueAt: null, problem: null };
     return { idp: oneByOne(input), metadata };
   }
-  const idp = readIdpMetadata(xml, { pins, now });
+  const idp = await context.metadataReader.read(xml, { pins, now });
   const dueAt = url === null ? null : nextReading(now, 'taken');
   return { idp, metadata: { xml, url, pins, validUntil: idp.validUntil, readAt: now, dueAt, problem: null } };
 };

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 
-import { AppError } from '@sallyport/errors';
+import { AppError, isAppError } from '@sallyport/errors';
 
 import type { LogoutEndpoint } from '../facet/facet-store.ts';
 import { refuse, SamlRefusal } from '../reasons.ts';
@@ -45,7 +45,8 @@ export interface MetadataTrust {
   readonly now: Date;
 }
 
-const invalid = (detail: string): AppError =>
+/** A document that cannot be taken. */
+export const invalidMetadata = (detail: string): AppError =>
   new AppError('INVALID_VALUE', detail, { fields: [{ pointer: '/metadataXml', code: 'saml-metadata', detail }] });
 
 /**
@@ -58,18 +59,21 @@ const invalid = (detail: string): AppError =>
 export const readIdpMetadata = (xml: string, trust: MetadataTrust): IdpDescription => {
   const entity = trusted(xml, trust);
   const isEntity = entity.namespace === MD && entity.localName === 'EntityDescriptor';
-  if (!isEntity) throw invalid('The document is not the metadata of one entity (EntityDescriptor).');
+  if (!isEntity) throw invalidMetadata('The document is not the metadata of one entity (EntityDescriptor).');
   const entityId = attributeOf(entity, 'entityID') ?? '';
-  if (entityId === '') throw invalid('The metadata names no entityID.');
+  if (entityId === '') throw invalidMetadata('The metadata names no entityID.');
   const role = childrenNamed(entity, MD, 'IDPSSODescriptor').find((descriptor) =>
     (attributeOf(descriptor, 'protocolSupportEnumeration') ?? '').split(/\s+/).includes(SAMLP),
   );
-  if (role === undefined) throw invalid('The metadata describes no SAML 2.0 identity provider (IDPSSODescriptor).');
+  if (role === undefined)
+    throw invalidMetadata('The metadata describes no SAML 2.0 identity provider (IDPSSODescriptor).');
   const validUntil = endOf(entity, role);
-  if (validUntil !== null && validUntil <= trust.now) throw invalid('The metadata is no longer valid (validUntil).');
+  if (validUntil !== null && validUntil <= trust.now)
+    throw invalidMetadata('The metadata is no longer valid (validUntil).');
   const certificates = [...new Set(signingCertificates(role))];
-  if (certificates.length === 0) throw invalid('The metadata holds no signing certificate.');
-  if (certificates.length > MAX_CERTIFICATES) throw invalid('The metadata holds more than eight signing certificates.');
+  if (certificates.length === 0) throw invalidMetadata('The metadata holds no signing certificate.');
+  if (certificates.length > MAX_CERTIFICATES)
+    throw invalidMetadata('The metadata holds more than eight signing certificates.');
   return {
     entityId,
     ssoUrl: redirectEndpoint(role),
@@ -80,6 +84,22 @@ export const readIdpMetadata = (xml: string, trust: MetadataTrust): IdpDescripti
   };
 };
 
+/** A document that a thread has read, or what is wrong with it: errors do not travel. */
+export interface MetadataReading {
+  readonly ok: true;
+  readonly metadata: IdpDescription | { readonly problem: string };
+}
+
+/** {@link readIdpMetadata}, with what is wrong with a document as a value. */
+export const tryIdpMetadata = (xml: string, trust: MetadataTrust): MetadataReading => {
+  try {
+    return { ok: true, metadata: readIdpMetadata(xml, trust) };
+  } catch (error) {
+    if (!isAppError(error) || error.code !== 'INVALID_VALUE') throw error;
+    return { ok: true, metadata: { problem: error.message } };
+  }
+};
+
 const trusted = (xml: string, { pins, now }: MetadataTrust): XmlElement => {
   try {
     const document = parseXml(Buffer.from(withoutComments(xml), 'utf8'), METADATA_LIMITS);
@@ -87,7 +107,7 @@ const trusted = (xml: string, { pins, now }: MetadataTrust): XmlElement => {
     const signature = signatureOf(document) ?? refuse('SIGNATURE_MISSING');
     return parseXml(verifiedBytes(document, signature, usableKeys(pins, now.getTime())), METADATA_LIMITS);
   } catch (error) {
-    if (error instanceof SamlRefusal) throw invalid(`The metadata cannot be taken: ${error.reason}.`);
+    if (error instanceof SamlRefusal) throw invalidMetadata(`The metadata cannot be taken: ${error.reason}.`);
     throw error;
   }
 };
@@ -111,7 +131,7 @@ const endOf = (entity: XmlElement, role: XmlElement): Date | null => {
     const ends = [entity, role].map((element) => instantOf(element, 'validUntil')).filter((end) => end !== null);
     return ends.length === 0 ? null : new Date(Math.min(...ends));
   } catch (error) {
-    if (error instanceof SamlRefusal) throw invalid('The metadata has a validUntil that is no time.');
+    if (error instanceof SamlRefusal) throw invalidMetadata('The metadata has a validUntil that is no time.');
     throw error;
   }
 };
@@ -131,7 +151,7 @@ const toPem = (base64: string): string => {
   } catch {
     // Reported below, as what it is to whoever uploaded it.
   }
-  throw invalid('A certificate in the metadata is not an X.509 certificate.');
+  throw invalidMetadata('A certificate in the metadata is not an X.509 certificate.');
 };
 
 const endpoint = (role: XmlElement, name: string, binding: string): XmlElement | undefined =>
@@ -142,7 +162,7 @@ const endpoint = (role: XmlElement, name: string, binding: string): XmlElement |
 const redirectEndpoint = (role: XmlElement): string => {
   const service = endpoint(role, 'SingleSignOnService', HTTP_REDIRECT);
   const location = service === undefined ? null : attributeOf(service, 'Location');
-  if (location === null) throw invalid('The metadata names no single sign-on address for HTTP-Redirect.');
+  if (location === null) throw invalidMetadata('The metadata names no single sign-on address for HTTP-Redirect.');
   return location;
 };
 

@@ -8,7 +8,7 @@ import { recordedFacet } from '../facet/change-facet.ts';
 import { checkedIdp } from '../facet/facet-input.ts';
 import { lockSamlFacet, noteMetadataReading, putSamlFacet, type SamlFacet } from '../facet/facet-store.ts';
 import { fetchMetadata, nextReading } from './fetch-metadata.ts';
-import { readIdpMetadata, type IdpDescription } from './idp-metadata.ts';
+import type { IdpDescription } from './idp-metadata.ts';
 
 export type RefreshOutcome =
   | { readonly outcome: 'updated' | 'unchanged' }
@@ -42,7 +42,7 @@ const attempt = async (context: IdentityContext, who: LateAuthorized, facet: Sam
   if (url === null) return { outcome: 'failed', problem: 'The connection has no metadata address.' };
   try {
     const xml = await fetchMetadata(context.outbound, url);
-    const described = readIdpMetadata(xml, { pins, now: context.clock.now() });
+    const described = await context.metadataReader.read(xml, { pins, now: context.clock.now() });
     const idp = checkedIdp(context, described, '/metadataUrl');
     if (idp.entityId !== facet.idpEntityId) {
       return await failed(context, facet, 'The metadata is of another entity than before.');

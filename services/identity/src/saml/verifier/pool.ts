@@ -6,6 +6,7 @@
  */
 import { Worker } from 'node:worker_threads';
 
+import type { MetadataReading, MetadataTrust } from '../metadata/idp-metadata.ts';
 import type { SamlReason } from '../reasons.ts';
 import type { Expectations, Verdict } from '../verify/login.ts';
 import type { LogoutExpectations, LogoutVerdict, SentLogout } from '../verify/logout.ts';
@@ -43,6 +44,8 @@ export interface SamlVerifier {
   verify(connectionId: string, samlResponse: string, expected: Expectations): Promise<Verdict>;
   /** The same for a logout message; both share the queue. */
   verifyLogout(connectionId: string, sent: SentLogout, expected: LogoutExpectations): Promise<LogoutVerdict>;
+  /** The same for metadata; all of it counts against one share. */
+  readMetadata(xml: string, trust: MetadataTrust): Promise<MetadataReading | Refused>;
   /** Ends the threads; what is still waiting is refused. */
   close(): Promise<void>;
 }
@@ -95,6 +98,11 @@ class VerifierPool implements SamlVerifier {
   async verifyLogout(connectionId: string, sent: SentLogout, expected: LogoutExpectations): Promise<LogoutVerdict> {
     const verdict = await this.#judge(connectionId, { sentLogout: sent, expected });
     return verdict.ok && !('logout' in verdict) ? refused('VERIFIER_CRASHED') : verdict;
+  }
+
+  async readMetadata(metadataXml: string, trust: MetadataTrust): Promise<MetadataReading | Refused> {
+    const reading = await this.#judge('metadata', { metadataXml, trust });
+    return reading.ok && !('metadata' in reading) ? refused('VERIFIER_CRASHED') : reading;
   }
 
   async #judge(connectionId: string, job: VerificationJob): Promise<AnyVerdict> {

@@ -1,19 +1,21 @@
 /**
- * The thread that reads SAML messages. It holds our decryption keys and no other secret, no connection and no clock,
+ * The thread that reads SAML messages and metadata. It holds our decryption keys and no other secret, no connection and no clock,
  * and can be ended at any moment.
  */
 import { createPrivateKey } from 'node:crypto';
 import { parentPort, workerData } from 'node:worker_threads';
 
+import { tryIdpMetadata, type MetadataReading, type MetadataTrust } from '../metadata/idp-metadata.ts';
 import type { Expectations, Verdict } from '../verify/login.ts';
 import type { LogoutExpectations, LogoutVerdict, SentLogout } from '../verify/logout.ts';
 import { verifyLogout } from '../verify/verify-logout.ts';
 import { verifyResponse } from '../verify/verify-response.ts';
 
-/** One message to judge. */
+/** One message to judge, or one document to read. */
 export type VerificationJob =
   | { readonly samlResponse: string; readonly expected: Expectations }
-  | { readonly sentLogout: SentLogout; readonly expected: LogoutExpectations };
+  | { readonly sentLogout: SentLogout; readonly expected: LogoutExpectations }
+  | { readonly metadataXml: string; readonly trust: MetadataTrust };
 
 /** What the thread is started with. */
 export interface WorkerData {
@@ -23,7 +25,7 @@ export interface WorkerData {
   readonly cpuMsBefore: SharedArrayBuffer;
 }
 
-export type AnyVerdict = Verdict | LogoutVerdict;
+export type AnyVerdict = Verdict | LogoutVerdict | MetadataReading;
 
 /** What the thread posts: once that it is ready, then one verdict per job, in order. */
 export type WorkerAnswer = 'ready' | AnyVerdict;
@@ -39,7 +41,8 @@ const cpuMsBefore = new Float64Array(data.cpuMsBefore);
 parentPort?.on('message', (job: VerificationJob) => {
   const { user, system } = process.threadCpuUsage();
   cpuMsBefore[0] = (user + system) / 1_000;
-  if ('sentLogout' in job) answer(verifyLogout(job.sentLogout, job.expected));
+  if ('metadataXml' in job) answer(tryIdpMetadata(job.metadataXml, job.trust));
+  else if ('sentLogout' in job) answer(verifyLogout(job.sentLogout, job.expected));
   else answer(verifyResponse(job.samlResponse, job.expected, decryptionKeys));
 });
 answer('ready');
