@@ -31,7 +31,7 @@ describe('SCIM client', () => {
   }
 
   it('waits as long as Retry-After says on 429 and 503, then succeeds (RFC 9110 §10.2.3)', async () => {
-    const soon = new Date(Date.now() + 60_000).toUTCString();
+    const soon = new Date(Date.now() + 8_000).toUTCString();
     scim.answerNext(
       'PATCH',
       /Users/,
@@ -42,7 +42,7 @@ describe('SCIM client', () => {
     const answer = await idp.api('POST', '/api/people/dana/deactivate');
     assert.equal(answer.status, 200);
     assert.equal(waits[0], 2000);
-    assert.ok((waits[1] ?? 0) > 40_000 && (waits[1] ?? 0) <= 60_000, String(waits[1]));
+    assert.ok((waits[1] ?? 0) > 1_000 && (waits[1] ?? 0) <= 8_000, String(waits[1]));
     assert.equal(waits[2], 800);
     assert.equal(scim.take().length, 4);
     const attempts = (await log()).slice(-4).map((entry) => [entry.attempt, entry.status]);
