@@ -88,6 +88,23 @@ describe('knowledge of grants', () => {
     await eventually('GRANTED');
   });
 
+  it('decides for others while an organisation is loaded, however long that takes', async () => {
+    const other = await world.organization();
+    await world.context.knowledge.ensure(other.orgId);
+    // Loads look at the rules that separate roles, other reads do not.
+    await admin.query('BEGIN');
+    await admin.query('LOCK TABLE policy.separation_rule');
+    const loaded = world.context.knowledge.ensure(org.orgId);
+    // Every lease that was had before is over.
+    const overMs = systemClock.monotonicMs() + 2 * TTL_MS;
+    await waitFor(() => systemClock.monotonicMs() > overMs, { message: 'time stands still' });
+    await waitFor(async () => (await reason(other)) === 'GRANTED', { timeoutMs: 3_000, message: 'held up' });
+    assert.equal(world.context.knowledge.forMs(org.orgId), 0);
+    await admin.query('ROLLBACK');
+    await loaded;
+    await eventually('GRANTED');
+  });
+
   it('leaves out a grant that makes no sense, and everything else stays in force', async () => {
     await world.context.knowledge.ensure(org.orgId);
     await insert({ role_key: 'role-of-a-future-version' });

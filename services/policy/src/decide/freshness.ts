@@ -77,11 +77,15 @@ export const createFreshness =
     const { clock } = options;
     const untilMs = clock.monotonicMs() + Math.min(MAX_WAIT_MS, patience.remainingMs() - ANSWER_MS);
     const left = (): number => untilMs - clock.monotonicMs();
-    // Grants come at our asking, standing comes by itself. What one reading does not bring is not there.
-    const grants = options.refresh().then(
-      () => true,
-      () => true,
-    );
+    // Grants come at our asking, standing comes by itself. What one reading does not bring is not there, unless the
+    // organisation has to be loaded for it.
+    const grants = options
+      .refresh()
+      .then(() => options.knowledge.ensure?.(orgId))
+      .then(
+        () => true,
+        () => true,
+      );
     while (behind !== null && left() > 0) {
       const isRead = await Promise.race([grants, setTimeout(Math.min(LOOK_EVERY_MS, left()), false)]);
       patience.signal?.throwIfAborted();

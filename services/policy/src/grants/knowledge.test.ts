@@ -1,107 +1,6 @@
 import assert from 'node:assert/strict';
 
-import { createMetrics, silentLogger } from '@sallyport/telemetry';
-
-import { BUILT_IN_ROLES } from '../model/roles.ts';
-import { GrantKnowledge } from './knowledge.ts';
-import type { RawOrganization, RawOrganizationChange } from './read-rows.ts';
-import type { DecisionToken } from './snapshot.ts';
-import type { GrantHeads, KnownRevision } from './store.ts';
-
-const TTL = 1_000;
-
-type LoadedOrganization = RawOrganization & { readonly tokens: readonly DecisionToken[] };
-
-const organization = (orgId: string, revision: bigint, roleKey: string, effect = 'allow'): LoadedOrganization => ({
-  orgId,
-  slug: orgId,
-  revision: String(revision),
-  grants: [
-    {
-      grantId: `grant-${orgId}`,
-      subjectType: 'user',
-      subjectId: 'alice',
-      roleKey,
-      projectId: null,
-      environmentId: null,
-      effect,
-      validFromMs: null,
-      validUntilMs: null,
-    },
-  ],
-  projects: [],
-  environments: [],
-  tokens: [{ tokenId: `token-${orgId}`, hash: `hash-${orgId}-${String(revision)}`, expiresAtMs: null }],
-});
-
-/** A database in memory that fails and waits on order. */
-class Source {
-  readonly organizations = new Map<string, LoadedOrganization>();
-  isRecovering = false;
-  failure: Error | null = null;
-  loads: (readonly string[])[] = [];
-  changed: (readonly string[])[] = [];
-  /** Grants that were there once: what a change may have taken away. */
-  readonly #seen = new Map<string, Set<string>>();
-  onHeads: () => Promise<void> | void = () => undefined;
-
-  put(each: LoadedOrganization): void {
-    const seen = this.#seen.get(each.orgId) ?? new Set();
-    for (const { grantId } of each.grants) seen.add(String(grantId));
-    this.#seen.set(each.orgId, seen);
-    this.organizations.set(each.orgId, each);
-  }
-
-  async heads(): Promise<GrantHeads> {
-    const revisions = new Map([...this.organizations].map(([orgId, { revision }]) => [orgId, BigInt(revision)]));
-    await this.onHeads();
-    if (this.failure !== null) throw this.failure;
-    return { isRecovering: this.isRecovering, revisions };
-  }
-
-  async load(orgIds: readonly string[]): Promise<readonly LoadedOrganization[]> {
-    this.loads.push(orgIds);
-    return await Promise.resolve(orgIds.flatMap((orgId) => this.organizations.get(orgId) ?? []));
-  }
-
-  async changes(known: readonly KnownRevision[]): Promise<readonly RawOrganizationChange[]> {
-    this.changed.push(known.map(({ orgId }) => orgId));
-    const changes = known.flatMap(({ orgId }) => {
-      const found = this.organizations.get(orgId);
-      return found === undefined ? [] : [{ ...found, changedIds: [...(this.#seen.get(orgId) ?? [])] }];
-    });
-    return await Promise.resolve(changes);
-  }
-
-  async tokens(orgIds: readonly string[]): Promise<readonly (DecisionToken & { readonly orgId: string })[]> {
-    const tokens = orgIds.flatMap((orgId) =>
-      (this.organizations.get(orgId)?.tokens ?? []).map((token) => ({ ...token, orgId })),
-    );
-    return await Promise.resolve(tokens);
-  }
-}
-
-const setup = (options: { readonly maxBytes?: number; readonly resident?: readonly string[] } = {}) => {
-  const time = { ms: 0 };
-  const source = new Source();
-  const clock = { now: () => new Date(time.ms), monotonicMs: () => time.ms };
-  const metrics = createMetrics('policy', { processMetrics: false });
-  const knowledge = new GrantKnowledge({
-    source,
-    roles: BUILT_IN_ROLES,
-    clock,
-    logger: silentLogger(),
-    metrics,
-    ttlMs: TTL,
-    ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
-  });
-  /** Reads, and then what somebody asks for. */
-  const readAll = async (): Promise<void> => {
-    await knowledge.refresh();
-    for (const orgId of source.organizations.keys()) await knowledge.ensure(orgId);
-  };
-  return { time, source, knowledge, readAll, metrics };
-};
+import { TTL, organization, setup, until } from '../../tests/support/grant-source.ts';
 
 const refused = async (work: Promise<void>): Promise<void> => {
   await assert.rejects(work);
@@ -144,6 +43,8 @@ describe('knowledge of grants', () => {
     await readAll();
     source.put(organization('a', 3n, 'developer'));
     await knowledge.refresh();
+    assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')], [0, undefined]);
+    await knowledge.ensure('a');
     assert.equal(knowledge.organization('a')?.revision, 3n);
   });
 
@@ -177,14 +78,17 @@ describe('knowledge of grants', () => {
     await readAll();
     source.put(organization('a', 2n, 'no-such-role', 'deny'));
     await knowledge.refresh();
+    assert.deepEqual([knowledge.forMs('a'), knowledge.forMs('b')], [0, TTL]);
+    await knowledge.ensure('a');
     assert.equal(knowledge.organization('a')?.revision, 1n);
     assert.deepEqual([knowledge.forMs('a'), knowledge.forMs('b')], [0, TTL]);
-    await knowledge.refresh();
     const { length } = source.loads;
     await knowledge.refresh();
     assert.equal(source.loads.length, length, 'it is not built again before it has moved');
     source.put(organization('a', 3n, 'developer'));
     await knowledge.refresh();
+    assert.equal(knowledge.forMs('a'), 0);
+    await until(() => knowledge.forMs('a') > 0);
     assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')?.revision], [TTL, 3n]);
   });
 
@@ -264,9 +168,10 @@ describe('knowledge of grants', () => {
       source.put(organization('a', revision, revision % 2n === 0n ? 'developer' : 'viewer'));
       await knowledge.refresh();
     }
-    assert.equal(source.loads.length, 1);
-    await knowledge.refresh();
+    const patched = knowledge.organization('a');
+    await until(() => knowledge.organization('a') !== patched);
     assert.equal(source.loads.length, 2);
+    await knowledge.refresh();
     await knowledge.refresh();
     assert.equal(source.loads.length, 2);
   });
@@ -277,14 +182,16 @@ describe('knowledge of grants', () => {
     await readAll();
     const changes = source.changes.bind(source);
     source.changes = async (known) => (await changes(known)).map((each) => ({ ...each, grants: [] }));
-    for (let revision = 2n; revision <= 102n; revision += 1n) {
+    const gate = Promise.withResolvers<void>();
+    source.onLoad = () => gate.promise;
+    for (let revision = 2n; revision <= 101n; revision += 1n) {
       source.put(organization('a', revision, 'viewer'));
       await knowledge.refresh();
     }
     assert.match((await metrics.render()).body, /policy_index_drift_total\{[^}]*\} 0/);
     assert.equal(knowledge.organization('a')?.grants.length, 0, 'the source lied');
-    await knowledge.refresh();
-    assert.equal(knowledge.organization('a')?.grants.length, 1);
+    gate.resolve();
+    await until(() => knowledge.organization('a')?.grants.length === 1);
     assert.match((await metrics.render()).body, /policy_index_drift_total\{[^}]*\} 1/);
   });
 
@@ -295,6 +202,8 @@ describe('knowledge of grants', () => {
     assert.deepEqual([knowledge.status('a').state, knowledge.status('a').quarantined], ['current', []]);
     source.put(organization('a', 2n, 'no-such-role', 'deny'));
     await knowledge.refresh();
+    assert.deepEqual([knowledge.status('a').state, knowledge.status('a').index?.revision], ['held', 1n]);
+    await knowledge.ensure('a');
     const { state, index, quarantined } = knowledge.status('a');
     assert.deepEqual([state, index?.revision, quarantined.map(({ id }) => id)], ['held', 1n, ['grant-a']]);
     source.put(organization('b', 1n, 'no-such-role', 'deny'));
@@ -302,6 +211,7 @@ describe('knowledge of grants', () => {
     assert.deepEqual([knowledge.forMs('b'), knowledge.organization('b')], [0, undefined]);
     source.put(organization('b', 2n, 'viewer'));
     await knowledge.refresh();
+    await until(() => knowledge.forMs('b') > 0);
     assert.equal(knowledge.organization('b')?.revision, 2n, 'it is tried again once its rows have moved');
   });
 });

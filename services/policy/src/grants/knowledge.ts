@@ -4,8 +4,9 @@ import type { Logger, Metrics } from '@sallyport/telemetry';
 
 import type { OrganizationIndex, RoleDefinition } from '../model/index.ts';
 import { Lease } from '@sallyport/subject-feed';
+import { Loads, inTime } from './loads.ts';
 import type { RawOrganization, RawOrganizationChange } from './read-rows.ts';
-import { Residents, type IndexStatus, type Read } from './residents.ts';
+import { Residents, type Built, type IndexStatus, type Step } from './residents.ts';
 import { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 import {
   GRANTS_CHANNEL,
@@ -38,28 +39,19 @@ export interface GrantKnowledgeOptions {
   readonly ttlMs: number;
   /** See ResidentsOptions; default 512 MiB. */
   readonly maxBytes?: number;
+  /** ms after which the load of an organisation is given up; default 30 s, when the database gives it up too. */
+  readonly maxLoadMs?: number;
   /** Told of every organisation whose index has just been built from nothing. */
   readonly onLoaded?: (orgId: string) => void;
 }
 
 const DEFAULT_MAX_BYTES = 512 * 1024 * 1024;
 const ORGANIZATIONS_PER_READ = 200;
-/** A read of everything at start may take longer than a lease lasts; one that hangs must not hang for ever. */
+/** A read of all heads and changes may take longer than a lease lasts; one that hangs must not hang for ever. */
 const MIN_READ_MS = 5_000;
-
-const inTime = async <T>(work: Promise<T>, ms: number): Promise<T> => {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new AppError('UNAVAILABLE', 'The database does not answer in time.'));
-  }, ms);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    // Whatever becomes of it now, nobody waits for it any more.
-    work.catch(() => undefined);
-  }
-};
+const DEFAULT_MAX_LOAD_MS = 30_000;
+/** Loads in a row that came too late, because more was changed meanwhile than can be caught up with. */
+const LOADS_IN_A_ROW = 3;
 
 const inParts = async <T, R>(
   items: readonly T[],
@@ -95,12 +87,17 @@ export const databaseSource = (db: Database): GrantSource => ({
 type Tokens = readonly (DecisionToken & { readonly orgId: string })[];
 
 /** What one read brought. */
-interface Fetched extends Read {
+interface Fetched extends Step {
   readonly heads: GrantHeads;
   /** Organisations whose tokens were read anew, and those. */
   readonly moved: readonly string[];
   readonly tokens: Tokens;
+  /** What was looked at of what had been built. */
+  readonly looked: readonly Built[];
 }
+
+const canFollow = ({ revision, quarantined }: OrganizationIndex, head: bigint): boolean =>
+  head > revision && head - revision <= MAX_CHANGES_BEHIND && quarantined.length === 0;
 
 /**
  * What is known of grants, roles, scopes and decision tokens, and the lease under which it may be used.
@@ -110,16 +107,23 @@ interface Fetched extends Read {
  * ttl, and a database that cannot be read ends in denials. An organisation whose rows cannot be made sense of keeps its
  * last good index and gets no lease; the others go on.
  *
- * The index of an organisation is read when somebody asks for it (see {@link GrantKnowledge.ensure}), then kept up to
+ * The index of an organisation is loaded when somebody asks for it (see {@link GrantKnowledge.ensure}), then kept up to
  * date by what changed, until memory is needed for others. Without an index there is no lease: nothing is decided from
  * what is not there, or there in part.
+ *
+ * Loads are made beside the reads, so that no organisation, however large, holds up the lease of the others. What has
+ * been built waits outside until a read takes it along, together with what has changed since. An index that cannot be
+ * brought to the head that was read is set aside at once, and its organisation loaded.
  */
 export class GrantKnowledge {
   readonly #options: GrantKnowledgeOptions;
   readonly #lease: Lease;
   readonly #residents: Residents;
-  /** Organisations somebody waits for. */
-  readonly #wanted = new Set<string>();
+  readonly #loads = new Loads((orgId) => this.#load(orgId));
+  /** What was built and is in no index yet. */
+  readonly #arrived = new Map<string, Built>();
+  /** Organisations whose last load failed. */
+  readonly #unloaded = new Set<string>();
   #revisions: ReadonlyMap<string, bigint> = new Map();
   #snapshot: PolicySnapshot = EMPTY_SNAPSHOT;
   #running: Promise<void> = Promise.resolve();
@@ -152,8 +156,7 @@ export class GrantKnowledge {
    */
   async ensure(orgId: string): Promise<void> {
     if (this.#residents.has(orgId) || this.#residents.isFailing(orgId) || !this.#revisions.has(orgId)) return;
-    this.#wanted.add(orgId);
-    await this.refresh().catch(() => undefined);
+    await this.#loads.load(orgId);
   }
 
   /** ms for which the index of this organisation may be used; 0: not at all. */
@@ -186,8 +189,9 @@ export class GrantKnowledge {
   }
 
   /**
-   * Resolves when the snapshot holds everything committed before this call. When it cannot be read, the lease is
-   * dropped instead: nothing is decided any more on what is known to be old.
+   * Resolves when the snapshot holds everything committed before this call; an organisation that has to be loaded for
+   * that has no index until it is. When it cannot be read, the lease is dropped instead: nothing is decided any more on
+   * what is known to be old.
    */
   async settled(): Promise<void> {
     try {
@@ -217,6 +221,7 @@ export class GrantKnowledge {
     return async () => {
       clearInterval(this.#timer);
       await unlisten();
+      await this.#loads.close();
       await this.#running.catch(() => undefined);
     };
   }
@@ -226,62 +231,117 @@ export class GrantKnowledge {
     const fetched = await inTime(this.#fetch(), Math.max(this.#options.ttlMs, MIN_READ_MS));
     this.#swap(fetched);
     this.#lease.adopt(sent, this.#options.ttlMs);
-    for (const { orgId } of fetched.whole) if (this.#residents.has(orgId)) this.#options.onLoaded?.(orgId);
+    for (const { orgId } of fetched.built) if (this.#residents.has(orgId)) this.#options.onLoaded?.(orgId);
+    for (const orgId of this.#toLoad()) this.#loads.load(orgId).catch(() => undefined);
+  }
+
+  #toLoad(): readonly string[] {
+    const due = this.#residents.dueForCheck();
+    return [...this.#residents.toLoad(this.#revisions), ...(due === undefined ? [] : [due.orgId])];
+  }
+
+  /** Builds the index of an organisation and has it taken into force. Never rejects. */
+  async #load(orgId: string): Promise<void> {
+    try {
+      for (let loads = 0; loads < LOADS_IN_A_ROW; loads += 1) {
+        await this.#loadOnce(orgId);
+        this.#unloaded.delete(orgId);
+        if (!this.#revisions.has(orgId) || this.#residents.has(orgId) || this.#residents.isFailing(orgId)) return;
+      }
+    } catch (error) {
+      if (!this.#unloaded.has(orgId)) this.#options.logger.error({ err: error, orgId }, 'grants cannot be loaded');
+      this.#unloaded.add(orgId);
+    }
+  }
+
+  async #loadOnce(orgId: string): Promise<void> {
+    const { source, maxLoadMs = DEFAULT_MAX_LOAD_MS } = this.#options;
+    const [raw] = await inTime(source.load([orgId]), maxLoadMs);
+    const built = raw === undefined ? undefined : this.#residents.build(raw);
+    if (built !== undefined) this.#arrived.set(orgId, built);
+    try {
+      await this.refresh();
+    } finally {
+      // Without a read it would wait for nobody knows how long.
+      if (built !== undefined) this.#forget(built);
+    }
+    if (raw === undefined && this.#revisions.has(orgId)) throw new AppError('UNAVAILABLE', 'There are no such rows.');
+  }
+
+  #forget(built: Built): void {
+    if (this.#arrived.get(built.orgId) === built) this.#arrived.delete(built.orgId);
   }
 
   async #fetch(): Promise<Fetched> {
     const { source } = this.#options;
-    // Whoever asks from here on is served by the next read.
-    const wanted = [...this.#wanted];
-    this.#wanted.clear();
+    const looked = [...this.#arrived.values()];
     const heads = await source.heads();
     if (heads.isRecovering) throw new AppError('UNAVAILABLE', 'Grants are read from the primary only.');
     const { revisions } = heads;
     const moved = [...revisions].filter(([id, revision]) => this.#revisions.get(id) !== revision).map(([id]) => id);
-    const { known, orgIds } = this.#toRead(revisions, wanted);
+    const known = this.#known(revisions, looked);
     const changes = known.length === 0 ? [] : await source.changes(known);
-    const unpatchable = new Set(this.#residents.unpatchable(changes));
-    const whole = [...orgIds, ...unpatchable];
-    return {
-      heads,
-      moved,
-      tokens: moved.length === 0 ? [] : await source.tokens(moved),
-      changes: changes.filter(({ orgId }) => !unpatchable.has(orgId)),
-      whole: whole.length === 0 ? [] : await source.load(whole),
-    };
+    const tokens = moved.length === 0 ? [] : await source.tokens(moved);
+    return { heads, moved, tokens, looked, ...this.#step(revisions, changes, looked) };
   }
 
-  /** What has to be read: by its changes where the log of changes reaches back, else whole. */
-  #toRead(
-    revisions: ReadonlyMap<string, bigint>,
-    wanted: readonly string[],
-  ): { readonly known: readonly KnownRevision[]; readonly orgIds: readonly string[] } {
-    const known: KnownRevision[] = [];
-    // What could not be built is tried again once its rows have moved, whether or not somebody waits for it.
-    const orgIds = new Set(
-      [...wanted, ...this.#residents.failing()].filter((orgId) => {
-        const revision = revisions.get(orgId);
-        return revision !== undefined && !this.#residents.isSettled(orgId, revision);
-      }),
-    );
-    for (const { orgId, revision, quarantined } of this.#residents.all()) {
+  /** Of which organisations the changes have to be read, and since when. */
+  #known(revisions: ReadonlyMap<string, bigint>, built: readonly Built[]): readonly KnownRevision[] {
+    const oldest = new Map<string, bigint>();
+    const residents = this.#residents.all().filter(({ orgId }) => !this.#residents.isFailing(orgId));
+    const indexes = [...residents, ...built.flatMap(({ index }) => index ?? [])];
+    for (const index of indexes) {
+      const { orgId, revision } = index;
       const head = revisions.get(orgId);
-      if (head === undefined || this.#residents.isSettled(orgId, head)) continue;
-      const isNear = head > revision && head - revision <= MAX_CHANGES_BEHIND;
-      if (isNear && quarantined.length === 0 && !orgIds.has(orgId)) known.push({ orgId, revision });
-      else orgIds.add(orgId);
+      if (head === undefined || !canFollow(index, head)) continue;
+      // What is applied twice does no harm: changes say how things stand now.
+      const other = oldest.get(orgId) ?? revision;
+      oldest.set(orgId, other < revision ? other : revision);
     }
-    const due = this.#residents.dueForCheck();
-    if (due !== undefined && revisions.get(due.orgId) === due.revision) orgIds.add(due.orgId);
-    return { known, orgIds: [...orgIds] };
+    return [...oldest].map(([orgId, revision]) => ({ orgId, revision }));
+  }
+
+  /** Brings everything to the heads that were read, or finds what cannot be brought there. */
+  #step(
+    revisions: ReadonlyMap<string, bigint>,
+    changes: readonly RawOrganizationChange[],
+    arrived: readonly Built[],
+  ): Step {
+    const changeOf = new Map(changes.map((change) => [change.orgId, change]));
+    const brought = (index: OrganizationIndex, head: bigint): OrganizationIndex | null => {
+      if (index.revision === head) return index;
+      const change = canFollow(index, head) ? changeOf.get(index.orgId) : undefined;
+      return change === undefined ? null : this.#residents.patch(index, change);
+    };
+    const patched: OrganizationIndex[] = [];
+    const outdated: string[] = [];
+    for (const index of this.#residents.all()) {
+      const head = revisions.get(index.orgId);
+      // One without lease is loaded when its rows have moved.
+      if (head === undefined || head === index.revision || this.#residents.isFailing(index.orgId)) continue;
+      const next = brought(index, head);
+      if (next === null) outdated.push(index.orgId);
+      else patched.push(next);
+    }
+    const built = arrived.flatMap((each) => {
+      const head = revisions.get(each.orgId);
+      if (head === undefined) return [];
+      if (each.index === null) return [each];
+      const index = brought(each.index, head);
+      return index === null ? [] : [{ ...each, index }];
+    });
+    return { patched, built, outdated };
   }
 
   /** Puts what was read in the place of what was known. */
-  #swap({ heads: { revisions }, moved, tokens, whole, changes }: Fetched): void {
-    const isSame = whole.length + changes.length + moved.length === 0 && revisions.size === this.#revisions.size;
+  #swap({ heads: { revisions }, moved, tokens, looked, ...step }: Fetched): void {
+    for (const each of looked) this.#forget(each);
+    const { patched, built, outdated } = step;
+    const steps = patched.length + built.length + outdated.length + moved.length;
+    const isSame = steps === 0 && revisions.size === this.#revisions.size;
     this.#revisions = revisions;
     if (isSame) return;
-    this.#residents.swap({ whole, changes }, new Set(revisions.keys()));
+    this.#residents.swap(step, new Set(revisions.keys()));
     const reread = new Set(moved);
     const kept = [...this.#snapshot.tokens].filter(([, { orgId }]) => revisions.has(orgId) && !reread.has(orgId));
     this.#snapshot = Object.freeze({

@@ -25,7 +25,10 @@ interface Failure {
 
 /** How things stand with the index of one organisation. */
 export interface IndexStatus {
-  /** `held`: the newest rows could not be made sense of; the last good index stays, and nothing is decided by it. */
+  /**
+   * `held`: the newest rows could not be made sense of, or are being loaded; the last good index stays, and nothing is
+   * decided by it.
+   */
   readonly state: 'current' | 'held';
   readonly index: OrganizationIndex | undefined;
   readonly bytes: number;
@@ -43,10 +46,23 @@ export interface ResidentsOptions {
 /** After so many changes one by one, an index is compared with one built from nothing. */
 const PATCHES_BEFORE_CHECK = 100;
 
-/** Everything read of the database for one step; nothing of it is in force before {@link Residents.next} is swapped in. */
-export interface Read {
-  readonly whole: readonly RawOrganization[];
-  readonly changes: readonly RawOrganizationChange[];
+/** What came of building an index from nothing. */
+export interface Built {
+  readonly orgId: string;
+  /** Of the rows. */
+  readonly revision: bigint;
+  /** Null: the rows could not be made sense of. */
+  readonly index: OrganizationIndex | null;
+  readonly poison: readonly PoisonRow[];
+}
+
+/** The next step; nothing of it is in force before {@link Residents.swap}. */
+export interface Step {
+  /** Indexes in memory with what has changed. */
+  readonly patched: readonly OrganizationIndex[];
+  readonly built: readonly Built[];
+  /** Organisations whose index is old, and could not be patched. */
+  readonly outdated: readonly string[];
 }
 
 /**
@@ -58,8 +74,8 @@ export class Residents {
   readonly #failures = new Map<string, Failure>();
   readonly #gauges;
   #residents: ReadonlyMap<string, Resident> = new Map();
-  /** What changes come to, made once and taken into force later. */
-  readonly #patches = new WeakMap<RawOrganizationChange, OrganizationIndex | null>();
+  /** Old indexes whose organisations are being loaded: nothing is decided by them. */
+  readonly #outdated = new Map<string, Resident>();
   #tick = 0;
 
   constructor(options: ResidentsOptions) {
@@ -99,14 +115,10 @@ export class Residents {
     return this.#failures.size > 0 && this.#failures.has(orgId);
   }
 
-  /** True when nothing newer is to be had: the index is of this revision, or rows of it cannot be made sense of. */
-  isSettled(orgId: string, revision: bigint): boolean {
-    return this.#residents.get(orgId)?.index.revision === revision || this.#failures.get(orgId)?.revision === revision;
-  }
-
-  /** Organisations whose newest rows could not be made sense of. */
-  failing(): readonly string[] {
-    return [...this.#failures.keys()];
+  /** Organisations that have to be loaded: their index is old, or rows made no sense and have moved since. */
+  toLoad(revisions: ReadonlyMap<string, bigint>): readonly string[] {
+    const moved = [...this.#failures].filter(([orgId, { revision }]) => revisions.get(orgId) !== revision);
+    return [...this.#outdated.keys(), ...moved.map(([orgId]) => orgId)];
   }
 
   all(): readonly OrganizationIndex[] {
@@ -119,54 +131,75 @@ export class Residents {
   }
 
   status(orgId: string): IndexStatus {
-    const resident = this.#residents.get(orgId);
+    const outdated = this.#outdated.get(orgId);
+    const resident = this.#residents.get(orgId) ?? outdated;
     const failure = this.#failures.get(orgId);
     return {
-      state: failure === undefined ? 'current' : 'held',
+      state: failure === undefined && outdated === undefined ? 'current' : 'held',
       index: resident?.index,
       bytes: resident?.bytes ?? 0,
       quarantined: failure?.poison ?? resident?.index.quarantined ?? [],
     };
   }
 
-  /** Organisations whose changes cannot be applied to what is there: they have to be read whole. */
-  unpatchable(changes: readonly RawOrganizationChange[]): readonly string[] {
-    return changes.filter((change) => this.#patched(change) === null).map(({ orgId }) => orgId);
+  /** The index after a change; null when the organisation has to be loaded. */
+  patch(index: OrganizationIndex, change: RawOrganizationChange): OrganizationIndex | null {
+    return patchRaw(index, change, this.#options.roles);
   }
 
-  /** Takes what was read into force; organisations that are not among `known` any more are forgotten. */
-  swap(read: Read, known: ReadonlySet<string>): void {
+  /** An index made from nothing. It is in nobody's way, and not in force before {@link Residents.swap}. */
+  build(raw: RawOrganization): Built {
+    const { orgId, revision } = raw;
+    const { logger } = this.#options;
+    const compiled = this.#tryCompile(raw);
+    const poison = compiled.ok ? compiled.index.quarantined : compiled.poison;
+    for (const row of poison) logger.error({ orgId, revision, row }, 'a policy row makes no sense');
+    if (!compiled.ok) logger.error({ orgId, revision }, 'no index could be built: the organisation is denied');
+    return { orgId, revision: BigInt(revision), index: compiled.ok ? compiled.index : null, poison };
+  }
+
+  /** Takes a step into force; organisations that are not among `known` any more are forgotten. */
+  swap({ patched, built, outdated }: Step, known: ReadonlySet<string>): void {
     const next = new Map([...this.#residents].filter(([orgId]) => known.has(orgId)));
-    for (const orgId of this.#failures.keys()) if (!known.has(orgId)) this.#failures.delete(orgId);
+    for (const some of [this.#failures, this.#outdated])
+      for (const orgId of some.keys()) if (!known.has(orgId)) some.delete(orgId);
+    for (const orgId of outdated) this.#setAside(next, orgId);
+    for (const index of patched) this.#put(next, index, (next.get(index.orgId)?.patches ?? 0) + 1);
     const fresh = new Set<string>();
-    for (const change of read.changes) {
-      const index = this.#patched(change);
-      if (index !== null) this.#put(next, index, (next.get(change.orgId)?.patches ?? 0) + 1);
-    }
-    for (const raw of read.whole) {
-      const index = this.#compiled(raw);
-      if (index === null) continue;
-      this.#compare(next.get(raw.orgId), index);
-      this.#put(next, index, 0);
-      fresh.add(raw.orgId);
+    for (const each of built) {
+      const { orgId, revision, index } = each;
+      if (index === null) {
+        this.#hold(next, each);
+        continue;
+      }
+      this.#compare(next.get(orgId), index);
+      this.#put(next, index, index.revision === revision ? 0 : 1);
+      fresh.add(orgId);
     }
     this.#evict(next, fresh);
     this.#residents = next;
     this.#report();
   }
 
-  #put(next: Map<string, Resident>, index: OrganizationIndex, patches: number): void {
-    this.#failures.delete(index.orgId);
-    next.set(index.orgId, { index, patches, bytes: indexBytes(index), usedAt: (this.#tick += 1) });
+  #setAside(next: Map<string, Resident>, orgId: string): void {
+    const resident = next.get(orgId);
+    if (resident === undefined) return;
+    next.delete(orgId);
+    this.#outdated.set(orgId, resident);
   }
 
-  #patched(change: RawOrganizationChange): OrganizationIndex | null {
-    const known = this.#patches.get(change);
-    if (known !== undefined) return known;
-    const index = this.#residents.get(change.orgId)?.index;
-    const patched = index === undefined ? null : patchRaw(index, change, this.#options.roles);
-    this.#patches.set(change, patched);
-    return patched;
+  /** The last good index stays, and nothing is decided by it. */
+  #hold(next: Map<string, Resident>, { orgId, revision, poison }: Built): void {
+    const last = this.#outdated.get(orgId);
+    if (last !== undefined) next.set(orgId, last);
+    this.#outdated.delete(orgId);
+    this.#failures.set(orgId, { revision, poison });
+  }
+
+  #put(next: Map<string, Resident>, index: OrganizationIndex, patches: number): void {
+    this.#failures.delete(index.orgId);
+    this.#outdated.delete(index.orgId);
+    next.set(index.orgId, { index, patches, bytes: indexBytes(index), usedAt: (this.#tick += 1) });
   }
 
   /** Of the same revision there is one truth: what was changed step by step must be what is built from nothing. */
@@ -176,18 +209,6 @@ export class Residents {
     this.#gauges.drift.inc();
     const { orgId, revision } = rebuilt;
     this.#options.logger.error({ orgId, revision: String(revision) }, 'the index was not what a new build makes');
-  }
-
-  #compiled(raw: RawOrganization): OrganizationIndex | null {
-    const { orgId, revision } = raw;
-    const { logger } = this.#options;
-    const compiled = this.#tryCompile(raw);
-    const poison = compiled.ok ? compiled.index.quarantined : compiled.poison;
-    for (const row of poison) logger.error({ orgId, revision, row }, 'a policy row makes no sense');
-    if (compiled.ok) return compiled.index;
-    logger.error({ orgId, revision }, 'no index could be built: the organisation is denied');
-    this.#failures.set(orgId, { revision: BigInt(revision), poison });
-    return null;
   }
 
   #tryCompile(raw: RawOrganization): ReturnType<typeof compileRaw> {
@@ -201,7 +222,12 @@ export class Residents {
 
   /** Drops what was not used for longest; what was just read was asked for, and stays. */
   #evict(next: Map<string, Resident>, fresh: ReadonlySet<string>): void {
-    let bytes = [...next.values()].reduce((sum, resident) => sum + resident.bytes, 0);
+    let bytes = [...next.values(), ...this.#outdated.values()].reduce((sum, resident) => sum + resident.bytes, 0);
+    for (const [orgId, resident] of this.#outdated) {
+      if (bytes <= this.#options.maxBytes) return;
+      this.#outdated.delete(orgId);
+      bytes -= resident.bytes;
+    }
     if (bytes <= this.#options.maxBytes) return;
     const byUse = [...next].sort(([, left], [, right]) => left.usedAt - right.usedAt);
     for (const [orgId, resident] of byUse) {
@@ -217,7 +243,7 @@ export class Residents {
     const residents = [...this.#residents.values()];
     const held = [...this.#failures.values()].reduce((sum, { poison }) => sum + Math.max(1, poison.length), 0);
     this.#gauges.quarantined.set(residents.reduce((sum, { index }) => sum + index.quarantined.length, held));
-    this.#gauges.bytes.set(residents.reduce((sum, { bytes }) => sum + bytes, 0));
+    this.#gauges.bytes.set([...residents, ...this.#outdated.values()].reduce((sum, { bytes }) => sum + bytes, 0));
     this.#gauges.residents.set(residents.length);
   }
 }
