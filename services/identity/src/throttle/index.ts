@@ -9,6 +9,7 @@ export { withoutGuessing } from './failure-limiter.ts';
 export {
   countedAttempt,
   domainCheckRules,
+  metadataReadingRules,
   factorRules,
   federatedRules,
   passkeyRules,

@@ -56,6 +56,9 @@ export const strangerRules = (ip: string): ThrottleRule[] => [{ key: `stranger:$
 /** The rule of asking DNS about a domain: each question goes out of the house. */
 export const domainCheckRules = (orgId: string): ThrottleRule[] => [{ key: `domain-check:${orgId}`, limit: 60 }];
 
+/** The rule of reading metadata on request: each reading is a request to an address the organisation chose. */
+export const metadataReadingRules = (orgId: string): ThrottleRule[] => [{ key: `metadata:${orgId}`, limit: 60 }];
+
 /** An attempt that has been counted. */
 export interface Attempt {
   /** Takes the attempt out of the count again. */

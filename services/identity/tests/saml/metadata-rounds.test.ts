@@ -48,4 +48,13 @@ describe('metadata that is due', () => {
       assert.match(metadata.problem, /answered 503/);
     }
   });
+
+  it('is read on request sixty times in a quarter of an hour, whichever way, for one organisation', async () => {
+    const path = `/connections/${scene.connectionId}/saml`;
+    const given = async (): Promise<number> =>
+      (await scene.api('PUT', path, { metadataUrl: 'http://127.0.0.1:9/' })).status;
+    for (let count = 0; count < 60; count += 1) assert.equal(await given(), 400);
+    assert.deepEqual([await given(), (await scene.api('POST', `${path}/refresh`)).status], [429, 429]);
+    await scene.putFacet(scene.connectionId, {}); // What is uploaded is fetched from nowhere.
+  });
 });

@@ -82,6 +82,7 @@ describe('SAML metadata of identity providers', () => {
   });
   beforeEach(async () => {
     lines.length = 0;
+    await scene.identity.admin('DELETE FROM identity.login_throttle');
     serve({ certificates: [scene.idp] });
     const answer = await scene.api('PUT', `/connections/${scene.connectionId}/saml`, { metadataUrl: url });
     assert.equal(answer.status, 200, JSON.stringify(answer.body));

@@ -10,6 +10,7 @@ import { facetInputSchema } from './facet-input.ts';
 import { findSamlFacet, type SamlFacet } from './facet-store.ts';
 import { refreshMetadata } from '../metadata/refresh-metadata.ts';
 import { acsUrlOf, entityIdOf, sloUrlOf } from '../service-provider.ts';
+import { countedAttempt, metadataReadingRules } from '../../throttle/index.ts';
 import { WARNING_CODES, warningsOf } from '../metadata/warnings.ts';
 
 const PATH = '/api/identity/v1/connections/:connectionId/saml';
@@ -113,9 +114,10 @@ const refreshRoute = (context: IdentityContext): Route =>
     surface: 'api',
     summary: "Reads the identity provider's metadata again from its address, now.",
     params,
-    responses: { 200: facetSchema, 400: null, 404: null },
+    responses: { 200: facetSchema, 400: null, 404: null, 429: null },
     handler: async ({ params: { connectionId }, context: request }) => {
       const who = authorizedLater(request, 'connection:manage');
+      await countedAttempt(context, metadataReadingRules(who.audit.orgId));
       const refreshed = await refreshMetadata(context, who, await getFacet(context, who.audit.orgId, connectionId));
       if (refreshed.outcome === 'failed') {
         const { problem: detail } = refreshed;
@@ -150,12 +152,11 @@ export const samlAdminRoutes = (context: IdentityContext): Route[] => [
     params,
     body: facetInputSchema,
     bodyLimitBytes: MIB,
-    responses: { 200: facetSchema, 404: null },
+    responses: { 200: facetSchema, 404: null, 429: null },
     handler: async ({ params: { connectionId }, body, context: request }) => {
-      const facet = await putFacet(context, authorizedLater(request, 'connection:manage'), {
-        connectionId,
-        input: body,
-      });
+      const who = authorizedLater(request, 'connection:manage');
+      if (body.metadataUrl !== undefined) await countedAttempt(context, metadataReadingRules(who.audit.orgId));
+      const facet = await putFacet(context, who, { connectionId, input: body });
       return { status: 200, body: render(context, facet) };
     },
   }),
