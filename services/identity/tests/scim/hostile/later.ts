@@ -52,9 +52,17 @@ export const bulkBombs: Attacks = () => [
 export const cursors =
   (foreign: string, own: string): Attacks =>
   () => [
-    ...['x', 'e30', '!', own.slice(0, -2), `${own}AA`, `Z${own.slice(1)}`, 'A'.repeat(9_000), foreign].map(
-      (cursor, at) =>
-        get(`cursor ${String(at)}`, `/Users?count=1&cursor=${encodeURIComponent(cursor)}`, ['invalidCursor']),
+    ...[
+      'x',
+      'e30',
+      '!',
+      own.slice(0, -2),
+      `${own}AA`,
+      `${own.startsWith('Z') ? 'Y' : 'Z'}${own.slice(1)}`,
+      'A'.repeat(9_000),
+      foreign,
+    ].map((cursor, at) =>
+      get(`cursor ${String(at)}`, `/Users?count=1&cursor=${encodeURIComponent(cursor)}`, ['invalidCursor']),
     ),
     get('a cursor of another filter', `/Users?count=1&filter=${encodeURIComponent('userName pr')}&cursor=${own}`, [
       'invalidCursor',

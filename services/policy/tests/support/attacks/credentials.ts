@@ -69,7 +69,7 @@ const DECISION_TOKENS: readonly Attack[] = [
     return () => scene.authzen(ownersQuestion(scene), token);
   }),
   attack('AuthZEN', 'a decision token that has expired', ['401', null], async (scene) => {
-    const token = await issue(scene, { name: 'short', expiresAt: scene.inMs(400) });
+    const token = await issue(scene, { name: 'short', expiresAt: scene.inMs(3_000) });
     const question = ownersQuestion(scene);
     await scene.until(async () => (await scene.authzen(question, token)) !== 'allow', 'the token did not expire');
     return () => scene.authzen(question, token);
@@ -130,7 +130,7 @@ const SESSIONS: readonly Attack[] = [
     'an Owner whose role has ended gives one',
     ['403 PERMISSION_DENIED GRANT_EXPIRED', 'request.denied GRANT_EXPIRED'],
     async (scene) => {
-      const [owner, subject] = [await scene.holding('owner', {}, scene.inMs(400)), await scene.target()];
+      const [owner, subject] = [await scene.holding('owner', {}, scene.inMs(3_000)), await scene.target()];
       const question = { subjectId: owner.id, action: 'grant:manage' };
       await scene.until(async () => (await scene.check(question)) !== 'allow', 'the role did not end');
       return () => scene.http('POST', GRANTS, owner.token, { subject, role: 'viewer' });

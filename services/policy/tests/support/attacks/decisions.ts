@@ -195,7 +195,7 @@ const SUBJECTS: readonly Attack[] = [
 const OVER: readonly Attack[] = [
   ...(['gRPC', 'AuthZEN'] as const).map((door) =>
     asked(door, 'a role that has ended is used on', 'deny GRANT_EXPIRED', async (scene) => {
-      const { id } = await scene.holding('developer', {}, scene.inMs(400));
+      const { id } = await scene.holding('developer', {}, scene.inMs(3_000));
       const question = { subjectId: id, action: 'flag:toggle', environmentId: scene.org.stagingId };
       await scene.until(async () => (await scene.check(question)) !== 'allow', 'the role did not end');
       const properties = { project: 'shop', environment: 'staging' };
