@@ -4,6 +4,7 @@ import { waitFor } from '@sallyport/dev-env';
 import { isInsufficientPrivilege, newId, systemClock } from '@sallyport/storage';
 import pg from 'pg';
 
+import { lockOrganization, readOrganizations } from '../src/grants/store.ts';
 import { BRIEF_LEASES } from './support/brief-leases.ts';
 import { World, type Organization } from './support/world.ts';
 
@@ -103,6 +104,29 @@ describe('knowledge of grants', () => {
     await admin.query('ROLLBACK');
     await loaded;
     await eventually('GRANTED');
+  });
+
+  it('loads in parts what is there as a whole', async () => {
+    const other = await world.organization();
+    await admin.query(
+      `INSERT INTO policy.role_grant (org_id, grant_id, subject_type, subject_id, role_key, effect, source, created_at,
+                                      created_by, revision)
+       SELECT $1, gen_random_uuid(), 'user', gen_random_uuid(), 'viewer', 'allow', 'direct', now(), 'test', 1
+         FROM generate_series(1, 1700)`,
+      [org.orgId],
+    );
+    const { db } = world.context;
+    const orgIds = [org.orgId, other.orgId];
+    const parts = await db.readAcrossOrganizations('test', async (tx) => await readOrganizations(tx, orgIds));
+    assert.equal(parts.length, 2);
+    for (const orgId of orgIds) {
+      const whole = await db.unauditedWrite(orgId, 'test', async (tx) => await lockOrganization(tx, orgId));
+      assert.ok((whole?.grants.length ?? 0) >= 1);
+      assert.deepEqual(
+        parts.find((each) => each.orgId === orgId),
+        whole,
+      );
+    }
   });
 
   it('leaves out a grant that makes no sense, and everything else stays in force', async () => {

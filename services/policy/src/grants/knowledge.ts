@@ -6,7 +6,7 @@ import type { OrganizationIndex, RoleDefinition } from '../model/index.ts';
 import { Lease } from '@sallyport/subject-feed';
 import { Loads, inTime } from './loads.ts';
 import type { RawOrganization, RawOrganizationChange } from './read-rows.ts';
-import { Residents, type Built, type IndexStatus, type Step } from './residents.ts';
+import { Residents, type Built, type IndexStatus, type Rebuilt, type Step } from './residents.ts';
 import { EMPTY_SNAPSHOT, type DecisionToken, type PolicySnapshot } from './snapshot.ts';
 import {
   GRANTS_CHANNEL,
@@ -257,7 +257,7 @@ export class GrantKnowledge {
   async #loadOnce(orgId: string): Promise<void> {
     const { source, maxLoadMs = DEFAULT_MAX_LOAD_MS } = this.#options;
     const [raw] = await inTime(source.load([orgId]), maxLoadMs);
-    const built = raw === undefined ? undefined : this.#residents.build(raw);
+    const built = raw === undefined ? undefined : await this.#residents.build(raw);
     if (built !== undefined) this.#arrived.set(orgId, built);
     try {
       await this.refresh();
@@ -266,6 +266,13 @@ export class GrantKnowledge {
       if (built !== undefined) this.#forget(built);
     }
     if (raw === undefined && this.#revisions.has(orgId)) throw new AppError('UNAVAILABLE', 'There are no such rows.');
+  }
+
+  /** Beside everything else: it takes long, and no decision waits for it. */
+  #compare(rebuilt: Rebuilt): void {
+    this.#residents.compare(rebuilt).catch((error: unknown) => {
+      this.#options.logger.error({ err: error, orgId: rebuilt.index.orgId }, 'comparing failed');
+    });
   }
 
   #forget(built: Built): void {
@@ -341,7 +348,7 @@ export class GrantKnowledge {
     const isSame = steps === 0 && revisions.size === this.#revisions.size;
     this.#revisions = revisions;
     if (isSame) return;
-    this.#residents.swap(step, new Set(revisions.keys()));
+    for (const rebuilt of this.#residents.swap(step, new Set(revisions.keys()))) this.#compare(rebuilt);
     const reread = new Set(moved);
     const kept = [...this.#snapshot.tokens].filter(([, { orgId }]) => revisions.has(orgId) && !reread.has(orgId));
     this.#snapshot = Object.freeze({

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
 
+import { systemClock } from '@sallyport/storage';
+import { createMetrics, silentLogger } from '@sallyport/telemetry';
+import { longestTurnMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
 import { TTL, organization, setup, until } from '../../tests/support/grant-source.ts';
 import { BUILT_IN_ROLES, indexDigest } from '../model/index.ts';
 import { compileRaw } from './read-rows.ts';
+import { Residents } from './residents.ts';
 
 type Setup = ReturnType<typeof setup>;
 
@@ -162,6 +166,25 @@ describe('loads of whole organisations', () => {
     await Promise.all(ensured);
     assert.ok(orgIds.every((orgId) => knowledge.forMs(orgId) === TTL));
     assert.equal(source.loads.length, 10);
+  });
+
+  it('leave others their turns, however many grants there are', async () => {
+    const [template] = organization('a', 1n, 'viewer').grants;
+    const grants = Array.from({ length: 150_000 }, (_, at) => ({
+      ...template,
+      grantId: String(at).padStart(6, '0'),
+      subjectId: `subject-${String(at)}`,
+    }));
+    const raw = { ...organization('a', 1n, 'viewer'), grants };
+    const options = { clock: systemClock, roles: BUILT_IN_ROLES, logger: silentLogger(), maxBytes: 1 };
+    const residents = new Residents({ ...options, metrics: createMetrics('policy', { processMetrics: false }) });
+    const longestMs = await longestTurnMs(async () => {
+      const [before, built] = [await residents.build(raw), await residents.build(raw)];
+      assert.ok(before.index !== null && built.index !== null);
+      residents.swap({ patched: [], built: [built], outdated: [] }, new Set(['a']));
+      await residents.compare({ before: before.index, index: built.index });
+    }, 50);
+    assert.ok(longestMs < 50, String(longestMs));
   });
 
   const ORGANIZATIONS = ['a', 'b', 'c'];

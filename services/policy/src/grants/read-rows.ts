@@ -1,5 +1,6 @@
 import {
-  compileOrganization,
+  GRANTS_PER_STEP,
+  compileSteps,
   isPoison,
   patchOrganization,
   readEnvironment,
@@ -9,11 +10,13 @@ import {
   readSeparation,
   type Compiled,
   type Engine,
+  type GrantRow,
   type OrganizationIndex,
   type OrganizationRows,
   type PoisonRow,
   type RoleDefinition,
 } from '../model/index.ts';
+import { atOnce, type Steps } from '../turns/index.ts';
 
 type RawRow = Readonly<Record<string, unknown>>;
 
@@ -48,22 +51,36 @@ const sort = <T extends object>(rows: readonly (T | PoisonRow)[], poison: Poison
     return false;
   });
 
+interface ReadRows {
+  readonly rows: OrganizationRows;
+  readonly poison: PoisonRow[];
+}
+
 /** Reads raw rows; what makes no sense comes back apart. */
-export const readRows = (raw: RawOrganization): { readonly rows: OrganizationRows; readonly poison: PoisonRow[] } => {
+export const readRows = (raw: RawOrganization): ReadRows => atOnce(readSteps(raw));
+
+function* readSteps(raw: RawOrganization): Steps<ReadRows> {
   const poison: PoisonRow[] = [];
+  const grants: GrantRow[] = [];
+  for (const [at, each] of raw.grants.entries()) {
+    if (at % GRANTS_PER_STEP === 0) yield;
+    const grant = readGrant(each);
+    if (isPoison(grant)) poison.push(grant);
+    else grants.push(grant);
+  }
   const rows = {
     orgId: raw.orgId,
     slug: raw.slug,
     revision: BigInt(raw.revision),
     ...(raw.engine === undefined ? {} : { engine: raw.engine }),
-    grants: sort(raw.grants.map(readGrant), poison),
+    grants,
     projects: sort(raw.projects.map(readProject), poison),
     environments: sort(raw.environments.map(readEnvironment), poison),
     roles: sort((raw.roles ?? []).map(readRole), poison),
     separations: sort((raw.separations ?? []).map(readSeparation), poison),
   };
   return { rows, poison };
-};
+}
 
 /** The index after a change, or null when it has to be built anew. */
 export const patchRaw = (
@@ -81,7 +98,11 @@ export const patchRaw = (
 };
 
 /** Raw rows → index (or the refusal to make one). */
-export const compileRaw = (raw: RawOrganization, roles: readonly RoleDefinition[]): Compiled => {
-  const { rows, poison } = readRows(raw);
-  return compileOrganization(rows, roles, poison);
-};
+export const compileRaw = (raw: RawOrganization, roles: readonly RoleDefinition[]): Compiled =>
+  atOnce(compileRawSteps(raw, roles));
+
+/** {@link compileRaw} in steps: others have their turns in between. */
+export function* compileRawSteps(raw: RawOrganization, roles: readonly RoleDefinition[]): Steps<Compiled> {
+  const { rows, poison } = yield* readSteps(raw);
+  return yield* compileSteps(rows, roles, poison);
+}

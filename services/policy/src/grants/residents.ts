@@ -1,12 +1,15 @@
 import {
   indexBytes,
-  indexDigest,
+  isSameSteps,
+  type Compiled,
   type OrganizationIndex,
   type PoisonRow,
   type RoleDefinition,
 } from '../model/index.ts';
+import type { Clock } from '@sallyport/storage';
 import type { Logger, Metrics } from '@sallyport/telemetry';
-import { compileRaw, patchRaw, type RawOrganization, type RawOrganizationChange } from './read-rows.ts';
+import { inTurns } from '../turns/index.ts';
+import { compileRawSteps, patchRaw, type RawOrganization, type RawOrganizationChange } from './read-rows.ts';
 
 /** An index in memory. */
 interface Resident {
@@ -36,6 +39,7 @@ export interface IndexStatus {
 }
 
 export interface ResidentsOptions {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly roles: readonly RoleDefinition[];
   readonly logger: Logger;
   readonly metrics: Metrics;
@@ -56,6 +60,12 @@ export interface Built {
   readonly poison: readonly PoisonRow[];
 }
 
+/** An index that was changed step by step, and the one of the same revision that was built from nothing instead. */
+export interface Rebuilt {
+  readonly before: OrganizationIndex;
+  readonly index: OrganizationIndex;
+}
+
 /** The next step; nothing of it is in force before {@link Residents.swap}. */
 export interface Step {
   /** Indexes in memory with what has changed. */
@@ -64,6 +74,10 @@ export interface Step {
   /** Organisations whose index is old, and could not be patched. */
   readonly outdated: readonly string[];
 }
+
+/** Of the same revision there is one truth: what was changed step by step must be what is built from nothing. */
+const isComparable = (before: Resident | undefined, index: OrganizationIndex): before is Resident =>
+  before !== undefined && before.patches > 0 && before.index.revision === index.revision;
 
 /**
  * The indexes in memory, one per organisation that was asked for. Each step builds the next set beside the present one;
@@ -148,37 +162,44 @@ export class Residents {
   }
 
   /** An index made from nothing. It is in nobody's way, and not in force before {@link Residents.swap}. */
-  build(raw: RawOrganization): Built {
+  async build(raw: RawOrganization): Promise<Built> {
     const { orgId, revision } = raw;
     const { logger } = this.#options;
-    const compiled = this.#tryCompile(raw);
+    const compiled = await this.#tryCompile(raw);
     const poison = compiled.ok ? compiled.index.quarantined : compiled.poison;
     for (const row of poison) logger.error({ orgId, revision, row }, 'a policy row makes no sense');
     if (!compiled.ok) logger.error({ orgId, revision }, 'no index could be built: the organisation is denied');
     return { orgId, revision: BigInt(revision), index: compiled.ok ? compiled.index : null, poison };
   }
 
-  /** Takes a step into force; organisations that are not among `known` any more are forgotten. */
-  swap({ patched, built, outdated }: Step, known: ReadonlySet<string>): void {
+  /**
+   * Takes a step into force; organisations that are not among `known` any more are forgotten.
+   *
+   * @returns what has to be compared, see {@link Residents.compare}
+   */
+  swap({ patched, built, outdated }: Step, known: ReadonlySet<string>): readonly Rebuilt[] {
     const next = new Map([...this.#residents].filter(([orgId]) => known.has(orgId)));
     for (const some of [this.#failures, this.#outdated])
       for (const orgId of some.keys()) if (!known.has(orgId)) some.delete(orgId);
     for (const orgId of outdated) this.#setAside(next, orgId);
     for (const index of patched) this.#put(next, index, (next.get(index.orgId)?.patches ?? 0) + 1);
     const fresh = new Set<string>();
+    const rebuilt: Rebuilt[] = [];
     for (const each of built) {
       const { orgId, revision, index } = each;
       if (index === null) {
         this.#hold(next, each);
         continue;
       }
-      this.#compare(next.get(orgId), index);
+      const before = next.get(orgId);
+      if (isComparable(before, index)) rebuilt.push({ before: before.index, index });
       this.#put(next, index, index.revision === revision ? 0 : 1);
       fresh.add(orgId);
     }
     this.#evict(next, fresh);
     this.#residents = next;
     this.#report();
+    return rebuilt;
   }
 
   #setAside(next: Map<string, Resident>, orgId: string): void {
@@ -202,18 +223,17 @@ export class Residents {
     next.set(index.orgId, { index, patches, bytes: indexBytes(index), usedAt: (this.#tick += 1) });
   }
 
-  /** Of the same revision there is one truth: what was changed step by step must be what is built from nothing. */
-  #compare(resident: Resident | undefined, rebuilt: OrganizationIndex): void {
-    if (resident === undefined || resident.patches === 0 || resident.index.revision !== rebuilt.revision) return;
-    if (indexDigest(resident.index) === indexDigest(rebuilt)) return;
+  /** Sounds the alarm when the two are not the same. */
+  async compare({ before, index }: Rebuilt): Promise<void> {
+    if (await inTurns(isSameSteps(before, index), this.#options.clock)) return;
     this.#gauges.drift.inc();
-    const { orgId, revision } = rebuilt;
+    const { orgId, revision } = index;
     this.#options.logger.error({ orgId, revision: String(revision) }, 'the index was not what a new build makes');
   }
 
-  #tryCompile(raw: RawOrganization): ReturnType<typeof compileRaw> {
+  async #tryCompile(raw: RawOrganization): Promise<Compiled> {
     try {
-      return compileRaw(raw, this.#options.roles);
+      return await inTurns(compileRawSteps(raw, this.#options.roles), this.#options.clock);
     } catch (error) {
       this.#options.logger.error({ err: error, orgId: raw.orgId }, 'compiling failed');
       return { ok: false, poison: [] };

@@ -53,19 +53,49 @@ const FEW_ROWS = `
        FROM separation_rule s WHERE s.org_id = o.org_id) AS separations,
     coalesce((SELECT d.engine FROM decision_engine d WHERE d.org_id = o.org_id), 'index') AS engine`;
 
+const ROLES = `
+    (SELECT coalesce(json_agg(${ROLE_JSON} ORDER BY r.role_key), '[]') FROM role r WHERE r.org_id = o.org_id) AS roles`;
+
 // One statement sees one state of the database, so grants, scopes and revision belong together.
 const ORGANIZATION_ROWS = `
   SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision,
     (SELECT coalesce(json_agg(${GRANT_JSON} ORDER BY g.grant_id), '[]')
-       FROM role_grant g WHERE g.org_id = o.org_id) AS grants,
-    (SELECT coalesce(json_agg(${ROLE_JSON} ORDER BY r.role_key), '[]') FROM role r WHERE r.org_id = o.org_id) AS roles,
+       FROM role_grant g WHERE g.org_id = o.org_id) AS grants, ${ROLES},
     ${FEW_ROWS}
   FROM organization o JOIN grants_head h ON h.org_id = o.org_id
 `;
 
+// The same in parts, because each row is parsed in one go: what has no grants comes as part 0.
+const ORGANIZATION_PARTS = `
+  SELECT few."orgId", 0 AS part, row_to_json(few) AS rows FROM (
+    SELECT o.org_id AS "orgId", o.slug, h.revision::text AS revision, ${ROLES},
+      ${FEW_ROWS}
+    FROM organization o JOIN grants_head h ON h.org_id = o.org_id WHERE o.org_id = ANY ($1)) few
+  UNION ALL
+  SELECT g.org_id, g.part::int, json_agg(${GRANT_JSON} ORDER BY g.grant_id) FROM (
+    SELECT *, 1 + (row_number() OVER (PARTITION BY org_id ORDER BY grant_id) - 1) / 500 AS part
+      FROM role_grant WHERE org_id = ANY ($1)) g
+   GROUP BY g.org_id, g.part
+`;
+
+type OrganizationPart = { readonly orgId: string } & (
+  | { readonly part: 0; readonly rows: Omit<RawOrganization, 'grants'> }
+  | { readonly part: number; readonly rows: RawOrganization['grants'] }
+);
+
+const hasGrants = (each: OrganizationPart): each is OrganizationPart & { readonly rows: RawOrganization['grants'] } =>
+  each.part > 0;
+
 /** Everything that decides in these organisations; the rows are unread (see read-rows.ts). */
-export const readOrganizations = async (tx: ReadTx, orgIds: readonly string[]): Promise<readonly RawOrganization[]> =>
-  await tx.query(`${ORGANIZATION_ROWS} WHERE o.org_id = ANY ($1)`, [orgIds]);
+export const readOrganizations = async (tx: ReadTx, orgIds: readonly string[]): Promise<readonly RawOrganization[]> => {
+  const parts = await tx.query<OrganizationPart>(ORGANIZATION_PARTS, [orgIds]);
+  const ofGrants = Map.groupBy(parts.filter(hasGrants), ({ orgId }) => orgId);
+  return parts.flatMap((few) => {
+    if (hasGrants(few)) return [];
+    const some = (ofGrants.get(few.orgId) ?? []).sort((left, right) => left.part - right.part);
+    return [{ ...few.rows, grants: some.flatMap(({ rows }) => rows) }];
+  });
+};
 
 /** What is known of an organisation: its index stands at this revision. */
 export interface KnownRevision {

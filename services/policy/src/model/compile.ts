@@ -5,6 +5,7 @@
  * Keys are nested maps of exact ids: nothing is joined, hashed or folded, so no two subjects or scopes share a cell.
  */
 import { compileCondition, type CompiledCondition } from '../conditions/index.ts';
+import { atOnce, type Steps } from '../turns/index.ts';
 import { MODEL_TEXT, assertImplemented } from './model.ts';
 import { addTo, emptyPermissionSet, sharedSetOf, type PermissionSet } from './permission-set.ts';
 import { rolesByKey, type RoleDefinition } from './roles.ts';
@@ -191,6 +192,9 @@ export type Compiled =
   | { readonly ok: true; readonly index: OrganizationIndex }
   | { readonly ok: false; readonly poison: readonly PoisonRow[] };
 
+/** Grants between two steps. */
+export const GRANTS_PER_STEP = 64;
+
 /**
  * Builds the index of one organisation.
  *
@@ -201,7 +205,14 @@ export const compileOrganization = (
   rows: OrganizationRows,
   everybodys: readonly RoleDefinition[],
   poison: readonly PoisonRow[] = [],
-): Compiled => {
+): Compiled => atOnce(compileSteps(rows, everybodys, poison));
+
+/** {@link compileOrganization} in steps: others have their turns in between. The rows must not change meanwhile. */
+export function* compileSteps(
+  rows: OrganizationRows,
+  everybodys: readonly RoleDefinition[],
+  poison: readonly PoisonRow[] = [],
+): Steps<Compiled> {
   const quarantined = [...poison];
   const own = (rows.roles ?? []).filter((role) => {
     const isOwn = !rolesByKey(everybodys).has(role.key);
@@ -215,7 +226,8 @@ export const compileOrganization = (
     service_account: new Map(),
   };
   const grants: CompiledGrant[] = [];
-  for (const row of rows.grants) {
+  for (const [at, row] of rows.grants.entries()) {
+    if (at % GRANTS_PER_STEP === 0) yield;
     const grant = compileGrant(row, roles.get(row.roleKey));
     if (grant === null) {
       const denies = row.effect === 'deny';
@@ -243,4 +255,4 @@ export const compileOrganization = (
       engine: rows.engine ?? 'index',
     }),
   };
-};
+}

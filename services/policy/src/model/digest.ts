@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 
 import { canonicalText } from '../conditions/index.ts';
+import type { Steps } from '../turns/index.ts';
 import type { Cell, CompiledGrant, OrganizationIndex, SubjectCells } from './compile.ts';
 import { BUILT_IN_ROLES } from './roles.ts';
 import { SUBJECT_TYPES } from './rows.ts';
@@ -42,6 +43,40 @@ export const indexDigest = (index: OrganizationIndex): string => {
   ];
   return createHash('sha256').update(JSON.stringify(description)).digest('hex');
 };
+
+const describeRest = (index: OrganizationIndex): unknown => [
+  index.orgId,
+  index.slug,
+  String(index.revision),
+  index.engine,
+  sorted(index.projects, (row) => row),
+  sorted(index.environments, (row) => row),
+  sorted(index.roles, (role) => role),
+  index.separations,
+];
+
+const isSame = <T>(left: T, right: T, describe: (each: T) => unknown): boolean =>
+  left === right || JSON.stringify(describe(left)) === JSON.stringify(describe(right));
+
+/** Whether two indexes have the same {@link indexDigest}, in steps: the indexes may be large. */
+export function* isSameSteps(left: OrganizationIndex, right: OrganizationIndex): Steps<boolean> {
+  if (!isSame(left, right, describeRest) || left.grants.length !== right.grants.length) return false;
+  for (const [at, grant] of left.grants.entries()) {
+    yield;
+    if (!isSame<CompiledGrant | undefined>(grant, right.grants[at], (each) => each && describeGrant(each)))
+      return false;
+  }
+  for (const type of SUBJECT_TYPES) {
+    const others = right.subjects[type];
+    if (left.subjects[type].size !== others.size) return false;
+    for (const [subjectId, cells] of left.subjects[type]) {
+      yield;
+      const other = others.get(subjectId);
+      if (other === undefined || !isSame(cells, other, describeSubject)) return false;
+    }
+  }
+  return true;
+}
 
 const BASE_BYTES = 2_048;
 const GRANT_BYTES = 420;

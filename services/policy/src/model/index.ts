@@ -8,7 +8,9 @@
 export {
   cellsFrom,
   compileGrant,
+  GRANTS_PER_STEP,
   compileOrganization,
+  compileSteps,
   type Cell,
   type Compiled,
   type CompiledGrant,
@@ -17,7 +19,7 @@ export {
 } from './compile.ts';
 export { rowsOf } from './rows-of.ts';
 export { referenceEnforcer, type ReferenceEnforcer, type ReferencePolicy } from './enforcer.ts';
-export { indexBytes, indexDigest } from './digest.ts';
+export { indexBytes, indexDigest, isSameSteps } from './digest.ts';
 export { organizationLines, roleLines, type Membership, type PolicyLine } from './lines.ts';
 export { MODEL_TEXT, assertImplemented } from './model.ts';
 export { patchOrganization, type OrganizationChange } from './patch.ts';

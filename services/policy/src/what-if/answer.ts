@@ -12,7 +12,7 @@ import type { Standing } from '@sallyport/subject-feed';
 import { holderOf, populationOf, type Acts, type GrantKnowledge, type Population } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { differenceSteps, type Difference, type DifferenceCounts, type DifferenceEntry } from './difference.ts';
-import { inTurns } from './in-turns.ts';
+import { inTurns } from '../turns/index.ts';
 import { lockOutSteps, type LockOut } from './lock-outs.ts';
 import type { Pair } from './places.ts';
 import { policyAfterSteps, type ProposedChange } from './hypothetical.ts';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 
 import { randomPolicy } from '../../tests/support/random-policy.ts';
 import { BUILT_IN_ROLES, compileOrganization, indexDigest, rowsOf, type RoleDefinition } from '../model/index.ts';
-import { inTurns } from './in-turns.ts';
+import { inTurns } from '../turns/index.ts';
 import { policyAfterSteps, type ProposedChange } from './hypothetical.ts';
 
 const atOnce = { monotonicMs: () => 0 };
