@@ -97,6 +97,20 @@ describe('loads of whole organisations', () => {
     assert.equal(source.loads.length, 3);
   });
 
+  it('are asked for by changes that nothing can be made of, and nobody else notices', async () => {
+    const { source, knowledge, readAll } = setup();
+    source.put(organization('a', 1n, 'viewer'));
+    source.put(organization('b', 1n, 'viewer'));
+    await readAll();
+    const changes = source.changes.bind(source);
+    source.changes = async (known) => (await changes(known)).map((each) => ({ ...each, revision: 'none' }));
+    source.put(organization('a', 2n, 'developer'));
+    await knowledge.settled();
+    assert.deepEqual([knowledge.forMs('a'), knowledge.forMs('b')], [0, TTL]);
+    await knowledge.ensure('a');
+    assert.deepEqual([knowledge.forMs('a'), knowledge.organization('a')?.revision], [TTL, 2n]);
+  });
+
   it('leave nobody waiting when they fail, and are made again', async () => {
     const { source, knowledge, readAll } = setup();
     source.put(organization('a', 1n, 'viewer'));

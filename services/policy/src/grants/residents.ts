@@ -158,7 +158,12 @@ export class Residents {
 
   /** The index after a change; null when the organisation has to be loaded. */
   patch(index: OrganizationIndex, change: RawOrganizationChange): OrganizationIndex | null {
-    return patchRaw(index, change, this.#options.roles);
+    try {
+      return patchRaw(index, change, this.#options.roles);
+    } catch (error) {
+      this.#options.logger.error({ err: error, orgId: index.orgId }, 'patching failed');
+      return null;
+    }
   }
 
   /** An index made from nothing. It is in nobody's way, and not in force before {@link Residents.swap}. */
