@@ -23,6 +23,7 @@ import { combinedKnowledge } from './knowledge.ts';
 import { createLists, type Lists } from './lists/index.ts';
 import { migrations } from './migrations/index.ts';
 import { BUILT_IN_ROLES } from './model/index.ts';
+import { createFileReader, type FileReader } from './policy-as-code/index.ts';
 import { Advisor } from './roles/index.ts';
 import { endDueReviews } from './reviews/index.ts';
 import { StandingWriter } from './subjects/index.ts';
@@ -44,6 +45,8 @@ export interface PolicyContext extends Foundation {
   readonly currentRevision: CurrentRevision;
   readonly explain: Explain;
   readonly watch: Watch;
+  /** Of policy as code. */
+  readonly policyFiles: FileReader;
   /** What becomes due while nobody asks. */
   readonly dueWork: DueWork;
   /** Releases in reverse order of acquisition. */
@@ -169,7 +172,9 @@ export const createContext = async (
   const currentRevision = createCurrentRevision({ knowledge: known, clock: basics.clock });
   const explain = createExplain({ decisions, knowledge: known, clock: basics.clock });
   const watch = createWatch({ ...basics, knowledge: known, freshness });
-  const answers = { lists, freshness, currentRevision, explain, watch };
+  const policyFiles = createFileReader({ clock: basics.clock, logger: basics.logger });
+  release.defer(() => policyFiles.close());
+  const answers = { lists, freshness, currentRevision, explain, watch, policyFiles };
   const parts = { ...basics, ...followed, knowledge, decisions, decisionLog, shadow, ...answers };
   const dueWork = new DueWork(basics.logger, {
     'access-requests': () => endDueRequests(parts),

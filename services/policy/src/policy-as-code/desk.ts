@@ -16,24 +16,36 @@ import {
   type LockOut,
 } from '../what-if/index.ts';
 import { applyPlan, separationsAfter } from './apply.ts';
+import type { FileReader } from './file-reader.ts';
 import { planPolicy, toChanges, type Plan, type PresentPolicy } from './plan.ts';
 import type { WantedPolicy } from './policy.ts';
-import { readCasbin } from './read-casbin.ts';
-import { readDocument } from './read-document.ts';
+import { resolveCasbin, type CasbinFile } from './read-casbin.ts';
+import { resolveDocument, type DocumentFile } from './read-document.ts';
 import { readMappingIds } from './store.ts';
 import { writeDocument } from './write-document.ts';
 
-export type DeskDependencies = GrantDependencies & { readonly db: Database };
+export type DeskDependencies = GrantDependencies & { readonly db: Database; readonly policyFiles: FileReader };
 
 /** A policy as it was sent. */
 export type SentPolicy =
   | { readonly format: 'yaml'; readonly document: string }
   | { readonly format: 'casbin'; readonly document: string; readonly model: string };
 
-const readWanted = (sent: SentPolicy, { index, population }: PresentPolicy): WantedPolicy =>
+/** A policy as it was read: it can be compared with what is there as often as that changes. */
+type PolicyFile =
+  | { readonly format: 'yaml'; readonly file: DocumentFile }
+  | { readonly format: 'casbin'; readonly file: CasbinFile };
+
+const readSent = async ({ policyFiles }: DeskDependencies, orgId: string, sent: SentPolicy): Promise<PolicyFile> =>
   sent.format === 'yaml'
-    ? readDocument(sent.document, index)
-    : readCasbin({ model: sent.model, policy: sent.document }, index, population);
+    ? { format: sent.format, file: await policyFiles.readDocument(orgId, sent.document) }
+    : {
+        format: sent.format,
+        file: await policyFiles.readCasbin(orgId, { model: sent.model, policy: sent.document }),
+      };
+
+const wantedOf = ({ format, file }: PolicyFile, { index, population }: PresentPolicy): WantedPolicy =>
+  format === 'yaml' ? resolveDocument(file, index) : resolveCasbin(file, index, population);
 
 /** Everything a file is compared with. Under the lock of the organisation's head it is one state. */
 const readPresent = async (
@@ -83,7 +95,8 @@ export interface PlanPreview {
 /**
  * What would change if the policy were as the file says. Nothing is changed.
  *
- * @throws INVALID_REQUEST naming lines, INVALID_VALUE for a Casbin model that is not ours, TOO_MANY, UNAVAILABLE
+ * @throws INVALID_REQUEST naming lines, TOO_MANY, UNAVAILABLE; INVALID_VALUE for a Casbin model that is not ours, or a
+ *   file that takes too long to read
  */
 export const previewPlan = async (
   dependencies: DeskDependencies,
@@ -91,9 +104,10 @@ export const previewPlan = async (
   sent: SentPolicy,
 ): Promise<PlanPreview> => {
   const { clock } = dependencies;
+  const file = await readSent(dependencies, caller.orgId, sent);
   const present = await presentOf(dependencies, caller.orgId);
   const { index, population, nowMs } = present;
-  const plan = planPolicy(present, readWanted(sent, present));
+  const plan = planPolicy(present, wantedOf(file, present));
   const changes = toChanges(plan.operations, (at) => `proposed-${String(at)}`);
   const separations = separationsAfter(index, plan.operations);
   const after = { ...(await inTurns(policyAfterSteps(index, changes), clock)), separations };
@@ -109,13 +123,15 @@ export const applyDocument = async (
   administrator: Administrator,
   { sent, hash }: { readonly sent: SentPolicy; readonly hash: string },
 ): Promise<Plan> => {
-  const present = await presentOf(dependencies, administrator.principal.orgId);
+  const { orgId } = administrator.principal;
+  const file = await readSent(dependencies, orgId, sent);
+  const present = await presentOf(dependencies, orgId);
   return await applyPlan(dependencies, administrator, {
     hash,
-    planned: planPolicy(present, readWanted(sent, present)),
+    planned: planPolicy(present, wantedOf(file, present)),
     planAgain: async (tx, state) => {
       const locked = await readPresent(dependencies, tx, state.before);
-      return planPolicy(locked, readWanted(sent, locked));
+      return planPolicy(locked, wantedOf(file, locked));
     },
   });
 };

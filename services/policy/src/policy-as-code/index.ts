@@ -5,4 +5,5 @@
  * policy tests. Does not own: the rules of changes (grants/, roles/), what a plan comes to (what-if/), Casbin's lines and
  * their export (model/, engine/).
  */
+export { createFileReader, type FileReader } from './file-reader.ts';
 export { policyAsCodeRoutes } from './routes.ts';

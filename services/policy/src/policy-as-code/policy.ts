@@ -57,8 +57,11 @@ export interface FileProblem {
 const MAX_PROBLEMS = 20;
 
 /** A file that cannot be taken as it is: names the lines. */
-export const refuseFile = (problems: readonly FileProblem[]): AppError =>
-  new AppError('INVALID_REQUEST', `The file is not valid: ${problems[0]?.detail ?? ''}`, {
+export const refuseFile = (
+  problems: readonly FileProblem[],
+  code: 'INVALID_REQUEST' | 'INVALID_VALUE' = 'INVALID_REQUEST',
+): AppError =>
+  new AppError(code, `The file is not valid: ${problems[0]?.detail ?? ''}`, {
     metadata: { line: String(problems[0]?.line ?? 0) },
     fields: problems.slice(0, MAX_PROBLEMS).map(({ line, code, detail }) => ({
       pointer: '/document',

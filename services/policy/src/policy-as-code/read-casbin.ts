@@ -53,6 +53,41 @@ const linesOf = (text: string): readonly Line[] => {
 
 type Read<T> = T | string;
 
+/** A scope as a file names it; whether it is there is not known yet. */
+interface ScopeName {
+  readonly level: 'organization' | 'project' | 'environment';
+  readonly id: string;
+}
+
+type Scope = Pick<WantedRow, 'projectId' | 'environmentId'>;
+
+/** A `p` line. What is wrong with it is said as it stands in the line: its scope comes after its subject. */
+interface GrantLine {
+  readonly line: number;
+  readonly scope: ScopeName | null;
+  readonly row: Omit<WantedRow, keyof Scope> | null;
+  /** What is wrong before the scope is looked at, and after. */
+  readonly before: string | null;
+  readonly after: string | null;
+}
+
+/** Casbin's files as they were read: plain data, the scopes in it not looked up yet. */
+export interface CasbinFile {
+  readonly scopes: readonly {
+    readonly line: number;
+    readonly inner: ScopeName | null;
+    readonly outer: ScopeName | null;
+  }[];
+  readonly roles: readonly {
+    readonly line: number;
+    readonly key: string;
+    readonly permissions: RoleDefinition['permissions'];
+  }[];
+  /** Of permissions. */
+  readonly problems: readonly FileProblem[];
+  readonly grants: readonly GrantLine[];
+}
+
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 const momentOf = (text: string | undefined, open: string): Read<number | null> => {
@@ -66,16 +101,29 @@ const ownRoleKey = (orgId: string, text: string | undefined): string | undefined
   return text?.startsWith(own) === true ? idOf('role', `role:${text.slice(own.length)}`) : idOf('role', text);
 };
 
-const scopeOf = (
-  index: OrganizationIndex,
-  text: string | undefined,
-): Read<Pick<WantedRow, 'projectId' | 'environmentId'>> => {
-  if (idOf('org', text) === index.orgId) return { projectId: null, environmentId: null };
-  const projectId = idOf('project', text);
-  if (projectId !== undefined && index.projects.has(projectId)) return { projectId, environmentId: null };
-  const environment = index.environments.get(idOf('environment', text) ?? '');
-  if (environment === undefined) return 'a scope that is not there';
-  return { projectId: environment.projectId, environmentId: environment.environmentId };
+const scopeNameOf = (orgId: string, text: string | undefined): ScopeName | null => {
+  if (idOf('org', text) === orgId) return { level: 'organization', id: orgId };
+  for (const level of ['project', 'environment'] as const) {
+    const id = idOf(level, text);
+    if (id !== undefined) return { level, id };
+  }
+  return null;
+};
+
+const scopeOf = (index: OrganizationIndex, name: ScopeName | null): Scope | null => {
+  switch (name?.level) {
+    case 'organization':
+      return { projectId: null, environmentId: null };
+    case 'project':
+      return index.projects.has(name.id) ? { projectId: name.id, environmentId: null } : null;
+    case 'environment': {
+      const found = index.environments.get(name.id);
+      return found === undefined ? null : { projectId: found.projectId, environmentId: found.environmentId };
+    }
+    case undefined:
+    default:
+      return null;
+  }
 };
 
 const subjectOf = (text: string | undefined): Read<Pick<WantedRow, 'subjectType' | 'subjectId'>> => {
@@ -108,34 +156,37 @@ const narrowingOf = ([tier, type, condition]: readonly (string | undefined)[]): 
   return { ...(place === null ? {} : { tier: place }), ...(resourceType === null ? {} : { resourceType }), ...met };
 };
 
-const grantOf = (index: OrganizationIndex, { fields }: Line): Read<WantedRow> => {
+const grantOf = (orgId: string, { line, fields }: Line): GrantLine => {
   const [org, subject, role, scope, tier, type, from, until, condition, effect] = fields;
-  if (idOf('org', org) !== index.orgId) return 'another organisation';
-  const [who, where, narrowing] = [subjectOf(subject), scopeOf(index, scope), narrowingOf([tier, type, condition])];
-  const [validFromMs, validUntilMs] = [momentOf(from, '-'), momentOf(until, '~')];
-  const wrong = [who, where, narrowing, validFromMs, validUntilMs].find((each) => typeof each === 'string');
-  const roleKey = ownRoleKey(index.orgId, role);
-  if (roleKey === undefined) return 'a role that is none';
-  if (effect !== 'allow' && effect !== 'deny') return 'an effect that is none';
-  if (typeof wrong === 'string') return wrong;
-  return {
-    ...(who as object),
-    roleKey,
-    ...(where as object),
-    effect,
-    ...(narrowing as object),
-    validFromMs,
-    validUntilMs,
-  } as WantedRow;
+  const named = { line, scope: scopeNameOf(orgId, scope) };
+  const wrong = (before: string): GrantLine => ({ ...named, row: null, before, after: null });
+  if (idOf('org', org) !== orgId) return wrong('another organisation');
+  const roleKey = ownRoleKey(orgId, role);
+  if (roleKey === undefined) return wrong('a role that is none');
+  if (effect !== 'allow' && effect !== 'deny') return wrong('an effect that is none');
+  const who = subjectOf(subject);
+  if (typeof who === 'string') return wrong(who);
+  const [narrowing, validFromMs, validUntilMs] = [
+    narrowingOf([tier, type, condition]),
+    momentOf(from, '-'),
+    momentOf(until, '~'),
+  ];
+  if (typeof narrowing === 'string' || typeof validFromMs === 'string' || typeof validUntilMs === 'string') {
+    const after = [narrowing, validFromMs, validUntilMs].find((each) => typeof each === 'string');
+    return { ...named, row: null, before: null, after: after ?? null };
+  }
+  const row: GrantLine['row'] = { ...who, roleKey, effect, ...narrowing, validFromMs, validUntilMs };
+  return { ...named, row, before: null, after: null };
 };
 
-/** What the `g3` lines permit, by role; the built-in ones have to be what they are. */
-const rolesOf = (index: OrganizationIndex, lines: readonly Line[], problems: FileProblem[]): WantedPolicy['roles'] => {
+/** What the `g3` lines permit, by role. */
+const rolesIn = (orgId: string, lines: readonly Line[]): Pick<CasbinFile, 'roles' | 'problems'> => {
+  const problems: FileProblem[] = [];
   const pairs = new Map<string, { readonly line: number; readonly pairs: (readonly [Place, Permission])[] }>();
   for (const { line, fields } of lines) {
     const [permission, role, place] = [
       idOf('permission', fields[0]),
-      ownRoleKey(index.orgId, fields[1]),
+      ownRoleKey(orgId, fields[1]),
       idOf('place', fields[2]),
     ];
     if (role === undefined || !isPermissionAt(place, permission)) {
@@ -146,26 +197,35 @@ const rolesOf = (index: OrganizationIndex, lines: readonly Line[], problems: Fil
     pairs.set(role, found);
     found.pairs.push([place as Place, permission as Permission]);
   }
-  const roles: { readonly role: RoleDefinition; readonly line: number }[] = [];
-  for (const [key, found] of pairs) {
-    const permissions = permissionsPerPlace(found.pairs);
+  const roles = [...pairs].map(([key, found]) => ({
+    line: found.line,
+    key,
+    permissions: permissionsPerPlace(found.pairs),
+  }));
+  return { roles, problems };
+};
+
+/** The roles; the built-in ones have to be what they are. */
+const rolesOf = (index: OrganizationIndex, file: CasbinFile, problems: FileProblem[]): WantedPolicy['roles'] => {
+  problems.push(...file.problems);
+  return file.roles.flatMap(({ line, key, permissions }): WantedPolicy['roles'] => {
     const known = index.roles.get(key);
     if (findRole(key) === undefined) {
       const made = { key, name: key, description: '', levels: SCOPE_LEVELS };
-      roles.push({ role: { ...made, ...known, permissions }, line: found.line });
-    } else if (PLACES.some((place) => permissions[place].join() !== known?.permissions[place].join())) {
-      problems.push({ line: found.line, code: 'BUILT_IN_ROLE', detail: `${key} is not what it is here` });
+      return [{ role: { ...made, ...known, permissions }, line }];
     }
-  }
-  return roles;
+    if (PLACES.some((place) => permissions[place].join() !== known?.permissions[place].join()))
+      problems.push({ line, code: 'BUILT_IN_ROLE', detail: `${key} is not what it is here` });
+    return [];
+  });
 };
 
-const checkScopes = (index: OrganizationIndex, lines: readonly Line[], problems: FileProblem[]): void => {
-  for (const { line, fields } of lines) {
-    const [inner, outer] = [scopeOf(index, fields[0]), scopeOf(index, fields[1])];
+const checkScopes = (index: OrganizationIndex, { scopes }: CasbinFile, problems: FileProblem[]): void => {
+  for (const { line, ...names } of scopes) {
+    const [inner, outer] = [scopeOf(index, names.inner), scopeOf(index, names.outer)];
     const isRight =
-      typeof inner === 'object' &&
-      typeof outer === 'object' &&
+      inner !== null &&
+      outer !== null &&
       (inner.environmentId === null ? outer.projectId === null : outer.projectId === inner.projectId);
     if (!isRight) problems.push({ line, code: 'UNKNOWN_PLACE', detail: 'a scope that is not so here' });
   }
@@ -175,29 +235,53 @@ const checkScopes = (index: OrganizationIndex, lines: readonly Line[], problems:
 const isLeftOut = (population: Population, { subjectType, subjectId }: GrantRow): boolean =>
   subjectType !== 'group' && population.find(subjectId)?.active !== true;
 
+/** A policy in Casbin's form, as it was sent. */
+export interface SentCasbin {
+  readonly model: string;
+  readonly policy: string;
+}
+
+/**
+ * What Casbin's files say, before it is looked at what is there.
+ *
+ * @throws INVALID_VALUE for another model, INVALID_REQUEST naming the lines
+ */
+export const parseCasbin = ({ model, policy }: SentCasbin, orgId: string): CasbinFile => {
+  assertImplemented(model);
+  const lines = linesOf(policy);
+  const of = (type: string): readonly Line[] => lines.filter((each) => each.type === type);
+  return {
+    scopes: of('g2').map(({ line, fields: [inner, outer] }) => ({
+      line,
+      inner: scopeNameOf(orgId, inner),
+      outer: scopeNameOf(orgId, outer),
+    })),
+    ...rolesIn(orgId, of('g3')),
+    grants: of('p').map((each) => grantOf(orgId, each)),
+  };
+};
+
 /**
  * The policy Casbin's files describe. Memberships are the identity provider's and not looked at; separation rules and
  * the grants of people who are not active are in no such file and stay.
  *
- * @throws INVALID_VALUE for another model, INVALID_REQUEST naming the lines
+ * @throws INVALID_REQUEST naming the lines
  */
-export const readCasbin = (
-  { model, policy }: { readonly model: string; readonly policy: string },
-  index: OrganizationIndex,
-  population: Population,
-): WantedPolicy => {
-  assertImplemented(model);
-  const lines = linesOf(policy);
-  const of = (type: string): readonly Line[] => lines.filter((each) => each.type === type);
+export const resolveCasbin = (file: CasbinFile, index: OrganizationIndex, population: Population): WantedPolicy => {
   const problems: FileProblem[] = [];
-  checkScopes(index, of('g2'), problems);
-  const roles = rolesOf(index, of('g3'), problems);
-  const grants = of('p').flatMap((each): WantedGrant[] => {
-    const row = grantOf(index, each);
-    if (typeof row !== 'string') return [{ row, source: null, line: each.line }];
-    problems.push({ line: each.line, code: 'NOT_A_GRANT', detail: row });
+  checkScopes(index, file, problems);
+  const roles = rolesOf(index, file, problems);
+  const grants = file.grants.flatMap(({ line, row, before, after, scope }): WantedGrant[] => {
+    const where = scopeOf(index, scope);
+    if (row !== null && where !== null) return [{ row: { ...row, ...where }, source: null, line }];
+    const detail = before ?? (where === null ? 'a scope that is not there' : (after ?? ''));
+    problems.push({ line, code: 'NOT_A_GRANT', detail });
     return [];
   });
   if (problems.length > 0) throw refuseFile(problems);
   return { grants, roles, rules: null, covers: (row) => !isLeftOut(population, row) };
 };
+
+/** Both at once. */
+export const readCasbin = (sent: SentCasbin, index: OrganizationIndex, population: Population): WantedPolicy =>
+  resolveCasbin(parseCasbin(sent, index.orgId), index, population);

@@ -3,10 +3,10 @@ import { z } from 'zod';
 
 import { readCondition, type Condition } from '../conditions/index.ts';
 import { id, moment } from '../grants/index.ts';
-import { RESOURCE_TYPES, type OrganizationIndex } from '../model/index.ts';
+import { RESOURCE_TYPES, type EnvironmentRow, type OrganizationIndex } from '../model/index.ts';
 import { newRoleShape } from '../roles/index.ts';
 import { refuseFile, type FileProblem, type WantedGrant, type WantedPolicy, type WantedRow } from './policy.ts';
-import { readYaml, type Lines } from './read-yaml.ts';
+import { located, readYaml, type Located } from './read-yaml.ts';
 
 export const VERSION = 1;
 const MAX_GRANTS = 20_000;
@@ -79,10 +79,15 @@ interface Place {
 
 type Found = { readonly projectId: string | null; readonly environmentId: string | null };
 
+const noEnvironment = (environment: string, projectId: string | null): string =>
+  `there is no environment ${environment}${projectId === null ? ' (its key needs a project)' : ' in this project'}`;
+
 /** Keys and ids of projects and environments → ids. */
 export class PlaceNames {
   readonly #index: OrganizationIndex;
   readonly #projects: ReadonlyMap<string, string | null>;
+  /** By project and key. */
+  readonly #environments = new Map<string, Map<string, EnvironmentRow | null>>();
 
   constructor(index: OrganizationIndex) {
     this.#index = index;
@@ -90,6 +95,11 @@ export class PlaceNames {
     // A key that two have names none.
     for (const { key, projectId } of index.projects.values()) projects.set(key, projects.has(key) ? null : projectId);
     this.#projects = projects;
+    for (const environment of index.environments.values()) {
+      const ofProject = this.#environments.get(environment.projectId) ?? new Map<string, EnvironmentRow | null>();
+      this.#environments.set(environment.projectId, ofProject);
+      ofProject.set(environment.key, ofProject.has(environment.key) ? null : environment);
+    }
   }
 
   /** The ids, or what is wrong. */
@@ -98,9 +108,9 @@ export class PlaceNames {
     if (projectId === undefined) return `there is no one project ${project ?? ''}`;
     if (environment === undefined) return { projectId, environmentId: null };
     const known = this.#index.environments.get(environment.toLowerCase());
-    const found = known ?? (projectId === null ? undefined : this.#environment(projectId, environment));
-    if (found === undefined || (projectId !== null && found.projectId !== projectId))
-      return `there is no environment ${environment}${projectId === null ? ' (its key needs a project)' : ' in this project'}`;
+    const found = known ?? this.#environments.get(projectId ?? '')?.get(environment) ?? null;
+    if (found === null || (projectId !== null && found.projectId !== projectId))
+      return noEnvironment(environment, projectId);
     return { projectId: found.projectId, environmentId: found.environmentId };
   }
 
@@ -108,16 +118,18 @@ export class PlaceNames {
     const asId = text.toLowerCase();
     return this.#index.projects.has(asId) ? asId : (this.#projects.get(text) ?? undefined);
   }
-
-  #environment(projectId: string, key: string) {
-    const found = [...this.#index.environments.values()].filter(
-      (each) => each.projectId === projectId && each.key === key,
-    );
-    return found.length === 1 ? found[0] : undefined;
-  }
 }
 
 type Document = z.output<typeof documentShape>;
+
+/** A file as it was read: plain data, its names of projects and environments not looked up yet. */
+export interface DocumentFile {
+  readonly organization: Located<string> | null;
+  readonly roles: readonly Located<Document['roles'][number]>[];
+  readonly separationRules: readonly Located<Document['separationRules'][number]>[];
+  readonly mappings: readonly Located<Document['mappings'][number]>[];
+  readonly grants: readonly Located<Document['grants'][number]>[];
+}
 
 const toRow = (grant: Document['grants'][number], place: Found): WantedRow => ({
   subjectType: grant.subject.type,
@@ -132,52 +144,63 @@ const toRow = (grant: Document['grants'][number], place: Found): WantedRow => ({
   validUntilMs: grant.validUntil?.getTime() ?? null,
 });
 
-const grantsOf = (
-  document: Document,
-  lines: Lines,
-  names: PlaceNames,
-  problems: FileProblem[],
-): readonly WantedGrant[] => {
-  const located = (list: 'grants' | 'mappings', at: number, place: Place): { line: number; found: Found } | null => {
-    const line = lines.of([list, at]);
+const grantsOf = (file: DocumentFile, names: PlaceNames, problems: FileProblem[]): readonly WantedGrant[] => {
+  const located = (list: 'grants' | 'mappings', at: number, line: number, place: Place): Found | null => {
     const found = names.find(place);
-    if (typeof found !== 'string') return { line, found };
+    if (typeof found !== 'string') return found;
     problems.push({ line, code: 'UNKNOWN_PLACE', detail: `${list}/${String(at)}: ${found}` });
     return null;
   };
-  const grants = document.grants.flatMap((grant, at): WantedGrant[] => {
-    const where = located('grants', at, grant);
-    return where === null ? [] : [{ row: toRow(grant, where.found), source: 'direct', line: where.line }];
+  const grants = file.grants.flatMap(({ line, value }, at): WantedGrant[] => {
+    const found = located('grants', at, line, value);
+    return found === null ? [] : [{ row: toRow(value, found), source: 'direct', line }];
   });
-  const mappings = document.mappings.flatMap(({ group, role, ...place }, at): WantedGrant[] => {
-    const where = located('mappings', at, place);
-    if (where === null) return [];
+  const mappings = file.mappings.flatMap(({ line, value: { group, role, ...place } }, at): WantedGrant[] => {
+    const found = located('mappings', at, line, place);
+    if (found === null) return [];
     const grant = { subject: { type: 'group' as const, id: group }, role, effect: 'allow' as const };
-    return [{ row: toRow(grant, where.found), source: 'mapping', line: where.line }];
+    return [{ row: toRow(grant, found), source: 'mapping', line }];
   });
   return [...grants, ...mappings];
 };
 
 /**
- * The policy a YAML file describes.
+ * What a YAML file says, before it is known whose it is.
+ *
+ * @throws INVALID_REQUEST naming the lines
+ */
+export const parseDocument = (text: string): DocumentFile => {
+  const { value, lines } = readYaml(text, documentShape);
+  const { organization } = value;
+  return {
+    organization: organization === undefined ? null : { line: lines.of(['organization']), value: organization },
+    roles: located(lines, 'roles', value.roles),
+    separationRules: located(lines, 'separationRules', value.separationRules),
+    mappings: located(lines, 'mappings', value.mappings),
+    grants: located(lines, 'grants', value.grants),
+  };
+};
+
+/**
+ * The policy a file describes in an organisation.
  *
  * @throws INVALID_REQUEST naming the lines, also when it is another organisation's
  */
-export const readDocument = (text: string, index: OrganizationIndex): WantedPolicy => {
-  const { value, lines } = readYaml(text, documentShape);
+export const resolveDocument = (file: DocumentFile, index: OrganizationIndex): WantedPolicy => {
   const problems: FileProblem[] = [];
-  if (value.organization !== undefined && value.organization !== index.slug)
-    problems.push({ line: lines.of(['organization']), code: 'OTHER_ORGANIZATION', detail: `this is ${index.slug}` });
-  const grants = grantsOf(value, lines, new PlaceNames(index), problems);
+  const { organization } = file;
+  if (organization !== null && organization.value !== index.slug)
+    problems.push({ line: organization.line, code: 'OTHER_ORGANIZATION', detail: `this is ${index.slug}` });
+  const grants = grantsOf(file, new PlaceNames(index), problems);
   if (problems.length > 0) throw refuseFile(problems);
   return {
     grants,
-    roles: value.roles.map((role, at) => ({ role, line: lines.of(['roles', at]) })),
-    rules: value.separationRules.map(({ roles, ...rule }, at) => ({
-      ...rule,
-      roleKeys: roles,
-      line: lines.of(['separationRules', at]),
-    })),
+    roles: file.roles.map(({ line, value }) => ({ role: value, line })),
+    rules: file.separationRules.map(({ line, value: { roles, ...rule } }) => ({ ...rule, roleKeys: roles, line })),
     covers: () => true,
   };
 };
+
+/** Both at once. */
+export const readDocument = (text: string, index: OrganizationIndex): WantedPolicy =>
+  resolveDocument(parseDocument(text), index);

@@ -30,6 +30,16 @@ export interface Lines {
   of(path: Path): number;
 }
 
+/** A value and the line it begins on. */
+export interface Located<T> {
+  readonly line: number;
+  readonly value: T;
+}
+
+/** The entries of a list of the file, with their lines. */
+export const located = <T>(lines: Lines, list: string, items: readonly T[]): readonly Located<T>[] =>
+  items.map((value, at) => ({ line: lines.of([list, at]), value }));
+
 const problem = (line: number, code: string, detail: string): FileProblem => ({ line, code, detail });
 
 const keyOf = (node: unknown): unknown => (isScalar(node) ? node.value : undefined);

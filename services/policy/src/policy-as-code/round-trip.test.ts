@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 
 import { Standing } from '@sallyport/subject-feed';
 import { systemClock } from '@sallyport/storage';
+import { silentLogger } from '@sallyport/telemetry';
 import { computingMs, longestTurnMs } from '@sallyport/testing';
 import fc from 'fast-check';
 
@@ -18,10 +19,11 @@ import {
 } from '../model/index.ts';
 import { difference } from '../what-if/difference.ts';
 import { inTurns, policyAfterSteps } from '../what-if/index.ts';
+import { createFileReader } from './file-reader.ts';
 import { planPolicy, toChanges, type PresentPolicy } from './plan.ts';
 import type { WantedPolicy } from './policy.ts';
-import { readCasbin } from './read-casbin.ts';
-import { readDocument } from './read-document.ts';
+import { parseCasbin, readCasbin } from './read-casbin.ts';
+import { parseDocument, readDocument } from './read-document.ts';
 import { writeDocument } from './write-document.ts';
 
 const RUNS = 400;
@@ -216,6 +218,24 @@ describe('a policy as a file', () => {
       }),
       { numRuns: RUNS },
     );
+  });
+
+  it('is in a thread what it is here (property)', async () => {
+    const files = createFileReader({ clock: systemClock, logger: silentLogger() });
+    const parts = { mappingIds: new Set<string>(), rules: [], groupName: () => 'A: "b" #', nowMs: NOW_MS };
+    const standing = standingOf();
+    const run = async (grants: readonly GrantRow[]): Promise<void> => {
+      const index = compile(grants, [HOUSE]);
+      const text = await inTurns(writeDocument(index, parts), systemClock);
+      assert.deepEqual(await files.readDocument(ORG, text), parseDocument(text));
+      const { policy, model } = await inTurns(exportPolicy(index, standing), systemClock);
+      assert.deepEqual(await files.readCasbin(ORG, { model, policy }), parseCasbin({ model, policy }, ORG));
+    };
+    try {
+      await fc.assert(fc.asyncProperty(policies, run), { numRuns: RUNS / 4 });
+    } finally {
+      await files.close();
+    }
   });
 
   it('has no other model than ours, and no line of another organisation', async () => {

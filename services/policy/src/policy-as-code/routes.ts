@@ -4,7 +4,7 @@ import { z } from 'zod';
 
 import { administratorOf } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
-import { answerShape, currentIndex, toSpotBody } from '../what-if/index.ts';
+import { answerShape, currentIndex, inTurns, toSpotBody } from '../what-if/index.ts';
 import { applyDocument, exportDocument, previewPlan, type DeskDependencies, type PlanPreview } from './desk.ts';
 import { describeRow, type Operation, type Plan } from './plan.ts';
 import { MAX_FILE_CHARS } from './read-yaml.ts';
@@ -171,13 +171,14 @@ const testRoute = (dependencies: DeskDependencies): Route =>
     },
     handler: async ({ body, context }) => {
       const principal = principalOf(context.principal);
-      const { standing, clock } = dependencies;
+      const { standing, clock, policyFiles } = dependencies;
       const index =
         body.policy === undefined
           ? currentIndex(dependencies, principal.orgId)
           : (await previewPlan(dependencies, principal, body.policy)).after;
+      const tests = await policyFiles.readTests(principal.orgId, body.tests);
       const known = { standing: standing.view(principal.orgId), now: clock.now() };
-      const results = runPolicyTests(body.tests, index, known).map(({ isPassed, ...rest }) => ({
+      const results = (await inTurns(runPolicyTests(tests, index, known), clock)).map(({ isPassed, ...rest }) => ({
         ...rest,
         passed: isPassed,
       }));

@@ -7,7 +7,7 @@ import { id } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { refuseFile, type FileProblem } from './policy.ts';
 import { PlaceNames, placeShape } from './read-document.ts';
-import { readYaml } from './read-yaml.ts';
+import { located, readYaml, type Located } from './read-yaml.ts';
 
 const MAX_CASES = 5_000;
 
@@ -44,7 +44,7 @@ const caseShape = z.strictObject({
   context: properties.optional(),
 });
 
-export const testsShape = z.strictObject({
+const testsShape = z.strictObject({
   version: z.literal(1).optional(),
   cases: z.array(caseShape).min(1).max(MAX_CASES),
 });
@@ -71,6 +71,17 @@ const pointAt = (index: OrganizationIndex, standing: StandingView | undefined, a
 
 type Case = z.output<typeof caseShape>;
 
+/** A test file as it was read: plain data. */
+export interface TestsFile {
+  readonly cases: readonly Located<Case>[];
+}
+
+/** @throws INVALID_REQUEST naming lines */
+export const parseTests = (text: string): TestsFile => {
+  const { value, lines } = readYaml(text, testsShape);
+  return { cases: located(lines, 'cases', value.cases) };
+};
+
 const requestOf = (
   index: OrganizationIndex,
   test: Case,
@@ -86,25 +97,25 @@ const requestOf = (
 });
 
 /**
- * Runs a test file on a policy and on who is who now.
+ * Runs a test file on a policy and on who is who now; a step for each case.
  *
  * @param now when a case names no time
- * @throws INVALID_REQUEST naming lines: a file that is not valid, a project or environment that is not there
+ * @throws INVALID_REQUEST naming lines: a project or environment that is not there
  */
-export const runPolicyTests = (
-  text: string,
+export function* runPolicyTests(
+  { cases }: TestsFile,
   index: OrganizationIndex,
   { standing, now }: { readonly standing: StandingView | undefined; readonly now: Date },
-): readonly TestResult[] => {
-  const { value, lines } = readYaml(text, testsShape);
+): Generator<undefined, readonly TestResult[]> {
   const names = new PlaceNames(index);
   const problems: FileProblem[] = [];
-  const results = value.cases.flatMap((test, at): TestResult[] => {
-    const line = lines.of(['cases', at]);
+  const results: TestResult[] = [];
+  for (const { line, value: test } of cases) {
+    yield;
     const place = names.find(test);
     if (typeof place === 'string') {
       problems.push({ line, code: 'UNKNOWN_PLACE', detail: place });
-      return [];
+      continue;
     }
     const made = pointAt(index, standing, test.at ?? now).decide(requestOf(index, test, place));
     const decision = made.allowed ? 'allow' : 'deny';
@@ -112,8 +123,8 @@ export const runPolicyTests = (
     const expected = test.reason === undefined ? test.expect : `${test.expect} (${test.reason})`;
     const { reason, explanation, matchedGrant } = made;
     const name = test.name ?? `${test.action} by ${test.subject.type}:${test.subject.id}`;
-    return [{ name, line, isPassed, expected, decision, reason, explanation, matchedGrant }];
-  });
+    results.push({ name, line, isPassed, expected, decision, reason, explanation, matchedGrant });
+  }
   if (problems.length > 0) throw refuseFile(problems);
   return results;
-};
+}
