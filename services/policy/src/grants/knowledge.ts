@@ -119,7 +119,7 @@ export class GrantKnowledge {
   readonly #options: GrantKnowledgeOptions;
   readonly #lease: Lease;
   readonly #residents: Residents;
-  readonly #loads = new Loads((orgId) => this.#load(orgId));
+  readonly #loads = new Loads((orgIds) => this.#load(orgIds));
   /** What was built and is in no index yet. */
   readonly #arrived = new Map<string, Built>();
   /** Organisations whose last load failed. */
@@ -240,32 +240,46 @@ export class GrantKnowledge {
     return [...this.#residents.toLoad(this.#revisions), ...(due === undefined ? [] : [due.orgId])];
   }
 
-  /** Builds the index of an organisation and has it taken into force. Never rejects. */
-  async #load(orgId: string): Promise<void> {
+  /** Builds the indexes of organisations and has them taken into force. Never rejects. */
+  async #load(orgIds: readonly string[]): Promise<void> {
     try {
-      for (let loads = 0; loads < LOADS_IN_A_ROW; loads += 1) {
-        await this.#loadOnce(orgId);
-        this.#unloaded.delete(orgId);
-        if (!this.#revisions.has(orgId) || this.#residents.has(orgId) || this.#residents.isFailing(orgId)) return;
+      let left = orgIds;
+      for (let loads = 0; loads < LOADS_IN_A_ROW && left.length > 0; loads += 1) {
+        await this.#loadOnce(left);
+        for (const orgId of left) this.#unloaded.delete(orgId);
+        left = left.filter(
+          (orgId) => this.#revisions.has(orgId) && !this.#residents.has(orgId) && !this.#residents.isFailing(orgId),
+        );
       }
     } catch (error) {
-      if (!this.#unloaded.has(orgId)) this.#options.logger.error({ err: error, orgId }, 'grants cannot be loaded');
-      this.#unloaded.add(orgId);
+      const [orgId = '', ...others] = orgIds;
+      // One of them may be what is wrong with all.
+      if (others.length > 0) await Promise.all(orgIds.map(async (each) => await this.#load([each])));
+      else {
+        if (!this.#unloaded.has(orgId)) this.#options.logger.error({ err: error, orgId }, 'grants cannot be loaded');
+        this.#unloaded.add(orgId);
+      }
     }
   }
 
-  async #loadOnce(orgId: string): Promise<void> {
+  async #loadOnce(orgIds: readonly string[]): Promise<void> {
     const { source, maxLoadMs = DEFAULT_MAX_LOAD_MS } = this.#options;
-    const [raw] = await inTime(source.load([orgId]), maxLoadMs);
-    const built = raw === undefined ? undefined : await this.#residents.build(raw);
-    if (built !== undefined) this.#arrived.set(orgId, built);
+    const rows = await inTime(source.load(orgIds), maxLoadMs);
+    const built: Built[] = [];
     try {
+      for (const raw of rows) {
+        const each = await this.#residents.build(raw);
+        built.push(each);
+        this.#arrived.set(each.orgId, each);
+      }
       await this.refresh();
     } finally {
-      // Without a read it would wait for nobody knows how long.
-      if (built !== undefined) this.#forget(built);
+      // Without a read they would wait for nobody knows how long.
+      for (const each of built) this.#forget(each);
     }
-    if (raw === undefined && this.#revisions.has(orgId)) throw new AppError('UNAVAILABLE', 'There are no such rows.');
+    const found = new Set(rows.map(({ orgId }) => orgId));
+    if (orgIds.some((orgId) => !found.has(orgId) && this.#revisions.has(orgId)))
+      throw new AppError('UNAVAILABLE', 'There are no such rows.');
   }
 
   /** Beside everything else: it takes long, and no decision waits for it. */

@@ -179,7 +179,28 @@ describe('loads of whole organisations', () => {
     letGo();
     await Promise.all(ensured);
     assert.ok(orgIds.every((orgId) => knowledge.forMs(orgId) === TTL));
-    assert.equal(source.loads.length, 10);
+    // Three at once, then those who have waited for them together.
+    assert.deepEqual(
+      source.loads.map((each) => each.length),
+      [1, 1, 1, 7],
+    );
+  });
+
+  it('that fail together are made one by one, and fail for whom they fail', async () => {
+    const { source, knowledge } = setup();
+    const orgIds = Array.from({ length: 10 }, (_, at) => `org-${String(at)}`);
+    for (const orgId of orgIds) source.put(organization(orgId, 1n, 'viewer'));
+    await knowledge.refresh();
+    const load = source.load.bind(source);
+    source.load = async (some) => {
+      if (some.includes('org-7')) throw new Error('not this one');
+      return await load(some);
+    };
+    await Promise.all(orgIds.map((orgId) => knowledge.ensure(orgId)));
+    assert.deepEqual(
+      orgIds.filter((orgId) => knowledge.forMs(orgId) === 0),
+      ['org-7'],
+    );
   });
 
   it('leave others their turns, however many grants there are', async () => {

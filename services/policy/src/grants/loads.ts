@@ -2,6 +2,8 @@ import { AppError } from '@sallyport/errors';
 
 /** A load that hangs must not hold up those of others. */
 const LOADS_AT_ONCE = 3;
+/** Of those who have to wait, so many are loaded together: each load ends in a look at all organisations. */
+const LOADED_TOGETHER = 200;
 
 /** The outcome of `work`, unless it takes longer than `ms`. @throws UNAVAILABLE then */
 export const inTime = async <T>(work: Promise<T>, ms: number): Promise<T> => {
@@ -18,16 +20,21 @@ export const inTime = async <T>(work: Promise<T>, ms: number): Promise<T> => {
   }
 };
 
-/** Loads of whole organisations: each once, however many ask, and few at a time. */
+interface Waiting {
+  readonly orgId: string;
+  readonly isOver: () => void;
+}
+
+/** Loads of whole organisations: each once, however many ask; few at a time, and then those that have waited together. */
 export class Loads {
-  readonly #work: (orgId: string) => Promise<void>;
+  readonly #work: (orgIds: readonly string[]) => Promise<void>;
   readonly #underWay = new Map<string, Promise<void>>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: Waiting[] = [];
   #running = 0;
   #isClosed = false;
 
-  /** @param work loads one organisation; never rejects */
-  constructor(work: (orgId: string) => Promise<void>) {
+  /** @param work loads organisations; never rejects */
+  constructor(work: (orgIds: readonly string[]) => Promise<void>) {
     this.#work = work;
   }
 
@@ -35,9 +42,11 @@ export class Loads {
   load(orgId: string): Promise<void> {
     const found = this.#underWay.get(orgId);
     if (found !== undefined) return found;
-    const load = this.#run(orgId).finally(() => this.#underWay.delete(orgId));
-    this.#underWay.set(orgId, load);
-    return load;
+    const { promise, resolve: isOver } = Promise.withResolvers<void>();
+    this.#underWay.set(orgId, promise);
+    this.#waiting.push({ orgId, isOver });
+    this.#next();
+    return promise;
   }
 
   /** Begins nothing any more; resolves when nothing is under way. */
@@ -46,19 +55,22 @@ export class Loads {
     await Promise.all(this.#underWay.values());
   }
 
-  async #run(orgId: string): Promise<void> {
-    if (this.#running < LOADS_AT_ONCE) this.#running += 1;
-    else
-      await new Promise<void>((resolve) => {
-        this.#waiting.push(resolve);
-      });
+  #next(): void {
+    if (this.#running === LOADS_AT_ONCE || this.#waiting.length === 0) return;
+    this.#running += 1;
+    this.#run(this.#waiting.splice(0, LOADED_TOGETHER)).catch(() => undefined);
+  }
+
+  async #run(some: readonly Waiting[]): Promise<void> {
     try {
-      if (!this.#isClosed) await this.#work(orgId);
+      if (!this.#isClosed) await this.#work(some.map(({ orgId }) => orgId));
     } finally {
-      // Whoever waits takes the place over.
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
+      this.#running -= 1;
+      for (const { orgId, isOver } of some) {
+        this.#underWay.delete(orgId);
+        isOver();
+      }
+      this.#next();
     }
   }
 }
