@@ -6,4 +6,5 @@ export { DecisionPoint, NO_REFERENCE, type Decision, type DecisionRequest } from
 export { GrantKnowledge, type GrantSource } from './grants/index.ts';
 export { combinedKnowledge } from './knowledge.ts';
 export { BUILT_IN_ROLES, PERMISSION_NAMES, indexBytes, referenceEnforcer } from './model/index.ts';
-export { compareInTurns, inTurns, policyAfterSteps, type ProposedChange } from './what-if/index.ts';
+export { inTurns } from './turns/index.ts';
+export { compareInTurns, policyAfterSteps, type ProposedChange } from './what-if/index.ts';

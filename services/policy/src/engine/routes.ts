@@ -6,7 +6,7 @@ import type { Standing } from '@sallyport/subject-feed';
 import { z } from 'zod';
 
 import { describeDecision, type GrantKnowledge } from '../grants/index.ts';
-import { inTurns } from '../what-if/index.ts';
+import { inTurns } from '../turns/index.ts';
 import { changeEngine } from './change-engine.ts';
 import { exportPolicy } from './export-policy.ts';
 

@@ -7,6 +7,7 @@ import { AppError } from '@sallyport/errors';
 import {
   AUDITOR,
   SUBJECT_TYPES,
+  getOrAdd,
   isWritingRole,
   type GrantRow,
   type OrganizationIndex,
@@ -55,12 +56,6 @@ const conflictIn = ({ parts }: Exclusion, held: ReadonlySet<string>): readonly s
 type ByType<T> = Readonly<Record<SubjectType, T>>;
 
 const byType = <T>(made: () => T): ByType<T> => ({ user: made(), group: made(), service_account: made() });
-
-const getOrAdd = <V>(map: Map<string, V>, key: string, made: () => V): V => {
-  const value = map.get(key) ?? made();
-  map.set(key, value);
-  return value;
-};
 
 type Conflict = Omit<Violation, 'subjectType' | 'subjectId'>;
 

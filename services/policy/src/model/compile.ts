@@ -109,7 +109,8 @@ const appended = <T>(list: T[], element: T): T[] => {
   return list;
 };
 
-const getOrAdd = <K, V>(map: Map<K, V>, key: K, create: () => V): V => {
+/** The value of a key; one that is made and kept where there is none. */
+export const getOrAdd = <K, V>(map: Map<K, V>, key: K, create: () => V): V => {
   const found = map.get(key);
   if (found !== undefined) return found;
   const created = create();

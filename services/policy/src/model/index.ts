@@ -11,6 +11,7 @@ export {
   GRANTS_PER_STEP,
   compileOrganization,
   compileSteps,
+  getOrAdd,
   type Cell,
   type Compiled,
   type CompiledGrant,

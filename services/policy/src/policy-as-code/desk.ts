@@ -5,11 +5,11 @@ import type { Database, ReadTx } from '@sallyport/storage';
 import { holderOf, populationOf, type Acts, type Administrator, type GrantDependencies } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
 import { listSeparationRules } from '../roles/index.ts';
+import { inTurns } from '../turns/index.ts';
 import {
   blockedBy,
   compareInTurns,
   currentIndex,
-  inTurns,
   policyAfterSteps,
   type Blocked,
   type DifferenceCounts,

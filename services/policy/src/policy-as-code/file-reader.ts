@@ -9,7 +9,7 @@ import { AppError } from '@sallyport/errors';
 import type { Clock } from '@sallyport/storage';
 import type { Logger } from '@sallyport/telemetry';
 
-import { inTurns } from '../what-if/index.ts';
+import { inTurns } from '../turns/index.ts';
 import { fromParts } from './file-parts.ts';
 import { refuseFile } from './policy.ts';
 import type { CasbinFile, SentCasbin } from './read-casbin.ts';

@@ -18,7 +18,8 @@ import {
   type RoleDefinition,
 } from '../model/index.ts';
 import { difference } from '../what-if/difference.ts';
-import { inTurns, policyAfterSteps } from '../what-if/index.ts';
+import { inTurns } from '../turns/index.ts';
+import { policyAfterSteps } from '../what-if/index.ts';
 import { createFileReader } from './file-reader.ts';
 import { planPolicy, toChanges, type PresentPolicy } from './plan.ts';
 import type { WantedPolicy } from './policy.ts';

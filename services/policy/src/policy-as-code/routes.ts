@@ -4,7 +4,8 @@ import { z } from 'zod';
 
 import { administratorOf } from '../grants/index.ts';
 import type { OrganizationIndex } from '../model/index.ts';
-import { answerShape, currentIndex, inTurns, toSpotBody } from '../what-if/index.ts';
+import { inTurns } from '../turns/index.ts';
+import { answerShape, currentIndex, toSpotBody } from '../what-if/index.ts';
 import { applyDocument, exportDocument, previewPlan, type DeskDependencies, type PlanPreview } from './desk.ts';
 import { describeRow, type Operation, type Plan } from './plan.ts';
 import { MAX_FILE_CHARS } from './read-yaml.ts';

@@ -7,7 +7,6 @@
 export type { AccessChange, ConditionalChange } from './access.ts';
 export { compareInTurns, currentIndex, type WhatIfDependencies } from './answer.ts';
 export { Difference, difference, differenceSteps, type DifferenceCounts, type DifferenceEntry } from './difference.ts';
-export { inTurns } from '../turns/index.ts';
 export type { Spot } from './places.ts';
 export { policyAfterSteps, type ProposedChange } from './hypothetical.ts';
 export { blockedBy, type Blocked } from './propose.ts';
